@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and waits. The real one is `decklog.adapters.system`, the fake one `decklog.adapters.memory.clock`."""
+    """Tells the time and waits. Real: `decklog.adapters.system`; fake: `decklog.adapters.memory.clock`."""
 
     def now_us(self) -> int:
         """Microseconds since 1970-01-01T00:00:00Z. May jump."""
