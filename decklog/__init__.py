@@ -1,0 +1,1 @@
+"""Decklog: GitOps with a memory that stands up in court. The shared kernel, the client and the command line."""

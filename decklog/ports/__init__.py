@@ -1,0 +1,1 @@
+"""What the services need of the world, as protocols: streams, stores, clusters, mirrors and clocks. No code, no I/O."""

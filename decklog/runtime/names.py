@@ -1,0 +1,40 @@
+"""Names of spans, attributes and metrics, in one place.
+
+They follow OpenTelemetry's semantic conventions for messaging, VCS and CI/CD where those have a word for it.
+"""
+
+from typing import Final
+
+# Spans: the way of a change.
+SPAN_FETCH: Final = "git fetch"
+SPAN_WALK: Final = "git walk"
+SPAN_EMIT: Final = "kafka publish"
+SPAN_RENDER: Final = "render"
+SPAN_DIFF: Final = "diff"
+SPAN_APPLY: Final = "apply"
+SPAN_SEQUENCE: Final = "ledger sequence"
+SPAN_PROJECT: Final = "ledger project"
+
+# Attributes.
+SOURCE: Final = "vcs.repository.name"
+REF: Final = "vcs.ref.head.name"
+COMMIT: Final = "vcs.ref.head.revision"
+APPLICATION: Final = "decklog.application"
+CLUSTER: Final = "k8s.cluster.name"
+SYNC: Final = "cicd.pipeline.run.id"
+OUTCOME: Final = "cicd.pipeline.result"
+TOPIC: Final = "messaging.destination.name"
+BATCH: Final = "messaging.batch.message_count"
+LEAF: Final = "decklog.ledger.leaf"
+
+# Metrics (Prometheus).
+METRIC_EVENTS: Final = "decklog_events_published_total"
+METRIC_SOURCE_FAILURES: Final = "decklog_source_failures_total"
+METRIC_SYNCS: Final = "decklog_syncs_total"
+METRIC_DRIFTED: Final = "decklog_drifted_objects"
+METRIC_SEQUENCED: Final = "decklog_ledger_sequenced_total"
+METRIC_LEDGER_SIZE: Final = "decklog_ledger_size"
+METRIC_LAG: Final = "decklog_projector_lag_leaves"
+METRIC_UNPLACED: Final = "decklog_projector_unplaced_total"
+METRIC_DEAD_LETTERS: Final = "decklog_dead_letters_total"
+METRIC_REQUESTS: Final = "decklog_http_requests_total"

@@ -1,0 +1,47 @@
+"""A service's ops address: is it alive, is it ready and if not why, how is it doing."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+
+class Readiness:
+    """What a service still waits for: component → reason. Ready = nothing is waited for."""
+
+    def __init__(self, *components: str) -> None:
+        self._waiting = dict.fromkeys(components, "starting")
+
+    def waiting(self, component: str, reason: str) -> None:
+        """Say that a component does not work, and why (no secrets: everyone may read it)."""
+        self._waiting[component] = reason
+
+    def works(self, component: str) -> None:
+        """Say that a component works."""
+        self._waiting.pop(component, None)
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """What is waited for and why."""
+        return dict(self._waiting)
+
+
+def application(service: str, readiness: Readiness) -> FastAPI:
+    """Return the ops application; a service may add routes of its own."""
+    app = FastAPI(title=f"decklog {service} ops", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/livez")
+    async def livez() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        reasons = readiness.reasons
+        return JSONResponse({"ready": not reasons, "waiting": reasons}, status_code=503 if reasons else 200)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    return app

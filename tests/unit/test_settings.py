@@ -1,0 +1,51 @@
+"""Settings: wrong ones are all named at once, and secrets neither leak nor lie open."""
+
+from pathlib import Path
+
+import pytest
+
+from decklog.model import errors
+from decklog.runtime import settings
+
+
+def token(folder: Path, mode: int = 0o600) -> Path:
+    path = folder / "token"
+    path.write_text("abc\n")
+    path.chmod(mode)
+    return path
+
+
+def load(folder: Path, **changed: object) -> settings.ServiceSettings:
+    values = {"kafka": "127.0.0.1:9092", "state_dir": folder, "token_file": token(folder), **changed}
+    loaded = settings.load(settings.ServiceSettings, **values)
+    assert isinstance(loaded, settings.ServiceSettings)
+    return loaded
+
+
+def test_every_wrong_setting_is_named_by_its_variable(tmp_path: Path) -> None:
+    with pytest.raises(errors.Terminal) as caught:
+        load(tmp_path, ops_port=70_000, log_level="loud")
+    assert "DECKLOG_OPS_PORT" in str(caught.value)
+    assert "DECKLOG_LOG_LEVEL" in str(caught.value)
+
+
+def test_a_token_that_others_can_read_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    path = token(tmp_path, 0o644)
+    with pytest.raises(ValueError, match=f"chmod 600 {path}"):
+        settings.check_private(path)
+    with pytest.raises(errors.Terminal, match="mode 0644"):
+        settings.read_secret(path)
+
+
+def test_a_secret_comes_without_its_line_end_and_not_from_an_empty_file(tmp_path: Path) -> None:
+    path = token(tmp_path)
+    assert settings.read_secret(path) == b"abc"
+    path.write_text("\n")
+    with pytest.raises(errors.Terminal, match="empty"):
+        settings.read_secret(path)
+
+
+def test_passwords_in_urls_do_not_reach_the_log(tmp_path: Path) -> None:
+    shown = load(tmp_path, zipkin="http://me:hunter2@127.0.0.1/x").redacted()
+    assert "hunter2" not in str(shown)
+    assert shown["zipkin"] == "http://me:***@127.0.0.1/x"
