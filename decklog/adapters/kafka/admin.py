@@ -1,0 +1,109 @@
+"""Topics on Kafka: described, created and corrected; never deleted."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka import admin
+from aiokafka import errors as kafka
+from aiokafka.admin import config_resource
+
+from decklog.adapters.kafka import connection as kafka_connection
+from decklog.adapters.kafka import failures
+from decklog.model import topics
+
+_ALREADY_EXISTS = kafka.TopicAlreadyExistsError.errno
+_SET_ON_TOPIC = 1
+"""`config_source` of a setting that stands on the topic itself (Kafka protocol, DescribeConfigs)."""
+
+
+class KafkaTopics:
+    """`stream.Topics` on Kafka."""
+
+    def __init__(self, connection: kafka_connection.Connection) -> None:
+        self._connection = connection
+        self._client: admin.AIOKafkaAdminClient | None = None
+
+    async def cluster_id(self) -> str:
+        """See `stream.Topics.cluster_id`."""
+        return str((await self._cluster())["cluster_id"])
+
+    async def brokers(self) -> int:
+        """See `stream.Topics.brokers`."""
+        return len((await self._cluster())["brokers"])
+
+    async def describe(self, names: Collection[str]) -> Mapping[str, topics.Existing]:
+        """See `stream.Topics.describe`."""
+        client = await self._started()
+        with failures.translated(self._connection.bootstrap):
+            described = await client.describe_topics(list(names))
+            present = {topic["topic"]: topic for topic in described if not topic["error_code"]}
+            settings = await self._settings(list(present))
+        return {
+            name: topics.Existing(
+                partitions=len(topic["partitions"]),
+                replication=min(len(partition["replicas"]) for partition in topic["partitions"]),
+                settings={setting: value for setting, (value, _) in settings[name].items()},
+            )
+            for name, topic in present.items()
+        }
+
+    async def create(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
+        """See `stream.Topics.create`."""
+        client = await self._started()
+        new = admin.NewTopic(name, partitions, replication, topic_configs=dict(settings))
+        with failures.translated(name):
+            response = await client.create_topics([new])
+            for _, code, *_ in response.topic_errors:
+                if code not in (0, _ALREADY_EXISTS):
+                    raise kafka.for_code(code)(response.topic_errors)
+
+    async def alter(self, name: str, settings: Mapping[str, str]) -> None:
+        """See `stream.Topics.alter`. Kafka's AlterConfigs resets what is not named, so what is there is sent along."""
+        client = await self._started()
+        with failures.translated(name):
+            current = (await self._settings([name]))[name]
+            kept = {setting: value for setting, (value, source) in current.items() if source == _SET_ON_TOPIC}
+            resource = config_resource.ConfigResource(
+                config_resource.ConfigResourceType.TOPIC, name, configs={**kept, **settings}
+            )
+            for response in await client.alter_configs([resource]):
+                for code, *rest in response.resources:
+                    if code:
+                        raise kafka.for_code(code)(rest)
+
+    async def close(self) -> None:
+        """See `stream.Topics.close`."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _cluster(self) -> dict[str, Any]:
+        client = await self._started()
+        with failures.translated(self._connection.bootstrap):
+            cluster: dict[str, Any] = await client.describe_cluster()
+        return cluster
+
+    async def _settings(self, names: Collection[str]) -> dict[str, dict[str, tuple[str, int]]]:
+        if not names:
+            return {}
+        client = await self._started()
+        wanted = [config_resource.ConfigResource(config_resource.ConfigResourceType.TOPIC, name) for name in names]
+        found: dict[str, dict[str, tuple[str, int]]] = {}
+        for response in await client.describe_configs(wanted):
+            for code, message, _, name, entries in response.resources:
+                if code:
+                    raise kafka.for_code(code)(message)
+                found[name] = {entry[0]: (entry[1], entry[3]) for entry in entries}
+        return found
+
+    async def _started(self) -> admin.AIOKafkaAdminClient:
+        if self._client is None:
+            client = admin.AIOKafkaAdminClient(**self._connection.options())
+            with failures.translated(self._connection.bootstrap):
+                try:
+                    await client.start()
+                except BaseException:
+                    await client.close()
+                    raise
+            self._client = client
+        return self._client

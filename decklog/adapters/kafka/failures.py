@@ -1,0 +1,43 @@
+"""The one boundary where aiokafka's exceptions become ours, sorted by what the caller should do."""
+
+import contextlib
+from collections.abc import Iterator
+
+from aiokafka import errors as kafka
+
+from decklog.model import errors
+
+_REFUSED = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError, kafka.InvalidTopicError)
+_TERMINAL = (
+    kafka.TopicAuthorizationFailedError,
+    kafka.GroupAuthorizationFailedError,
+    kafka.ClusterAuthorizationFailedError,
+    kafka.SaslAuthenticationFailed,
+    kafka.UnsupportedSaslMechanismError,
+    kafka.IllegalSaslStateError,
+    kafka.IncompatibleBrokerVersion,
+    kafka.PolicyViolationError,
+    kafka.InvalidConfigurationError,
+    kafka.InvalidReplicationFactorError,
+)
+
+
+@contextlib.contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise one of `decklog.model.errors` for what Kafka's client raised. `where`: cluster, topic or group."""
+    try:
+        yield
+    except (kafka.KafkaError, OSError) as error:
+        raise sorted_error(error, where) from error
+
+
+def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
+    """Our error for one of theirs."""
+    what = f"Kafka: {type(error).__name__}" + (f" ({error})" if str(error) else "")
+    if isinstance(error, _REFUSED):
+        return errors.Refused(what, where=where, hint="Send less in one event, or name another topic")
+    if isinstance(error, _TERMINAL):
+        return errors.Terminal(what, where=where, hint="Check the Kafka user's rights and the cluster's settings")
+    if isinstance(error, kafka.UnknownTopicOrPartitionError):
+        return errors.Transient(what, where=where, hint="Run `decklog admin topics ensure` if the topic does not exist")
+    return errors.Transient(what, where=where, hint="It is tried again; check that Kafka is up and reachable")

@@ -1,0 +1,58 @@
+"""Instants: integer microseconds since the Unix epoch inside, RFC 3339 in UTC at the edges."""
+
+import datetime as dt
+import functools
+import re
+
+MICROSECONDS = 1_000_000
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_CANONICAL_LENGTH = len("2026-11-23T06:00:00.000000Z")
+
+
+def format_us(microseconds: int) -> str:
+    """RFC 3339 in UTC with exactly six fractional digits, e.g. `2026-11-23T06:00:00.123456Z`. Years 1 to 9999."""
+    seconds, fraction = divmod(microseconds, MICROSECONDS)
+    return f"{_second_text(seconds)}.{fraction:06d}Z"
+
+
+def parse_us(text: str) -> int:
+    """Microseconds of an RFC 3339 time (finer digits are cut off).
+
+    Raises ValueError for anything else, leap seconds (`:60`) included: Python's clock has none.
+    """
+    if (
+        len(text) == _CANONICAL_LENGTH
+        and text[26] == "Z"
+        and text[19] == "."
+        and text.isascii()
+        and text[20:26].isdigit()
+    ):
+        return _second_of(text[:19]) + int(text[20:26])
+    return _parse_any(text)
+
+
+def _parse_any(text: str) -> int:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time: {text[:64]!r}")
+    date, clock, fraction, zone = match.groups()
+    offset = "+00:00" if zone in "Zz" else zone
+    moment = dt.datetime.fromisoformat(f"{date}T{clock}{offset}")
+    return _microseconds(moment) + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+@functools.lru_cache(maxsize=4096)
+def _second_of(text: str) -> int:
+    return _parse_any(text + "Z")
+
+
+@functools.lru_cache(maxsize=4096)
+def _second_text(seconds: int) -> str:
+    moment = _EPOCH + dt.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
