@@ -1,0 +1,1 @@
+"""The three services. They import the kernel, never one another: they meet only in events."""

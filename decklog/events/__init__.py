@@ -1,0 +1,1 @@
+"""The wire contract, generated from `proto/` (see `make proto`): never edited by hand."""

@@ -1,6 +1,6 @@
 """Who may come in: the decision about one HTTP request, the same at every service's door (DESIGN section 11).
 
-Host and Origin are checked first: a page of another site, or a name rebound to loopback, gets nothing even with a token.
+Host and Origin come first: a page of another site, or a name rebound to loopback, gets nothing even with a token.
 """
 
 import hashlib
