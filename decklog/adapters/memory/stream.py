@@ -1,10 +1,11 @@
 """The event stream in memory: deterministic, on an injected clock, with the weather under the test's control.
 
-`MemoryCluster` is the broker. Its faults are explicit calls (`retain`, `recreate`, `skip`, `redeliver`, `hold`, `lose_acks`,
-`drop_sends`, `go_down`), so a seeded simulation decides when each of them happens.
+`MemoryCluster` is the broker. Its faults are explicit calls (`retain`, `recreate`, `skip`, `redeliver`, `hold`,
+`lose_acks`, `drop_sends`, `go_down`), so a seeded simulation decides when each of them happens.
 """
 
 import asyncio
+import bisect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +23,8 @@ class _Log:
     records: list[stream.Record] = field(default_factory=list)
 
     def read(self, position: int, limit: int) -> list[stream.Record]:
-        return [record for record in self.records if record.offset >= position][:limit]
+        start = bisect.bisect_left(self.records, position, key=lambda record: record.offset)
+        return self.records[start : start + limit]
 
 
 class MemoryCluster:
