@@ -1,0 +1,40 @@
+"""The ops address: ready only when nothing is waited for, and it stops when the service says so."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from decklog.model import errors
+from decklog.runtime import http, ops
+
+
+async def test_readiness_names_what_is_waited_for_until_nothing_is() -> None:
+    readiness = ops.Readiness("kafka")
+    transport = httpx.ASGITransport(ops.application("ingest", readiness))
+    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+        waiting = await client.get("/readyz")
+        assert (waiting.status_code, waiting.json()) == (503, {"ready": False, "waiting": {"kafka": "starting"}})
+        readiness.works("kafka")
+        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/livez")).text == "ok\n"
+        assert "python_info" in (await client.get("/metrics")).text
+
+
+async def test_the_server_answers_until_it_is_told_to_stop() -> None:
+    listener, stop = http.bind("127.0.0.1", 0), asyncio.Event()
+    port = listener.getsockname()[1]
+    serving = asyncio.create_task(http.serve(ops.application("ingest", ops.Readiness()), listener, stop=stop))
+    transport = httpx.AsyncHTTPTransport(retries=5)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{port}") as client:
+        assert (await client.get("/readyz")).status_code == 200
+    stop.set()
+    await serving
+
+
+def test_a_taken_address_is_a_clear_error_at_start() -> None:
+    first = http.bind("127.0.0.1", 0)
+    first.listen()
+    with pytest.raises(errors.Terminal, match="Choose another port"):
+        http.bind("127.0.0.1", first.getsockname()[1])
+    first.close()
