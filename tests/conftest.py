@@ -1,0 +1,113 @@
+"""Fixtures of every test: parts of the run's own stack, unique names, third-party vectors (described in CONTRIBUTING.md).
+
+A test that asks for none of them costs nothing and touches nothing.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import stack as stacks
+
+REQUIRE_VECTORS = "DECKLOG_REQUIRE_VECTORS"
+
+
+def _controls(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the run's stack before workers start, so that they inherit the choice."""
+    if _controls(config):
+        stacks.choose()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the run started."""
+    if _controls(config):
+        stacks.finish()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs real servers: `-m "not stack"` are the fast ones."""
+    for item in items:
+        if {"stack", "private_stack"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("stack")
+
+
+@pytest.fixture(scope="session")
+def stack() -> stacks.Stack:
+    """The run's shared Kafka, Postgres and Kubernetes."""
+    return stacks.current()
+
+
+@pytest.fixture
+def private_stack(tmp_path: Path) -> Iterator[stacks.Stack]:
+    """Servers of one test alone, for tests that break them; costs about six seconds."""
+    state = tmp_path / "stack"
+    try:
+        yield stacks.start(state, owner=os.getpid())
+    finally:
+        stacks.remove(state)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(stack: stacks.Stack) -> str:
+    """The broker's `host:port`."""
+    return stack.kafka
+
+
+@pytest.fixture
+async def topic_prefix(kafka_bootstrap: str) -> AsyncIterator[str]:
+    """A topic prefix of this test alone; topics named `<prefix>.…` are deleted after it."""
+    prefix = stacks.unique("t")
+    yield prefix
+    await stacks.delete_topics(kafka_bootstrap, prefix)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(stack: stacks.Stack) -> str:
+    """The name of the database that `database` copies."""
+    return stacks.migrated_template(stack)
+
+
+@pytest.fixture
+async def database(stack: stacks.Stack, migrated_template: str) -> AsyncIterator[str]:
+    """The libpq URI of a database of this test alone, with all migrations applied."""
+    uri = await stacks.create_database(stack, migrated_template)
+    yield uri
+    await stacks.drop_database(stack, uri)
+
+
+@pytest.fixture
+async def empty_database(stack: stacks.Stack) -> AsyncIterator[str]:
+    """The libpq URI of an empty database of this test alone."""
+    uri = await stacks.create_database(stack, "template1")
+    yield uri
+    await stacks.drop_database(stack, uri)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(stack: stacks.Stack) -> Path:
+    """The kubeconfig of the real API server; its context is called `dev`."""
+    return stack.kubeconfig
+
+
+@pytest.fixture
+def namespace(stack: stacks.Stack) -> str:  # noqa: ARG001 - a name is only unique within a stack
+    """A namespace name of this test alone. It does not exist yet; leave it behind (deleting one takes 5 to 11 s)."""
+    return stacks.unique("t")
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of third-party test vectors; its tests are skipped without it, unless the run requires them."""
+    folder = Path(os.environ.get("DECKLOG_VECTORS") or stacks.ROOT.parent / "shared" / "vectors")
+    if not folder.is_dir():
+        message = f"no third-party vectors in {folder}: set DECKLOG_VECTORS to their folder"
+        if os.environ.get(REQUIRE_VECTORS):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

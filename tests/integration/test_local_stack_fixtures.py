@@ -1,0 +1,47 @@
+"""The fixtures that all other tests stand on give real, separate parts of one stack."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from tests import stack as stacks
+
+
+async def test_kafka_keeps_what_a_test_sends(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """A message sent to a topic under the test's prefix is read back."""
+    topic = f"{topic_prefix}.git.v1"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
+    await admin.close()
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
+        await producer.send_and_wait(topic, b"said")
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest") as consumer:
+        assert (await consumer.getone()).value == b"said"
+
+
+async def test_topics_are_deleted_after_a_test(kafka_bootstrap: str) -> None:
+    """What `topic_prefix` does at its end leaves no topic of the prefix."""
+    prefix = stacks.unique("t")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(f"{prefix}.x", num_partitions=1, replication_factor=1)])
+    await stacks.delete_topics(kafka_bootstrap, prefix)
+    deadline = time.monotonic() + 20
+    while [name for name in await admin.list_topics() if name.startswith(prefix)]:
+        assert time.monotonic() < deadline, "the topics are still there after 20 s"
+        await asyncio.sleep(0.05)
+    await admin.close()
+
+
+@pytest.mark.parametrize("_turn", [1, 2])
+async def test_a_database_belongs_to_one_test(empty_database: str, _turn: int) -> None:
+    """A table made in one test is not there in the next."""
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE mine (x int)")
+    assert await connection.fetchval("SELECT count(*) FROM mine") == 0
+    await connection.close()
