@@ -8,15 +8,18 @@ and reconcile. Everything here is pure: the key and the rules are arguments.
 * `rules` — what counts as secret, by default and as declared.
 * `objects` — masking of one Kubernetes object.
 * `text` — masking of free text: error messages, diffs, a renderer's output.
+* `policy` — key and rules as one value, which is what most callers hold.
 """
 
 from decklog.model.masking.key import MaskingKey, is_masked, key_id
 from decklog.model.masking.objects import mask, mask_values, secret_values
+from decklog.model.masking.policy import Masking
 from decklog.model.masking.rules import DEFAULT_RULES, MaskingRule, MaskingRules
 from decklog.model.masking.text import Redactor
 
 __all__ = [
     "DEFAULT_RULES",
+    "Masking",
     "MaskingKey",
     "MaskingRule",
     "MaskingRules",
