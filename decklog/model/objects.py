@@ -15,6 +15,7 @@ TRACKING_ANNOTATION = f"{DOMAIN}/tracking"
 IGNORE_ANNOTATION = f"{DOMAIN}/ignore"
 PRUNE_ANNOTATION = f"{DOMAIN}/prune"
 WAVE_ANNOTATION = f"{DOMAIN}/wave"
+CONFLICTS_ANNOTATION = f"{DOMAIN}/conflicts"
 
 
 @dataclass(frozen=True, slots=True, order=True)

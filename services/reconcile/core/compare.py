@@ -33,6 +33,7 @@ class Comparison:
         uid, live_resource_version: the incarnation and version that were compared; empty if it is missing.
         differences: the patch from live to desired. Never empty when modified, always empty otherwise.
         blame: who set the differing fields, newest first.
+        overridden: the managers that an apply would take fields from.
         reason, error: why the verdict is unknown, already redacted.
     """
 
@@ -44,6 +45,7 @@ class Comparison:
     live_resource_version: str = ""
     differences: patch.Patch = ()
     blame: tuple[managers.Owned, ...] = ()
+    overridden: tuple[managers.Owned, ...] = ()
     reason: str = ""
     error: str = ""
 
@@ -83,6 +85,7 @@ def compare(
         live_resource_version=objects.resource_version(live),
         differences=differences,
         blame=managers.blame(live, before, differences),
+        overridden=managers.overridden(live, dry_run),
     )
 
 
