@@ -1,0 +1,74 @@
+"""The Merkle tree of RFC 6962 section 2.1, kept as its *frontier*: the roots of the complete subtrees, largest first.
+
+A frontier is all that appending needs (at most 64 hashes); the root of the whole tree follows from it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+HASH_SIZE = 32
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """SHA-256(0x00 ‖ data): the hash of one entry."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(0x01 ‖ left ‖ right): the hash of an inner node."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """A tree of `size` leaves as the roots of its complete subtrees, one per set bit of `size`, largest first."""
+
+    size: int = 0
+    hashes: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or len(self.hashes) != self.size.bit_count():
+            raise ValueError(f"{len(self.hashes)} hashes cannot be the frontier of a tree of {self.size} leaves")
+        if any(len(subtree) != HASH_SIZE for subtree in self.hashes):
+            raise ValueError("a subtree's hash is not 32 bytes")
+
+    def root(self) -> bytes:
+        """The tree's root hash (RFC 6962 Merkle Tree Hash); `EMPTY_ROOT` for no leaves."""
+        if not self.hashes:
+            return EMPTY_ROOT
+        root = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            root = node_hash(left, root)
+        return root
+
+    def extend(self, leaf_hashes: Iterable[bytes]) -> "Frontier":
+        """The tree with these leaf hashes appended in order."""
+        size, hashes = self.size, list(self.hashes)
+        for current in leaf_hashes:
+            hashes.append(current)
+            carry = size
+            while carry & 1:
+                right = hashes.pop()
+                hashes[-1] = node_hash(hashes[-1], right)
+                carry >>= 1
+            size += 1
+        return Frontier(size, tuple(hashes))
+
+    def to_bytes(self) -> bytes:
+        """The hashes one after the other."""
+        return b"".join(self.hashes)
+
+
+def from_bytes(size: int, data: bytes) -> Frontier:
+    """The frontier `to_bytes` was called on. Raises ValueError if the bytes cannot belong to that size."""
+    if len(data) % HASH_SIZE:
+        raise ValueError("a frontier is a whole number of 32-byte hashes")
+    return Frontier(size, tuple(data[start : start + HASH_SIZE] for start in range(0, len(data), HASH_SIZE)))
+
+
+def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
+    """The root over leaf hashes, from nothing."""
+    return Frontier().extend(leaf_hashes).root()

@@ -1,0 +1,303 @@
+"""Receipts: what a leaf of the ledger says, in canonical JSON (RFC 8785), a few KiB at most.
+
+    {about, ce, commitment, kafka, key, kind, len, recorded_at, v}
+
+`ce` holds the CloudEvents attributes, `commitment` = SHA-256(salt ‖ raw value) in hex, `len` the value's length in
+bytes, `kafka` the coordinates that make completeness provable per partition, `recorded_at` microseconds that never
+decrease. A text over 1 KiB, and a key that is no UTF-8, stand as `{"len", "sha256"}`. Without its salt, which is erased together
+with the payload, a commitment says nothing about the payload, however few values it can have.
+"""
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from decklog.model import canonical, envelope, timestamps
+
+VERSION = 1
+MAX_TEXT_BYTES = 1024
+MAX_RECEIPT_BYTES = 65_535
+SALT_BYTES = 32
+
+
+class Kind(enum.Enum):
+    """What happened to the log at this leaf."""
+
+    EVENT = "event"
+    DUPLICATE = "duplicate"
+    """The same id and bytes again, elsewhere in Kafka."""
+    CONFLICT = "conflict"
+    """The same id with other bytes."""
+    POISON = "poison"
+    """A record that is no event, or none its sender may send; its bytes are in the dead-letter topic too."""
+    GAP = "gap"
+    """Offsets that will never be read."""
+    ERASURE = "erasure"
+    ROTATION = "rotation"
+
+
+class Digest(NamedTuple):
+    """A text too long (or not text at all) by its SHA-256 and length in bytes."""
+
+    sha256: str
+    length: int
+
+
+Text = str | Digest
+
+
+class Attributes(NamedTuple):
+    """The CloudEvents attributes; `traceparent` is the origin of the causal chain (`ce_traceparent`)."""
+
+    id: Text
+    source: Text
+    type: Text
+    time: str
+    subject: Text
+    dataschema: Text | None = None
+    sequence: int | None = None
+    traceparent: str | None = None
+
+
+class Place(NamedTuple):
+    """Kafka coordinates. `epoch` counts the topic's incarnations."""
+
+    cluster: str
+    topic: str
+    epoch: int
+    partition: int
+    offset: int
+
+
+class Original(NamedTuple):
+    """About a duplicate or conflict: the leaf that had the id first."""
+
+    leaf: int
+
+
+class Gap(NamedTuple):
+    """About a gap: offsets `first` to before `end`; `end` is None where nobody can know it (a recreated topic)."""
+
+    first: int
+    end: int | None
+    reason: str
+
+
+class Poison(NamedTuple):
+    """About a poison leaf: why the record is refused."""
+
+    reason: str
+
+
+class Erasure(NamedTuple):
+    """About an erasure: the leaves `[from, to)` whose payloads and salts are gone, and why."""
+
+    ranges: tuple[tuple[int, int], ...]
+    reason: str
+
+
+class Rotation(NamedTuple):
+    """About a rotation: the verifier key (signed-note form) that signs from here on."""
+
+    vkey: str
+
+
+About = Original | Gap | Poison | Erasure | Rotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One leaf. `recorded_at` in microseconds; `length` of the raw value in bytes."""
+
+    kind: Kind
+    recorded_at: int
+    attributes: Attributes | None = None
+    key: Text | None = None
+    commitment: bytes | None = None
+    length: int = 0
+    place: Place | None = None
+    about: About | None = None
+
+
+class Malformed(ValueError):
+    """Bytes that are not a canonical receipt of a known version."""
+
+
+def commitment(salt: bytes, value: bytes) -> bytes:
+    """What a leaf says of its payload: SHA-256(salt ‖ raw value)."""
+    return hashlib.sha256(salt + value).digest()
+
+
+def attributes(event: envelope.Event) -> Attributes:
+    """An event's attributes as the receipt keeps them."""
+    return Attributes(
+        id=event.id,
+        source=text(event.source),
+        type=text(event.type),
+        time=timestamps.format_us(event.time_us),
+        subject=text(event.subject),
+        dataschema=None if event.dataschema is None else text(event.dataschema),
+        sequence=event.sequence,
+        traceparent=event.origin_traceparent,
+    )
+
+
+def text(value: str) -> Text:
+    """The value, or its digest if it is over 1 KiB of UTF-8."""
+    if len(value) * 4 <= MAX_TEXT_BYTES:
+        return value
+    raw = value.encode()
+    return value if len(raw) <= MAX_TEXT_BYTES else _digest(raw)
+
+
+def key(raw: bytes | None) -> Text | None:
+    """A record's key as text; its digest if it is too long or no UTF-8."""
+    if raw is None:
+        return None
+    if len(raw) > MAX_TEXT_BYTES:
+        return _digest(raw)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return _digest(raw)
+
+
+def encode(receipt: Receipt) -> bytes:
+    """The leaf's bytes: a template with its keys in order, equal to `canonical.encode` of the same value."""
+    return b'{"about":%b,"ce":%b,"commitment":%b,"kafka":%b,"key":%b,"kind":"%b","len":%d,"recorded_at":%d,"v":1}' % (
+        _NULL if receipt.about is None else canonical.encode(_about_json(receipt.about)),
+        _NULL if receipt.attributes is None else _attributes_bytes(receipt.attributes),
+        _NULL if receipt.commitment is None else b'"%b"' % receipt.commitment.hex().encode(),
+        _NULL if receipt.place is None else _place_bytes(receipt.place),
+        _NULL if receipt.key is None else _text_bytes(receipt.key),
+        receipt.kind.value.encode(),
+        receipt.length,
+        receipt.recorded_at,
+    )
+
+
+def parse(data: bytes) -> Receipt:
+    """The receipt of a leaf's bytes. Raises Malformed unless they are exactly what `encode` writes for it."""
+    try:
+        fields = orjson.loads(data)
+        receipt = _receipt_of(fields)
+        exact = encode(receipt) == data
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"not a receipt of version {VERSION}: {error}") from error
+    if not exact:
+        raise Malformed("the receipt is not in canonical form, or holds more than version 1 knows")
+    return receipt
+
+
+_NULL = b"null"
+
+
+def _digest(raw: bytes) -> Digest:
+    return Digest(hashlib.sha256(raw).hexdigest(), len(raw))
+
+
+def _text_bytes(value: Text) -> bytes:
+    if isinstance(value, str):
+        return canonical.string(value)
+    return b'{"len":%d,"sha256":"%b"}' % (value.length, value.sha256.encode())
+
+
+def _place_bytes(place: Place) -> bytes:
+    return b'{"cluster":%b,"epoch":%d,"offset":%d,"partition":%d,"topic":%b}' % (
+        canonical.string(place.cluster),
+        place.epoch,
+        place.offset,
+        place.partition,
+        canonical.string(place.topic),
+    )
+
+
+def _attributes_bytes(ce: Attributes) -> bytes:
+    schema = b"" if ce.dataschema is None else b'"dataschema":%b,' % _text_bytes(ce.dataschema)
+    sequence = b"" if ce.sequence is None else b'"sequence":%d,' % ce.sequence
+    trace = b"" if ce.traceparent is None else b'"traceparent":%b,' % canonical.string(ce.traceparent)
+    return b'{%b"id":%b,%b"source":%b,"subject":%b,"time":"%b",%b"type":%b}' % (
+        schema,
+        _text_bytes(ce.id),
+        sequence,
+        _text_bytes(ce.source),
+        _text_bytes(ce.subject),
+        ce.time.encode(),
+        trace,
+        _text_bytes(ce.type),
+    )
+
+
+def _about_json(about: About) -> dict[str, Any]:
+    match about:
+        case Original(leaf):
+            return {"leaf": leaf}
+        case Gap(first, end, reason):
+            return {"from": first, "reason": reason, "to": end}
+        case Poison(reason):
+            return {"reason": reason}
+        case Erasure(ranges, reason):
+            return {"ranges": [list(pair) for pair in ranges], "reason": reason}
+        case Rotation(vkey):
+            return {"vkey": vkey}
+
+
+def _receipt_of(fields: dict[str, Any]) -> Receipt:
+    kind = Kind(fields["kind"])
+    about, committed, place, ce = (fields[name] for name in ("about", "commitment", "kafka", "ce"))
+    return Receipt(
+        kind=kind,
+        recorded_at=_whole(fields["recorded_at"]),
+        attributes=None if ce is None else _attributes_of(ce),
+        key=_text_of(fields["key"]),
+        commitment=None if committed is None else bytes.fromhex(committed),
+        length=_whole(fields["len"]),
+        place=None if place is None else _place_of(**place),
+        about=None if about is None else _about_of(kind, about),
+    )
+
+
+def _attributes_of(ce: dict[str, Any]) -> Attributes:
+    fields: dict[str, Any] = {name: _text_of(value) for name, value in ce.items() if name != "sequence"}
+    return Attributes(**fields, sequence=_whole(ce["sequence"]) if "sequence" in ce else None)
+
+
+def _place_of(cluster: Any, topic: Any, epoch: Any, partition: Any, offset: Any) -> Place:
+    return Place(_string(cluster), _string(topic), _whole(epoch), _whole(partition), _whole(offset))
+
+
+def _about_of(kind: Kind, about: dict[str, Any]) -> About:
+    match kind:
+        case Kind.DUPLICATE | Kind.CONFLICT:
+            return Original(_whole(about["leaf"]))
+        case Kind.GAP:
+            end = None if about["to"] is None else _whole(about["to"])
+            return Gap(_whole(about["from"]), end, _string(about["reason"]))
+        case Kind.POISON:
+            return Poison(_string(about["reason"]))
+        case Kind.ERASURE:
+            ranges = tuple((_whole(first), _whole(end)) for first, end in about["ranges"])
+            return Erasure(ranges, _string(about["reason"]))
+        case Kind.ROTATION:
+            return Rotation(_string(about["vkey"]))
+        case Kind.EVENT:
+            raise ValueError("an event leaf is about nothing else")
+
+
+def _text_of(value: Any) -> Any:
+    return Digest(_string(value["sha256"]), _whole(value["len"])) if isinstance(value, dict) else value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= canonical.MAX_INTEGER:
+        raise ValueError("a number is not whole, negative, or beyond 2^53")
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is no string")
+    return value
