@@ -1,0 +1,189 @@
+"""Moments and durations as people write and read them. Pure: now and the zone are arguments.
+
+Inside, an instant is integer microseconds since the epoch, as everywhere.
+"""
+
+import datetime as dt
+import re
+import uuid
+from dataclasses import dataclass
+
+from decklog.model import timestamps
+
+SECOND = timestamps.MICROSECONDS
+_UNITS = {"us": 1, "ms": 1_000, "s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
+_UNITS["w"] = 7 * _UNITS["d"]
+_WORDS = {
+    "sec": "s",
+    "secs": "s",
+    "second": "s",
+    "seconds": "s",
+    "min": "m",
+    "mins": "m",
+    "minute": "m",
+    "minutes": "m",
+}
+_WORDS |= {"hour": "h", "hours": "h", "day": "d", "days": "d", "week": "w", "weeks": "w"}
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_RELATIVE = re.compile(r"(?P<minus>-)?(?P<amount>\d[\d.a-z\s]*?)(?P<ago>\s+ago)?")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
+_ID_PREFIX = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
+
+FORMS = "now, 2026-11-23T09:00:00Z, '2026-11-23 09:00' (local), 09:00, -1h, '10m ago', or the id of an event"
+
+
+@dataclass(frozen=True, slots=True)
+class AtEvent:
+    """The moment just after an event, named by its id or the beginning of one."""
+
+    id: str
+
+
+class NotAMoment(ValueError):
+    """Text that names no moment."""
+
+
+def parse(text: str, now_us: int, zone: dt.tzinfo) -> int | AtEvent:
+    """Return the instant that a text means, or the event it names. Raises NotAMoment.
+
+    A time without a zone is local; a time of day is the latest such one that is past.
+    """
+    word = text.strip()
+    if word.lower() == "now":
+        return now_us
+    for read in (_relative, _clock, _date):
+        found = read(word, now_us, zone)
+        if found is not None:
+            return found
+    if _is_event(word.lower()):
+        return AtEvent(word.lower())
+    try:
+        return timestamps.parse_us(word)
+    except ValueError:
+        raise NotAMoment(f"{text!r} is not a moment; write {FORMS}") from None
+
+
+def parse_instant(text: str, now_us: int, zone: dt.tzinfo) -> int:
+    """Return the instant that a text means, where an event's id will not do. Raises NotAMoment."""
+    found = parse(text, now_us, zone)
+    if isinstance(found, AtEvent):
+        raise NotAMoment(f"{text!r} is the id of an event; write a time here, such as -1h or 2026-11-23T09:00:00Z")
+    return found
+
+
+def duration_us(text: str) -> int:
+    """Return the microseconds of `90s`, `1h30m`, `1.5 h`, `2 days`. Raises NotAMoment."""
+    word = text.strip().lower()
+    total, position = 0.0, 0
+    while position < len(word):
+        part = _PART.match(word, position)
+        unit = _unit(part[2]) if part else None
+        if part is None or unit is None:
+            raise NotAMoment(f"{text!r} is not a duration; write 30s, 5m, 1h30m, 2d or 1w")
+        total += float(part[1]) * unit
+        position = part.end()
+    if not position:
+        raise NotAMoment("a duration is missing; write 30s, 5m, 1h30m, 2d or 1w")
+    return round(total)
+
+
+def _unit(name: str) -> int | None:
+    singular = name[:-1] if len(name) > 2 and name.endswith("s") else name
+    return _UNITS.get(_WORDS.get(singular, name))
+
+
+def _relative(word: str, now_us: int, _zone: dt.tzinfo) -> int | None:
+    match = _RELATIVE.fullmatch(word.lower())
+    if match is None:
+        return None
+    try:
+        return now_us - duration_us(match["amount"])
+    except NotAMoment:
+        return None
+
+
+def _clock(word: str, now_us: int, zone: dt.tzinfo) -> int | None:
+    if not _CLOCK.fullmatch(word):
+        return None
+    now = _datetime(now_us, zone)
+    try:
+        time = dt.time.fromisoformat(word.zfill(8 if word.count(":") > 1 else 5))
+    except ValueError:
+        raise NotAMoment(f"{word!r} is not a time of day") from None
+    moment = dt.datetime.combine(now.date(), time, tzinfo=zone)
+    if moment > now:
+        moment = dt.datetime.combine(now.date() - dt.timedelta(days=1), time, tzinfo=zone)
+    return _microseconds(moment)
+
+
+def _date(word: str, _now_us: int, zone: dt.tzinfo) -> int | None:
+    if not _DATE.fullmatch(word):
+        return None
+    try:
+        return _microseconds(dt.datetime.fromisoformat(word).replace(tzinfo=zone))
+    except ValueError as error:
+        raise NotAMoment(f"{word!r} is not a date: {error}") from None
+
+
+def _is_event(word: str) -> bool:
+    try:
+        uuid.UUID(word)
+    except ValueError:
+        return _ID_PREFIX.fullmatch(word) is not None
+    return True
+
+
+def age(then_us: int, now_us: int) -> str:
+    """How long ago, in one or two units: `0s`, `45s`, `3m`, `2h5m`, `3d`. What is yet to come is `in 5m`."""
+    if then_us > now_us + SECOND:
+        return f"in {span(then_us - now_us)}"
+    return span(max(now_us - then_us, 0))
+
+
+def span(microseconds: int) -> str:
+    """A length of time in one or two units: `12ms`, `1.4s`, `45s`, `3m`, `2h5m`, `3d`."""
+    if microseconds < SECOND:
+        return f"{microseconds // 1000}ms" if microseconds >= 1000 else "0s"
+    seconds = microseconds / SECOND
+    if seconds < 10 and microseconds % SECOND:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole}s"
+    if whole < 7_200:
+        return f"{whole // 60}m"
+    hours, minutes = divmod(whole // 60, 60)
+    if hours < 10 and minutes:
+        return f"{hours}h{minutes}m"
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def short_age(then_us: int, now_us: int) -> str:
+    """An age without fractions, for a table: a list is read in seconds, not in milliseconds."""
+    return age(then_us - then_us % SECOND, now_us - now_us % SECOND)
+
+
+def local(microseconds: int, now_us: int, zone: dt.tzinfo) -> str:
+    """The local time to the second; the date is left out when it is today's."""
+    moment, now = _datetime(microseconds, zone), _datetime(now_us, zone)
+    return moment.strftime("%H:%M:%S" if moment.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def full(microseconds: int, now_us: int, zone: dt.tzinfo) -> str:
+    """The local time with date, zone and age: `2026-11-23 09:00:00 CET (5m ago)`."""
+    moment = _datetime(microseconds, zone)
+    past = microseconds <= now_us + SECOND
+    how_long = f"{short_age(microseconds, now_us)} ago" if past else age(microseconds, now_us)
+    return f"{moment.strftime('%Y-%m-%d %H:%M:%S')} {moment.tzname() or ''}".rstrip() + f" ({how_long})"
+
+
+def _datetime(microseconds: int, zone: dt.tzinfo) -> dt.datetime:
+    seconds, fraction = divmod(microseconds, SECOND)
+    return dt.datetime.fromtimestamp(seconds, zone).replace(microsecond=fraction)
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (moment - epoch) // dt.timedelta(microseconds=1)

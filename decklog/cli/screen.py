@@ -1,0 +1,124 @@
+"""Drawing on the terminal: blocks become lines that fit, in colour where a person looks.
+
+Only this module and `report` write. Standard output carries what was asked for, and nothing else.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from decklog.cli import exits, sheet
+
+_UNLIMITED = 100_000
+
+
+def write(text: str) -> None:
+    """Write to standard output. Ends the process quietly if nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close()
+
+
+def _close() -> None:
+    # Python would complain once more when it flushes at exit: let it flush into nothing.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(exits.Code.CLOSED)
+
+
+def draw(blocks: Iterable[sheet.Block]) -> None:
+    """Draw blocks on standard output, as wide as the terminal; unlimited where there is none."""
+    write(lines(blocks, width=_width(), colour=_colour()))
+
+
+def lines(blocks: Iterable[sheet.Block], *, width: int, colour: bool) -> str:
+    """The text of blocks at a width, without trailing spaces."""
+    import rich.console  # here, because only a table should pay for it
+
+    target = io.StringIO()
+    console = rich.console.Console(
+        file=target,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        _draw(console, block)
+    return "".join(f"{line.rstrip()}\n" for line in target.getvalue().splitlines())
+
+
+def _draw(console: Any, block: sheet.Block) -> None:
+    if block.title:
+        console.print(block.title, style="bold", soft_wrap=True)
+    match block:
+        case sheet.Sheet(rows=[], empty=empty):
+            console.print(empty, soft_wrap=True)
+        case sheet.Sheet():
+            console.print(_table(block))
+        case sheet.Facts():
+            console.print(_grid(block))
+        case sheet.Text():
+            for line in block.lines:
+                console.print(_styled(line), soft_wrap=True)
+
+
+def _table(block: sheet.Sheet) -> Any:
+    import rich.table
+
+    table = rich.table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in block.columns:
+        table.add_column(
+            column.title,
+            no_wrap=column.fixed,
+            overflow="ellipsis" if column.fixed else "fold",
+            justify="right" if column.right else "left",
+            min_width=len(column.title) if column.fixed else min(len(column.title), 8),
+        )
+    for row in block.rows:
+        table.add_row(*map(_styled, row))
+    return table
+
+
+def _grid(block: sheet.Facts) -> Any:
+    import rich.table
+
+    table = rich.table.Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value in block.pairs:
+        if sheet.text_of(value):
+            table.add_row(name, _styled(value))
+    return table
+
+
+def _styled(cell: sheet.Cell | str) -> Any:
+    import rich.text
+
+    return rich.text.Text(sheet.text_of(cell), style=sheet.tone_of(cell).value)
+
+
+def _width() -> int:
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else _UNLIMITED
+
+
+def _colour() -> bool:
+    """Colour for people at a terminal, unless they said no (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def names(found: Sequence[str]) -> None:
+    """One name a line."""
+    write("".join(f"{name}\n" for name in found))

@@ -1,0 +1,177 @@
+"""The shape of the API's answers, as far as a client relies on it. Fields that are not listed may come, too.
+
+Times are integer microseconds since the epoch; commits are full object ids; objects are `group/Kind/namespace/name`.
+The projections of `services.audit` name the fields.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class Failure(TypedDict):
+    """Why something could not be done: what, what next, and where to blame."""
+
+    reason: str
+    message: str
+    hint: str
+    file: NotRequired[str]
+    line: NotRequired[int]
+    object: NotRequired[str]
+
+
+class Origin(TypedDict):
+    """Where something was declared: `way` is `git` or `api`."""
+
+    way: str
+    source: NotRequired[str]
+    commit: NotRequired[str]
+    file: NotRequired[str]
+    line: NotRequired[int]
+
+
+class Coordinates(TypedDict):
+    """Where Kafka keeps an event."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Accepted(TypedDict):
+    """A command was recorded (202)."""
+
+    event_id: str
+    coordinates: Coordinates
+
+
+class Application(TypedDict):
+    """An application now."""
+
+    name: str
+    cluster: str
+    spec: dict[str, Any]
+    origin: Origin
+    actor: str
+    available_commit: str
+    synced_commit: str
+    sync_status: str
+    synced_us: int | None
+    sync_id: str
+    sync_outcome: str
+    sync_us: int | None
+    health: str
+    health_reason: str
+    health_message: str
+    health_us: int | None
+    objects: int
+    modified: int
+    missing: int
+    extra: int
+    unknown: int
+    failures: dict[str, Failure]
+
+
+class ApplicationObject(TypedDict):
+    """One object of an application now: desired, live or both."""
+
+    object: str
+    verdict: str
+    health: str
+    health_reason: str
+    health_message: str
+    file: str
+    line: int
+    episode: str
+    outcome: str
+    failure: Failure | None
+
+
+class Cluster(TypedDict):
+    """A declared cluster."""
+
+    name: str
+    spec: dict[str, Any]
+    origin: Origin
+    confirmed_uid: str
+    seen_uid: str
+
+
+class Source(TypedDict):
+    """A declared repository."""
+
+    name: str
+    spec: dict[str, Any]
+    origin: Origin
+    moved_us: int | None
+    failure: Failure | None
+    failed_us: int | None
+    attempts: int
+
+
+class Moment(TypedDict):
+    """One line of the timeline."""
+
+    leaf: int
+    recorded_us: int
+    time_us: int
+    kind: str
+    level: str
+    cluster: str
+    application: str
+    object: str
+    source: str
+    actor: str
+    summary: str
+    event_id: str | None
+
+
+class Manager(TypedDict):
+    """A field manager, when it last wrote, and the fields in question."""
+
+    manager: str
+    operation: str
+    subresource: str
+    time_us: int
+    fields: list[str]
+
+
+class Episode(TypedDict):
+    """One object's drift from its first observation to its end."""
+
+    episode: str
+    cluster: str
+    application: str
+    object: str
+    verdict: str
+    phase: str
+    opened_us: int
+    last_us: int
+    resolved_us: int | None
+    observations: int
+    source: str
+    commit: str
+    patch: list[dict[str, Any]] | None
+    managers: list[Manager] | None
+    failure: Failure | None
+
+
+class Version(TypedDict):
+    """One object as of a moment."""
+
+    object: str
+    cluster: str
+    application: str
+    valid_from: int
+    resource_version: int
+    leaf: int
+    digest: str
+    body: dict[str, Any]
+
+
+class Event(TypedDict):
+    """One event of the ledger: what was said, and the proof's ingredients."""
+
+    id: str
+    type: str
+    leaf: int
+    receipt: dict[str, Any]
+    data: dict[str, Any] | None

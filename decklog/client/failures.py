@@ -1,0 +1,31 @@
+"""What can go wrong between a client and the server, sorted by what the caller should do about it."""
+
+from decklog.model import errors
+
+
+class Misconfigured(errors.Terminal):
+    """The settings do not say where the server is or who is asking; nothing was sent."""
+
+
+class Unavailable(errors.Transient):
+    """The server cannot be reached, or says that it cannot do this now. Nothing is half done: try again."""
+
+
+class Unauthorised(errors.Refused):
+    """The server does not know who is asking, or they may not do this."""
+
+
+class Rejected(errors.Refused):
+    """The server understood and said no: the input is wrong, or it conflicts with what is declared."""
+
+
+class NotFound(errors.Refused):
+    """There is no such thing."""
+
+
+class TimedOut(errors.Transient):
+    """What was waited for did not happen in time. What was asked for is recorded and goes on."""
+
+
+class Failed(errors.Terminal):
+    """What was asked for was tried, and ended badly."""

@@ -1,0 +1,138 @@
+"""One connection to a server: JSON in, JSON out, and every library error turned into one of ours."""
+
+import contextlib
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+import orjson
+
+from decklog.client import failures, problem, settings
+
+Params = Mapping[str, str | int | bool | None]
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+"""The longest silence within an ordinary answer. A live stream sends a comment more often than this."""
+
+
+class Server:
+    """The API of one server, for one principal. A context manager: leaving it closes the connection."""
+
+    def __init__(self, where: settings.Settings, token: str) -> None:
+        self.address = where.server
+        self._http = httpx.Client(
+            base_url=where.server,
+            headers={
+                "Authorization": f"Bearer {token}",
+                "User-Agent": _agent(),
+            },
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            # A proxy of the environment has no business between two programs of one machine.
+            trust_env=not where.loopback,
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: Params | None = None, *, silence: float = READ_SECONDS) -> Any:
+        """Return the JSON at a path. `silence`: seconds without a byte before giving up."""
+        return self._call("GET", path, params=params, silence=silence)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Send JSON and return the JSON that comes back."""
+        return self._call("POST", path, body=body)
+
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        """Ask for a removal and return the JSON that comes back."""
+        return self._call("DELETE", path, params=params)
+
+    @contextlib.contextmanager
+    def stream(self, path: str, params: Params | None = None, last_id: str = "") -> Iterator[Iterator[str]]:
+        """Open a stream of server-sent events and give its lines as they arrive."""
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        with self._translated(path), self._http.stream("GET", path, params=_given(params), headers=headers) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise problem.failure(response.status_code, _decoded(response), self._where("GET", path))
+            yield response.iter_lines()
+
+    def _call(
+        self, method: str, path: str, *, params: Params | None = None, body: Any = None, silence: float = READ_SECONDS
+    ) -> Any:
+        content = None if body is None else orjson.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS)
+        with self._translated(path):
+            response = self._http.request(
+                method, path, params=_given(params), content=content, headers=headers, timeout=timeout
+            )
+        if response.is_success:
+            return self._answer(response, self._where(method, path))
+        raise problem.failure(response.status_code, _decoded(response), self._where(method, path))
+
+    def _answer(self, response: httpx.Response, where: str) -> Any:
+        if not response.content:
+            return None
+        answer = _decoded(response)
+        if answer is None:
+            raise failures.Unavailable(
+                "what answers there does not speak JSON",
+                where=where,
+                hint=f"{settings.SERVER} must name a Decklog server: `make status` prints its address",
+            )
+        return answer
+
+    @contextlib.contextmanager
+    def _translated(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectTimeout as error:
+            raise self._unreachable("it did not answer in time") from error
+        except httpx.ConnectError as error:
+            raise self._unreachable(_cause(error)) from error
+        except httpx.TimeoutException as error:
+            raise failures.Unavailable(
+                "the server was silent for too long",
+                where=self.address + path,
+                hint="Try again; `decklog status` says how far behind it is",
+            ) from error
+        except httpx.TransportError as error:
+            raise failures.Unavailable(
+                f"the connection broke: {_cause(error)}", where=self.address + path, hint="Try again"
+            ) from error
+
+    def _unreachable(self, cause: str) -> failures.Unavailable:
+        return failures.Unavailable(
+            f"the Decklog server cannot be reached: {cause}",
+            where=self.address,
+            hint=f"Start it with `make up`, or correct {settings.SERVER} (`source .decklog/env`)",
+        )
+
+    def _where(self, method: str, path: str) -> str:
+        return f"{method} {self.address}{path}"
+
+
+def _agent() -> str:
+    return f"decklog/{importlib.metadata.version('decklog')}"
+
+
+def _given(params: Params | None) -> dict[str, str | int | bool]:
+    return {name: value for name, value in (params or {}).items() if value is not None}
+
+
+def _decoded(response: httpx.Response) -> Any:
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _cause(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.removeprefix("[Errno 111] ").removeprefix("[Errno 61] ").lower()
