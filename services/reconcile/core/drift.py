@@ -90,13 +90,16 @@ def episode_id_of(application: str, opening: compare.Comparison) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _fingerprint(comparison: compare.Comparison) -> str:
+def fingerprint(verdict: compare.Verdict, desired_digest: str, live_digest: str, reason: str, error: str) -> str:
     """What makes two verdicts tell the same: not the resourceVersion, which moves with every status."""
-    parts = (
-        comparison.verdict.value,
+    return hashlib.sha256("\n".join((verdict.value, desired_digest, live_digest, reason, error)).encode()).hexdigest()
+
+
+def _fingerprint(comparison: compare.Comparison) -> str:
+    return fingerprint(
+        comparison.verdict,
         comparison.desired_digest,
         comparison.live_digest,
         comparison.reason,
         comparison.error,
     )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,299 @@
+"""What reconcile knows of an application: the fold of what it said and of what it was told.
+
+The same fold runs after each event that Kafka acknowledged and, after a restart, over the events that the stored state
+does not contain yet. So a crash between saying and storing changes nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, live_pb2, state_pb2, subject_pb2
+from decklog.model import objects
+from services.reconcile.core import compare, drift, sync
+
+_OUTCOMES = {
+    apply_pb2.SYNC_OUTCOME_SUCCEEDED: sync.Outcome.SUCCEEDED,
+    apply_pb2.SYNC_OUTCOME_FAILED: sync.Outcome.FAILED,
+    apply_pb2.SYNC_OUTCOME_ABORTED: sync.Outcome.ABORTED,
+}
+OUTCOMES_BY_NAME = {outcome: number for number, outcome in _OUTCOMES.items()}
+
+_TRIGGERS = {
+    apply_pb2.SYNC_TRIGGER_REVISION: sync.Trigger.REVISION,
+    apply_pb2.SYNC_TRIGGER_DRIFT: sync.Trigger.DRIFT,
+    apply_pb2.SYNC_TRIGGER_REQUEST: sync.Trigger.REQUEST,
+    apply_pb2.SYNC_TRIGGER_RETRY: sync.Trigger.RETRY,
+    apply_pb2.SYNC_TRIGGER_DECLARATION: sync.Trigger.DECLARATION,
+    apply_pb2.SYNC_TRIGGER_REMOVAL: sync.Trigger.REMOVAL,
+}
+TRIGGERS_BY_NAME = {trigger: number for number, trigger in _TRIGGERS.items()}
+
+VERDICTS = {
+    drift_pb2.VERDICT_IN_SYNC: compare.Verdict.IN_SYNC,
+    drift_pb2.VERDICT_MODIFIED: compare.Verdict.MODIFIED,
+    drift_pb2.VERDICT_MISSING: compare.Verdict.MISSING,
+    drift_pb2.VERDICT_EXTRA: compare.Verdict.EXTRA,
+    drift_pb2.VERDICT_UNKNOWN: compare.Verdict.UNKNOWN,
+}
+VERDICTS_BY_NAME = {verdict: number for number, verdict in VERDICTS.items()}
+
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that was said about the application: the message, its `ce_sequence` (0 for derived ones), its time."""
+
+    message: Message
+    sequence: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What is known. The messages in it are never changed, only replaced.
+
+    Attributes:
+        header: of the application as a whole.
+        records: of each object that it has, had, or has something to say about.
+    """
+
+    header: state_pb2.ApplicationState = field(default_factory=state_pb2.ApplicationState)
+    records: Mapping[objects.ObjectKey, state_pb2.ObjectState] = field(default_factory=dict)
+
+    def inventory(self) -> frozenset[objects.ObjectKey]:
+        """The keys of the objects that the application has put there and that still are."""
+        return frozenset(key for key, one in self.records.items() if one.managed)
+
+    def of(self, key: objects.ObjectKey) -> state_pb2.ObjectState:
+        """What is known of an object: an empty record if nothing is."""
+        return self.records.get(key) or state_pb2.ObjectState()
+
+    def attempt(self) -> sync.Attempt | None:
+        """The last sync that ended."""
+        if not self.header.HasField("attempt"):
+            return None
+        last = self.header.attempt
+        return sync.Attempt(
+            desired_digest=last.desired_digest,
+            settings_digest=last.settings_digest,
+            outcome=_OUTCOMES[last.outcome],
+            failures=last.failures,
+            transient=last.transient,
+            heals=last.heals,
+            finished_at=last.finished_us / _SECOND,
+        )
+
+
+def settings_digest(spec: fleet_pb2.ApplicationSpec) -> str:
+    """Names what of a declaration decides a sync: all of it but who answers for the application."""
+    relevant = fleet_pb2.ApplicationSpec()
+    relevant.CopyFrom(spec)
+    relevant.ClearField("owner")
+    return hashlib.sha256(relevant.SerializeToString(deterministic=True)).hexdigest()
+
+
+def key_of(ref: subject_pb2.ObjectRef) -> objects.ObjectKey:
+    """The key of an object that an event names."""
+    return objects.ObjectKey(ref.group, ref.kind, ref.namespace, ref.name)
+
+
+def fold(known: Recollection, facts: Iterable[Fact]) -> tuple[Recollection, frozenset[objects.ObjectKey]]:
+    """What is known after these facts, and the objects whose records they touched."""
+    builder = _Builder(known)
+    for fact in facts:
+        builder.take(fact)
+    return builder.result()
+
+
+def take_in(
+    known: Recollection, message: Message, *, event_id: str, traceparent: str, next_offset: int
+) -> Recollection:
+    """What is known after an input from the control topic. One that was taken in before changes nothing."""
+    if next_offset <= known.header.control_offset:
+        return known
+    header = _copied(known.header)
+    header.control_offset = next_offset
+    match message:
+        case control_pb2.RevisionAvailable() if _newer(message, header):
+            header.available.CopyFrom(message)
+        case control_pb2.SyncRequested():
+            header.requests.add(id=event_id, traceparent=traceparent, request=message)
+        case _:
+            pass
+    return Recollection(header, known.records)
+
+
+def _newer(message: control_pb2.RevisionAvailable, header: state_pb2.ApplicationState) -> bool:
+    """A ref's sequence only counts among moves of that ref; a declaration that follows another ref starts anew."""
+    known = header.available.revision
+    if (known.source, known.ref) != (message.revision.source, message.revision.ref):
+        return True
+    return message.ref_sequence >= header.available.ref_sequence
+
+
+def _copied(header: state_pb2.ApplicationState) -> state_pb2.ApplicationState:
+    copy = state_pb2.ApplicationState()
+    copy.CopyFrom(header)
+    return copy
+
+
+class _Builder:
+    """Folds facts into copies made once, so that a thousand facts do not copy a thousand records each."""
+
+    def __init__(self, known: Recollection) -> None:
+        self._header = _copied(known.header)
+        self._records = dict(known.records)
+        self._touched: set[objects.ObjectKey] = set()
+
+    def result(self) -> tuple[Recollection, frozenset[objects.ObjectKey]]:
+        for key in self._touched:
+            if _forgettable(self._records[key]):
+                del self._records[key]
+        return Recollection(self._header, self._records), frozenset(self._touched)
+
+    def take(self, fact: Fact) -> None:
+        self._header.sequence = max(self._header.sequence, fact.sequence)
+        match fact.message:
+            case apply_pb2.Rendered() | apply_pb2.RenderFailed() | apply_pb2.ClaimConflicted():
+                self._rendering(fact.message)
+            case apply_pb2.SyncStarted() | apply_pb2.SyncFinished() | apply_pb2.ObjectApplied():
+                self._syncing(fact.message, fact.time_us)
+            case drift_pb2.DriftObserved():
+                self._drift(fact.message)
+            case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
+                self._live(fact.message)
+            case apply_pb2.HealthChanged():
+                self._health(fact.message)
+            case _:
+                pass
+
+    def _object(self, ref: subject_pb2.ObjectRef) -> state_pb2.ObjectState:
+        key = key_of(ref)
+        if key not in self._touched:
+            copy = state_pb2.ObjectState()
+            copy.CopyFrom(self._records.get(key, copy))
+            self._records[key] = copy
+            self._touched.add(key)
+        found = self._records[key]
+        uid = ref.uid or found.object.uid
+        found.object.CopyFrom(ref)
+        found.object.uid = uid
+        return found
+
+    def _rendering(self, said: apply_pb2.Rendered | apply_pb2.RenderFailed | apply_pb2.ClaimConflicted) -> None:
+        header = self._header
+        match said:
+            case apply_pb2.Rendered() if said.part + 1 >= said.parts:
+                header.rendered.CopyFrom(state_pb2.RenderState(revision=said.revision, digest=said.digest))
+                header.ClearField("render_failed")
+            case apply_pb2.RenderFailed():
+                header.render_failed.CopyFrom(said)
+            case apply_pb2.ClaimConflicted():
+                self._object(said.object).claimed_by = f"{said.claimed_by_installation}/{said.claimed_by}"
+            case _:
+                pass
+
+    def _syncing(
+        self, said: apply_pb2.SyncStarted | apply_pb2.SyncFinished | apply_pb2.ObjectApplied, time_us: int
+    ) -> None:
+        match said:
+            case apply_pb2.SyncStarted():
+                self._header.running.CopyFrom(state_pb2.RunningSync(started=said, started_us=time_us))
+                self._answer(said.cause)
+            case apply_pb2.SyncFinished():
+                self._finish(said, time_us)
+            case apply_pb2.ObjectApplied() if not said.dry_run:
+                if said.outcome in (apply_pb2.OBJECT_OUTCOME_CREATED, apply_pb2.OBJECT_OUTCOME_CONFIGURED):
+                    self._object(said.object).managed = True
+                elif said.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED:
+                    self._object(said.object).managed = False
+            case _:
+                pass
+
+    def _answer(self, cause: str) -> None:
+        """A request is answered once its sync began."""
+        waiting = [one for one in self._header.requests if one.id != cause]
+        del self._header.requests[:]
+        self._header.requests.extend(waiting)
+
+    def _finish(self, said: apply_pb2.SyncFinished, time_us: int) -> None:
+        header = self._header
+        running = header.running.started
+        last = Recollection(header).attempt()
+        at = sync.Situation(
+            mode=sync.Mode.HEAL,
+            requested=False,
+            desired_digest=running.desired_digest,
+            settings_digest=settings_digest(header.spec),
+            drifted=False,
+            last=last,
+            now=time_us / _SECOND,
+        )
+        ended = sync.settle(
+            at,
+            _TRIGGERS.get(said.trigger, sync.Trigger.REQUEST),
+            _OUTCOMES[said.outcome],
+            transient=said.failure.transient,
+            finished_at=time_us / _SECOND,
+        )
+        header.ClearField("running")
+        if said.dry_run:
+            return
+        header.attempt.CopyFrom(_attempt(ended, time_us))
+        if ended.outcome is sync.Outcome.SUCCEEDED:
+            header.synced.CopyFrom(said.revision)
+            header.synced_us = time_us
+
+    def _drift(self, said: drift_pb2.DriftObserved) -> None:
+        found = self._object(said.object)
+        if said.phase == drift_pb2.DRIFT_PHASE_RESOLVED:
+            found.episode = found.fingerprint = ""
+            found.verdict = drift_pb2.VERDICT_UNSPECIFIED
+            found.drifted = False
+            return
+        found.episode, found.verdict = said.episode, said.verdict
+        found.fingerprint = drift.fingerprint(
+            VERDICTS[said.verdict], said.desired_digest, said.live_digest, said.failure.reason, said.failure.message
+        )
+        found.drifted = said.verdict != drift_pb2.VERDICT_UNKNOWN or found.drifted
+
+    def _live(self, said: live_pb2.ObjectChanged | live_pb2.ObjectDeleted) -> None:
+        found = self._object(said.object)
+        match said:
+            case live_pb2.ObjectChanged():
+                found.live_digest, found.rules_digest = said.digest, said.rules_digest
+                found.managed = said.tracked_application == self._header.application.application
+                if found.managed:
+                    found.claimed_by = ""
+            case live_pb2.ObjectDeleted():
+                found.live_digest = found.rules_digest = ""
+                found.managed = False
+        found.live_resource_version = said.resource_version
+
+    def _health(self, said: apply_pb2.HealthChanged) -> None:
+        now = state_pb2.HealthState(health=said.after, reason=said.reason, message=said.message)
+        if said.HasField("object"):
+            self._object(said.object).health.CopyFrom(now)
+        else:
+            self._header.health.CopyFrom(now)
+
+
+def _attempt(ended: sync.Attempt, time_us: int) -> state_pb2.AttemptState:
+    return state_pb2.AttemptState(
+        desired_digest=ended.desired_digest,
+        settings_digest=ended.settings_digest,
+        outcome=OUTCOMES_BY_NAME[ended.outcome],
+        failures=ended.failures,
+        transient=ended.transient,
+        heals=ended.heals,
+        finished_us=time_us,
+    )
+
+
+def _forgettable(one: state_pb2.ObjectState) -> bool:
+    """Nothing is there, nothing is open: the record may go."""
+    return not (one.managed or one.live_digest or one.episode or one.claimed_by)
