@@ -1,4 +1,4 @@
-"""The download-and-build cache: folders keyed by a hash of their inputs, complete or absent, shared by all checkouts."""
+"""The download-and-build cache: folders keyed by a hash of their inputs, whole or absent, shared by all checkouts."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def obtain(root: Path, entry: str, fill: Fill, waiting: Callable[[], None]
     """
     if (path := find(root, entry)) is not None:
         return path
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - one quick call on a local disk
     async with _locked(root / f"{entry}.lock", waiting):
         if (path := find(root, entry)) is None:
             path = await _filled(root, entry, fill)
@@ -61,7 +61,7 @@ async def _locked(path: Path, waiting: Callable[[], None]) -> AsyncIterator[None
     try:
         if not _try_lock(fd):
             waiting()
-            while not _try_lock(fd):
+            while not _try_lock(fd):  # noqa: ASYNC110 - the lock is another process's
                 await asyncio.sleep(0.2)
         yield
     finally:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from deploy.local import context, control_plane, folder, keeper, kubeconfig, pki, processes
 
 PORTS = ("kubernetes",)
@@ -56,10 +55,15 @@ class Api:
             return None
 
 
+def kubeconfig_of(ctx: context.Context) -> Path:
+    """Where the kubeconfig is, or will be."""
+    return ctx.state.part("cluster") / "kubeconfig"
+
+
 async def bring_up(ctx: context.Context) -> Path:
     """Start the control plane, or take the given context; returns the kubeconfig's path once it serves."""
     home = ctx.state.part("cluster")
-    file = home / "kubeconfig"
+    file = kubeconfig_of(ctx)
     if ctx.wanted.context is not None and ctx.wanted.kubeconfig is not None:
         await asyncio.to_thread(kubeconfig.extract, ctx.wanted.kubeconfig, ctx.wanted.context, file)
         return file
@@ -89,7 +93,7 @@ class _Launcher:
     api: Api
 
     async def core(self) -> None:
-        """etcd and the API server."""
+        """Etcd and the API server."""
         socket = self.ctx.state.sockets() / "etcd"
         await self._keep("etcd", etcd_arguments(self.home / "etcd", socket), self._always)
         arguments = apiserver_arguments(self.home, socket, self.ctx.ports["kubernetes"])
@@ -154,11 +158,12 @@ def node(index: int) -> dict[str, Any]:
 
 
 def etcd_arguments(data: Path, socket: Path) -> tuple[str, ...]:
-    """etcd on unix sockets only; the TCP-looking addresses are names that a member alone never dials."""
+    """Etcd on unix sockets only; the TCP-looking addresses are names that a member alone never dials."""
     peer = "http://127.0.0.1:2380"
     return (
         "--name=dev", f"--data-dir={data}", f"--listen-client-urls=unix://{socket}", f"--advertise-client-urls={peer}",
-        f"--listen-peer-urls=unix://{socket}-peer", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=dev={peer}",
+        f"--listen-peer-urls=unix://{socket}-peer", f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=dev={peer}",
         # Survives killed processes; only a crash of the machine can lose the last writes of this toy cluster.
         "--unsafe-no-fsync", "--log-level=warn",
     )  # fmt: skip
@@ -168,7 +173,8 @@ def apiserver_arguments(home: Path, etcd: Path, port: int) -> tuple[str, ...]:
     """The API server on loopback with RBAC, client certificates and a quick stop."""
     return (
         f"--etcd-servers=unix://{etcd}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-        f"--secure-port={port}", f"--tls-cert-file={home}/apiserver.crt", f"--tls-private-key-file={home}/apiserver.key",
+        f"--secure-port={port}", f"--tls-cert-file={home}/apiserver.crt",
+        f"--tls-private-key-file={home}/apiserver.key",
         f"--client-ca-file={home}/ca.crt", f"--service-account-key-file={home}/sa.pub",
         f"--service-account-signing-key-file={home}/sa.key",
         "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",

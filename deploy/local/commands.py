@@ -61,7 +61,7 @@ def logs(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
     if not present:
         known = ", ".join(sorted(file.stem for file in (wanted.state / "logs").glob("*.log"))) or "none"
         raise errors.StackError(f"no log of {chosen.name or 'anything'} in {wanted.state}/logs; there are: {known}")
-    os.execvp("tail", ["tail", "-n", "20", "-F", *present])
+    os.execvp("tail", ["tail", "-n", "20", "-F", *present])  # noqa: S606 - becoming tail is the point
 
 
 def clean(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:

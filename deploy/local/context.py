@@ -33,10 +33,9 @@ class Context:
         """
         code = await processes.complete(program, self.state.processes)
         if code != 0:
-            shown = processes.last_lines(program.log)
-            raise errors.StackError(
-                f"{program.name} failed: `{program.argv[0]}` ended with status {code}. The end of {program.log}:\n{shown}"
-            )
+            failed = f"{program.name} failed: `{program.argv[0]}` ended with status {code}"
+            end = processes.last_lines(program.log)
+            raise errors.StackError(f"{failed}. The end of {program.log}:\n{end}")
 
     async def cached(self, part: str, entry: str, fill: cache.Fill) -> Path:
         """The cache entry's folder, filled when missing, with a line when another checkout is filling it."""

@@ -91,18 +91,27 @@ def go_program(path: str | None) -> Path | None:
     return Path(found) if version and (int(version[1]), int(version[2])) == GO else None
 
 
-async def obtain(ctx: context.Context) -> Programs:
-    """The programs, built when there is no other way.
+def require(wanted: settings.Settings, path: str | None) -> None:
+    """Say at once, before anything is started, that there is no way to a cluster.
 
-    Raises Missing when there is no Go to build with.
+    Raises Missing with the ways out.
     """
-    environ = ctx.environment()
-    found = existing(ctx.wanted, environ.get("PATH"))
+    if wanted.own_cluster and existing(wanted, path) is None and go_program(path) is None:
+        found = shutil.which("go", path=path)
+        have = f"{found} is another release" if found else "there is no go on PATH"
+        what = f"Missing: a Kubernetes cluster, or Go 1.26 to build one ({have}). Any one of these will do:"
+        raise errors.Missing(f"{what}\n{WAYS_OUT}")
+
+
+async def obtain(ctx: context.Context) -> Programs:
+    """The programs, built when there is no other way; `require` was asked before."""
+    path = ctx.environment().get("PATH")
+    found = existing(ctx.wanted, path)
     if found is not None:
         return found
-    compiler = go_program(environ.get("PATH"))
+    compiler = go_program(path)
     if compiler is None:
-        raise errors.Missing(f"no Kubernetes control plane and no Go 1.26 to build it:\n{WAYS_OUT}")
+        raise errors.Missing("Go 1.26 is gone since the start: run `make up` again")
     folder = await ctx.cached("cluster", entry(), lambda target: _build(ctx, compiler, target))
     return _combined(folder / "dev-cluster")
 

@@ -7,9 +7,10 @@ import signal
 import uuid
 from pathlib import Path
 
-from aiokafka import admin, errors as kafka_errors
+from aiokafka import admin
+from aiokafka import errors as kafka_errors
 
-from deploy.local import cache, context, java, keeper, maven, processes
+from deploy.local import cache, context, errors, java, keeper, maven, processes
 
 VERSION = "4.3.1"
 ARTIFACTS = (
@@ -85,7 +86,7 @@ async def bring_up(ctx: context.Context) -> str:
 
 async def _given(bootstrap: str) -> str:
     if not await answers(bootstrap):
-        raise context.errors.StackError(
+        raise errors.StackError(
             f"DECKLOG_KAFKA={bootstrap}: no broker answers there. Start it, correct the address (host:port,host:port), "
             "or unset DECKLOG_KAFKA to have one started here."
         )

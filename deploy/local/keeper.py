@@ -127,7 +127,7 @@ class Keeper:
             probing.cancel()
 
     async def _probe(self, kept: _Kept, pid: int) -> None:
-        while not await kept.unit.ready():
+        while not await kept.unit.ready():  # noqa: ASYNC110 - the program does not tell us
             await asyncio.sleep(POLL)
         self.board.show(kept.unit.name, "ready", pid=pid, restarts=kept.restarts)
         kept.served.set()

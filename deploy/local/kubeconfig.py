@@ -42,14 +42,14 @@ def extract(source: Path, name: str, target: Path) -> None:
     shown = subprocess.run(view, capture_output=True, text=True, check=False)
     if shown.returncode != 0:
         raise errors.StackError(
-            f"CONTEXT={name}: not in {source} ({shown.stderr.strip()}). `kubectl config get-contexts` lists what there is; "
-            "another file is named with KUBECONFIG=FILE on make's command line."
+            f"CONTEXT={name}: not in {source} ({shown.stderr.strip()}). `kubectl config get-contexts` lists what there "
+            "is; another file is named with KUBECONFIG=FILE on make's command line."
         )
     folder.write_atomically(target, shown.stdout)
     asked = (kubectl, "--kubeconfig", str(target), "--context", name, "--request-timeout=10s", "version")
     answer = subprocess.run(asked, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise errors.StackError(
-            f"CONTEXT={name}: its cluster does not answer ({answer.stderr.strip().splitlines()[-1]}). Start it, or leave "
-            "CONTEXT out to have one started here."
+            f"CONTEXT={name}: its cluster does not answer ({answer.stderr.strip().splitlines()[-1]}). Start it, or "
+            "leave CONTEXT out to have one started here."
         )

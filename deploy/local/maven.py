@@ -1,6 +1,5 @@
 """Fetching from Maven Central: with the machine's Maven, else with PyPI's jgo."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax import saxutils

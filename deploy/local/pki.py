@@ -1,6 +1,6 @@
 """The certificates of a development cluster: one CA, the API server, one administrator, the service-account key."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-LIFETIME = datetime.timedelta(days=3650)
+LIFETIME = dt.timedelta(days=3650)
 """As long as a state folder may be kept; the cluster listens on loopback only."""
 
 SERVICE_ADDRESS = "10.96.0.1"
@@ -39,7 +39,7 @@ class Subject:
 
 def make(target: Path) -> None:
     """Write all keys and certificates into `target`, the CA's certificate last: when it is there, all are."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     authority = _authority(now)
     server = Subject(
         name="kube-apiserver",
@@ -62,7 +62,7 @@ def make(target: Path) -> None:
     _write(target / "ca.crt", _pem(authority.certificate))
 
 
-def _authority(now: datetime.datetime) -> Authority:
+def _authority(now: dt.datetime) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "decklog-local-ca")])
     certificate = (
@@ -75,7 +75,7 @@ def _authority(now: datetime.datetime) -> Authority:
 
 
 def _signed(
-    subject: Subject, key: ec.EllipticCurvePrivateKey, authority: Authority, now: datetime.datetime
+    subject: Subject, key: ec.EllipticCurvePrivateKey, authority: Authority, now: dt.datetime
 ) -> x509.Certificate:
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in subject.groups]
     name = x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.name)])
@@ -93,7 +93,7 @@ def _signed(
 
 
 def _builder(
-    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime.datetime
+    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: dt.datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -101,7 +101,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )

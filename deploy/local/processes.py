@@ -21,6 +21,7 @@ from pathlib import Path
 from deploy.local import folder
 
 PR_SET_PDEATHSIG = 1
+PROC = Path("/proc")
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -49,13 +50,18 @@ class Program:
 
 def start_time(pid: int) -> str | None:
     """When the process started, in the system's own notation; None when there is none (a zombie counts as none)."""
-    stat = Path(f"/proc/{pid}/stat")
-    if sys.platform == "linux":
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        return None if fields[0] in {"Z", "X"} else fields[19]
+    return _start_time_from_proc(pid) if (PROC / "self").exists() else _start_time_from_ps(pid)
+
+
+def _start_time_from_proc(pid: int) -> str | None:
+    try:
+        fields = (PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _start_time_from_ps(pid: int) -> str | None:
     shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout.strip() or None
 

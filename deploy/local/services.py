@@ -1,17 +1,21 @@
 """Decklog's own three services and what must be in place before they start."""
 
 import asyncio
+import re
 import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import context, keeper, processes, zipkin
+from deploy.local import context, errors, keeper, kubeconfig, processes, settings, zipkin
+from deploy.local.demo import repositories
 
 NAMES = ("ingest", "reconcile", "audit")
 PORTS = ("audit-api", "ingest-ops", "reconcile-ops", "audit-ops")
 TOPIC_PREFIX = "decklog"
+# While the services are being written: what is not there yet is not started.
+_DEVELOPING = {"topics": "services/audit/admin/topics.py", "migrations": "decklog/adapters/postgres/migrations.py"}
 POLL_SECONDS = 30
 """Between two looks at a remote; the demo's repositories trigger at once."""
 
@@ -23,7 +27,6 @@ class Backends:
     kafka: str
     postgres: str
     kubeconfig: Path
-    fleet: str
 
 
 def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str, str]:
@@ -40,7 +43,7 @@ def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str
     own = {
         "ingest": {
             "DECKLOG_MASKING_KEY_FILE": str(state.masking_key),
-            "DECKLOG_FLEET_REPO": backends.fleet,
+            "DECKLOG_FLEET_REPO": str(state.path / "demo" / "fleet.git"),
             "DECKLOG_FLEET_REF": "refs/heads/main",
             "DECKLOG_POLL_SECONDS": str(POLL_SECONDS),
         },
@@ -54,33 +57,70 @@ def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str
     return every | own[name]
 
 
-async def ensure_topics(ctx: context.Context, kafka: str) -> None:
-    """Create the topics, or check that they are as the services need them."""
-    decklog = str(context.venv_bin() / "decklog")
-    settings = {"DECKLOG_KAFKA": kafka, "DECKLOG_TOPIC_PREFIX": TOPIC_PREFIX}
+async def bring_all_up(
+    ctx: context.Context, addresses: asyncio.Task[Backends], cluster_up: asyncio.Task[Path]
+) -> list[str]:
+    """Start the services, reconcile as soon as there is a cluster; returns what is wrong with any that fails."""
+    await asyncio.to_thread(repositories.make, _demo(ctx.wanted))
+    backends = await addresses
+    await asyncio.gather(_prepare(ctx, "topics", backends), _prepare(ctx, "migrations", backends))
+
+    async def after_the_cluster() -> str:
+        await cluster_up
+        return await _bring_up("reconcile", ctx, backends)
+
+    found = await asyncio.gather(
+        _bring_up("ingest", ctx, backends), _bring_up("audit", ctx, backends), after_the_cluster()
+    )
+    return [problem for problem in found if problem]
+
+
+def _demo(wanted: settings.Settings) -> repositories.Demo:
+    name = wanted.context or kubeconfig.CONTEXT
+    label = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
+    return repositories.Demo(state=wanted.state, cluster=label, context=name, applications=wanted.with_demo)
+
+
+async def _prepare(ctx: context.Context, name: str, backends: Backends) -> None:
+    """Run one of the operator's commands that must come before the services: both may be run again at any time."""
+    commands = {
+        "topics": (str(context.venv_bin() / "decklog"), "admin", "topics", "ensure"),
+        "migrations": (sys.executable, "-m", "decklog.adapters.postgres.migrations"),
+    }
+    told = {
+        "DECKLOG_KAFKA": backends.kafka,
+        "DECKLOG_TOPIC_PREFIX": TOPIC_PREFIX,
+        "DECKLOG_POSTGRES": backends.postgres,
+    }
+    if not (ctx.wanted.root / _DEVELOPING[name]).exists():
+        return
+    log = ctx.state.log(name)
     program = processes.Program(
-        name="topics",
-        argv=(decklog, "admin", "topics", "ensure"),
-        cwd=ctx.wanted.root,
-        log=ctx.state.log("topics"),
-        env=ctx.environment(**settings),
+        name=name, argv=commands[name], cwd=ctx.wanted.root, log=log, env=ctx.environment(**told)
     )
     await ctx.run(program)
 
 
-async def bring_up(name: str, ctx: context.Context, backends: Backends) -> None:
-    """Start one service and return when it is ready."""
+async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
+    """Start one service; returns what is wrong when it does not serve in time (it is retried all the same)."""
+    if not (ctx.wanted.root / "services" / name / "__main__.py").exists():
+        return ""
     program = processes.Program(
         name=name,
         argv=(sys.executable, "-m", f"services.{name}"),
         cwd=ctx.wanted.root,
         log=ctx.state.log(name),
         env=ctx.environment(**settings_of(name, ctx, backends)),
+        stop_seconds=30.0,
     )
     port = ctx.ports[f"{name}-ops"]
     unit = keeper.Unit(program=program, ready=lambda: is_ready(port), importance=keeper.Importance.RETRIED)
-    await ctx.keeper.keep(unit)
+    try:
+        await ctx.keeper.keep(unit)
+    except errors.StackError as error:
+        return f"{error}\nIt is started again and again; `make status` shows how it fares."
     ctx.progress.say(name, "ready")
+    return ""
 
 
 async def is_ready(port: int) -> bool:

@@ -1,23 +1,21 @@
 """The one process that starts, watches and stops a stack. It holds the state folder's lock for as long as it lives."""
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import signal
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from deploy.local import (
     cluster,
     context,
+    control_plane,
     envfile,
     errors,
     folder,
     kafka,
     keeper,
-    kubeconfig,
     ports,
     postgres,
     processes,
@@ -27,7 +25,6 @@ from deploy.local import (
     status,
     zipkin,
 )
-from deploy.local.demo import repositories
 
 ALREADY_RUNNING = 75
 """Exit status (EX_TEMPFAIL of sysexits.h) when another supervisor holds the folder."""
@@ -148,15 +145,26 @@ def _port_names(wanted: settings.Settings) -> tuple[str, ...]:
 
 async def _start(ctx: context.Context) -> str:
     """Start everything, each part as soon as what it needs is there; returns what does not work yet, for the user."""
-    durable = ctx.wanted.profile is settings.Profile.DEV
+    full = ctx.wanted.profile is settings.Profile.DEV
+    control_plane.require(ctx.wanted, ctx.environment().get("PATH"))
     async with asyncio.TaskGroup() as group:
         kafka_up = group.create_task(kafka.bring_up(ctx), name="kafka")
-        postgres_up = group.create_task(postgres.bring_up(ctx, durable=durable), name="postgres")
+        postgres_up = group.create_task(postgres.bring_up(ctx, durable=full), name="postgres")
         cluster_up = group.create_task(cluster.bring_up(ctx), name="cluster")
-    config = cluster_up.result()
-    backends = services.Backends(kafka=kafka_up.result(), postgres=postgres_up.result(), kubeconfig=config, fleet="")
+        addresses = group.create_task(_addresses(ctx, kafka_up, postgres_up), name="addresses")
+        if full:
+            problems = group.create_task(services.bring_all_up(ctx, addresses, cluster_up), name="services")
+    return "\n".join(problems.result()) if full else ""
+
+
+async def _addresses(
+    ctx: context.Context, kafka_up: asyncio.Task[str], postgres_up: asyncio.Task[str]
+) -> services.Backends:
+    backends = services.Backends(
+        kafka=await kafka_up, postgres=await postgres_up, kubeconfig=cluster.kubeconfig_of(ctx)
+    )
     envfile.write(ctx.state.env, _environment(ctx, backends), context.venv_bin())
-    return ""
+    return backends
 
 
 def _environment(ctx: context.Context, backends: services.Backends) -> dict[str, str]:
@@ -202,6 +210,6 @@ def _read_stdin(stopping: asyncio.Event) -> None:
 
 async def _follow_owner(owner: int, stopping: asyncio.Event) -> None:
     started = processes.start_time(owner)
-    while started is not None and processes.start_time(owner) == started:
+    while started is not None and processes.start_time(owner) == started:  # noqa: ASYNC110 - no event tells of it
         await asyncio.sleep(1.0)
     stopping.set()

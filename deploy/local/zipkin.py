@@ -5,7 +5,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-
 from deploy.local import context, java, keeper, maven, processes
 
 VERSION = "3.5.1"
