@@ -92,7 +92,7 @@ def episode_id_of(application: str, opening: compare.Comparison) -> str:
 
 def fingerprint(verdict: compare.Verdict, desired_digest: str, live_digest: str, reason: str, error: str) -> str:
     """What makes two verdicts tell the same: not the resourceVersion, which moves with every status."""
-    return hashlib.sha256("\n".join((verdict.value, desired_digest, live_digest, reason, error)).encode()).hexdigest()
+    return hashlib.sha256(f"{verdict.value}\n{desired_digest}\n{live_digest}\n{reason}\n{error}".encode()).hexdigest()
 
 
 def _fingerprint(comparison: compare.Comparison) -> str:
