@@ -1,10 +1,10 @@
 """The local copy of a Git repository: fetched over the network, then read without it.
 
-Real: `decklog.adapters.git` (git's own CLI for the network, libgit2 for objects). Twin: `decklog.adapters.memory.mirror`,
+Real: `decklog.adapters.git` (the git CLI for the network, libgit2 for objects). Twin: `decklog.adapters.memory.mirror`,
 which makes the same object ids from the same content and passes the same contract suite.
 
-Object ids and paths are text (ids lowercase hex; bytes of a path that are no UTF-8 become U+FFFD). A ref is a full name,
-`refs/heads/main`, or `HEAD` for the remote's default branch.
+Object ids and paths are text (ids lowercase hex; bytes of a path that are no UTF-8 become U+FFFD). A ref is a full
+name, `refs/heads/main`, or `HEAD` for the default branch of the remote.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -35,6 +35,8 @@ class Reason(StrEnum):
     TOO_MANY_FILES = "TooManyFiles"
     UNSAFE_PATH = "UnsafePath"
     SYMLINK_OUTSIDE = "SymlinkOutside"
+    SHALLOW_REPOSITORY = "ShallowRepository"
+    DISK_FULL = "DiskFull"
     MIRROR_BUSY = "MirrorBusy"
     MIRROR_DAMAGED = "MirrorDamaged"
     GIT_FAILED = "GitFailed"
@@ -114,11 +116,11 @@ CHANGES_LIMIT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file of a tree."""
+    """A regular file of a tree; `content` is None if it is larger than the limits allow."""
 
     path: str
     object_id: str
-    content: bytes
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
