@@ -1,0 +1,78 @@
+"""An event loop without waiting: it runs whatever is ready, and when nothing is, moves the fake clock to the next moment.
+
+Both kinds of sleep are served, those of the injected clock and asyncio's own timers, so a timeout deep inside a service
+is as deterministic as everything else. Threads and sockets are refused: they would bring real time back.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+from decklog.adapters.memory import clock as memory_clock
+
+T = TypeVar("T")
+
+BUSY_LIMIT = 200_000
+"""Turns of the loop at one moment of the fake clock; more means that something spins."""
+
+
+class Stalled(AssertionError):
+    """Nothing is ready and nobody sleeps, or everybody is busy and time stands still: the run cannot go on."""
+
+
+class SimulatedLoop(asyncio.BaseEventLoop):
+    """asyncio on a `MemoryClock`. `_selector` and `_process_events` are what `BaseEventLoop` asks of a subclass."""
+
+    def __init__(self, clock: memory_clock.MemoryClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._clock_resolution = 1e-6
+        self._selector = self
+        self._turns = 0
+
+    def time(self) -> float:
+        """Seconds of the fake clock."""
+        return self._clock.monotonic()
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """What the loop calls once a turn: time passes here, and only here, and only if nothing is ready."""
+        self._turns += 1
+        if self._turns > BUSY_LIMIT:
+            raise Stalled(f"busy without end at {self._clock.monotonic():.6f} s\n{self.tasks()}")
+        if timeout is None or timeout > 0:
+            self._pass_time(timeout)
+        return []
+
+    def tasks(self) -> str:
+        """What every task waits for, for a person to read."""
+        return "\n".join(sorted(_describe(task) for task in asyncio.all_tasks(self)))
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> NoReturn:  # noqa: ARG002
+        """Refused."""
+        raise RuntimeError(f"{func} would run in a thread: a simulated service must not need one")
+
+    def _pass_time(self, timeout: float | None) -> None:
+        moments = [moment for moment in (timeout, self._clock.next_due) if moment is not None]
+        if not moments:
+            raise Stalled(f"nobody will ever wake at {self._clock.monotonic():.6f} s\n{self.tasks()}")
+        self._clock.advance(math.ceil(min(moments) * 1e6) / 1e6)
+        self._turns = 0
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are no sockets."""
+
+    def _write_to_self(self) -> None:
+        """There are no threads to be woken from."""
+
+
+def run(clock: memory_clock.MemoryClock, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main` to its end on a loop of its own."""
+    with asyncio.Runner(loop_factory=lambda: SimulatedLoop(clock)) as runner:
+        return runner.run(main())
+
+
+def _describe(task: "asyncio.Task[Any]") -> str:
+    frames = task.get_stack()
+    place = f"{frames[-1].f_code.co_filename}:{frames[-1].f_lineno}" if frames else "done"
+    return f"  {task.get_name()}: {place}"

@@ -1,0 +1,51 @@
+"""Promise 2: whoever could not look does not say "in sync", and says why it could not look."""
+
+from collections.abc import Iterator
+
+from decklog.events.v1 import apply_pb2, drift_pb2
+from decklog.model import objects
+from tests.simulation import history
+
+PROMISE = "unknown is never in sync"
+
+Looks = dict[tuple[str, objects.ObjectKey], bool]
+"""Whether the last look of an instance at an object succeeded."""
+
+
+def check(entries: tuple[history.Entry, ...]) -> list[history.Violation]:
+    """Every claim that rests on no successful look, and every verdict without what makes it one."""
+    return list(_violations(entries))
+
+
+def _violations(entries: tuple[history.Entry, ...]) -> Iterator[history.Violation]:
+    looks: Looks = {}
+    for at, entry in enumerate(entries):
+        if isinstance(entry, history.Called):
+            looks[entry.by, entry.key] = not entry.error
+        elif isinstance(entry, history.Stored):
+            for problem in _problems(looks, entry):
+                yield history.Violation(PROMISE, f"{entry.by}: {problem}", at)
+
+
+def _problems(looks: Looks, entry: history.Stored) -> Iterator[str]:
+    message = entry.message
+    if isinstance(message, drift_pb2.DriftObserved):
+        yield from _drift_problems(looks, entry.by, message)
+    elif isinstance(message, apply_pb2.SyncFinished) and message.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED:
+        if message.failed or message.failure.reason:
+            yield f"sync {message.sync_id} succeeded although something failed"
+
+
+def _drift_problems(looks: Looks, by: str, message: drift_pb2.DriftObserved) -> Iterator[str]:
+    key = objects.ObjectKey(message.object.group, message.object.kind, message.object.namespace, message.object.name)
+    over = message.phase == drift_pb2.DRIFT_PHASE_RESOLVED
+    if over != (message.verdict == drift_pb2.VERDICT_IN_SYNC):
+        yield f"{key}: phase {message.phase} does not go with verdict {message.verdict}"
+    if message.verdict == drift_pb2.VERDICT_MODIFIED and message.patch in (b"", b"[]"):
+        yield f"{key}: modified without a patch"
+    if (message.verdict == drift_pb2.VERDICT_UNKNOWN) != bool(message.failure.reason):
+        yield f"{key}: an unknown verdict has a reason, and no other has"
+    if over and message.desired_digest and looks.get((by, key)) is not True:
+        yield f"{key}: said to be in sync, although the last look at it " + (
+            "failed" if (by, key) in looks else "was somebody else's"
+        )
