@@ -57,13 +57,13 @@ def observe(application: str, previous: Episode | None, comparison: compare.Comp
     """
     if comparison.verdict is compare.Verdict.IN_SYNC:
         return None if previous is None else Observation(Phase.RESOLVED, previous.id, comparison, None)
-    fingerprint = _fingerprint(comparison)
-    if previous is not None and previous.fingerprint == fingerprint:
+    told = _told(comparison)
+    if previous is not None and previous.fingerprint == told:
         return None
     episode_id = previous.id if previous else episode_id_of(application, comparison)
     phase = Phase.CHANGED if previous else Phase.OPENED
     drifted = comparison.verdict is not compare.Verdict.UNKNOWN or (previous is not None and previous.drifted)
-    return Observation(phase, episode_id, comparison, Episode(episode_id, comparison.verdict, fingerprint, drifted))
+    return Observation(phase, episode_id, comparison, Episode(episode_id, comparison.verdict, told, drifted))
 
 
 def gone(previous: Episode | None, key: objects.ObjectKey) -> Observation | None:
@@ -79,23 +79,21 @@ def episode_id_of(application: str, opening: compare.Comparison) -> str:
 
     Whoever opens it again from the same two versions after a crash gives it the same id.
     """
-    parts = (
-        application,
-        str(opening.key),
-        opening.uid,
-        opening.live_resource_version,
-        opening.desired_digest,
-        "unknown" if opening.verdict is compare.Verdict.UNKNOWN else "drift",
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    versions = (opening.uid, opening.live_resource_version, opening.desired_digest)
+    blind = opening.verdict is compare.Verdict.UNKNOWN
+    return hashlib.sha256(repr((application, str(opening.key), *versions, blind)).encode()).hexdigest()[:32]
 
 
 def fingerprint(verdict: compare.Verdict, desired_digest: str, live_digest: str, reason: str, error: str) -> str:
     """What makes two verdicts tell the same: not the resourceVersion, which moves with every status."""
-    return hashlib.sha256(f"{verdict.value}\n{desired_digest}\n{live_digest}\n{reason}\n{error}".encode()).hexdigest()
+    return hashlib.sha256(repr((verdict.value, desired_digest, live_digest, reason, error)).encode()).hexdigest()
 
 
-def _fingerprint(comparison: compare.Comparison) -> str:
-    """What makes two verdicts tell the same: not the resourceVersion, which moves with every status."""
-    told = (comparison.desired_digest, comparison.live_digest, comparison.reason, comparison.error)
-    return hashlib.sha256(repr((comparison.verdict.value, *told)).encode()).hexdigest()
+def _told(comparison: compare.Comparison) -> str:
+    return fingerprint(
+        comparison.verdict,
+        comparison.desired_digest,
+        comparison.live_digest,
+        comparison.reason,
+        comparison.error,
+    )

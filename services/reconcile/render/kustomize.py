@@ -1,0 +1,90 @@
+"""Kustomize rendering: `kubectl kustomize`, once it is known that everything it will read is in the tree."""
+
+import functools
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from decklog.model import manifest, masking, objects
+from services.reconcile.render import kustomization, plain, trees
+from services.reconcile.render.answer import Rendered
+from services.reconcile.render.failure import RenderFailure
+from services.reconcile.render.limits import RenderLimits
+
+_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory")
+
+
+def render(tree: trees.Tree, folder: Path, kubectl: str, limits: RenderLimits) -> Rendered:
+    """The objects that a folder's kustomization builds.
+
+    Raises:
+        RenderFailure: it reaches out of the tree, Kustomize refuses it, or a limit was passed.
+    """
+    closure = kustomization.close(tree, folder, limits)
+    declared = _declared(tree, closure)
+    built = _build(tree, folder, kubectl, declared)
+    name = tree.name(folder)
+    loaded = plain.load(built, f"{name}/kustomization.yaml".lstrip("/"))
+    if len(loaded.manifests) > limits.objects:
+        raise RenderFailure("TooManyObjects", f"more than {limits.objects} objects", hint="split the application")
+    return Rendered(
+        manifests=tuple(_attributed(one, declared) for one in loaded.manifests),
+        input_paths=tuple(sorted({tree.name(path) for path in (*closure.folders, *closure.files)})),
+        renderer="kustomize",
+        version=version(kubectl),
+    )
+
+
+@functools.cache
+def version(kubectl: str) -> str:
+    """The version of the Kustomize that `kubectl` carries, and its own."""
+    told = subprocess.run([kubectl, "version", "--client", "-o", "json"], capture_output=True, check=True)
+    found = orjson.loads(told.stdout)
+    return f"{found['kustomizeVersion']} (kubectl {found['clientVersion']['gitVersion']})"
+
+
+def _build(tree: trees.Tree, folder: Path, kubectl: str, declared: tuple[manifest.Manifest, ...]) -> bytes:
+    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False)
+    if done.returncode == 0:
+        return done.stdout
+    told = done.stderr.decode("utf-8", "replace")
+    if any(sign in told for sign in _OUT_OF_MEMORY):
+        raise RenderFailure("MemoryLimit", "Kustomize needs more memory than it may use", hint="split the application")
+    failure = RenderFailure(
+        "KustomizeFailed",
+        told.replace(f"{tree.root}/", "").replace(str(tree.root), ".").removeprefix("error: ").strip()
+        or "it gave no reason",
+        file=tree.name(folder),
+        hint="run `kubectl kustomize` in that folder",
+    )
+    failure.secrets = frozenset(
+        secret for one in declared for secret in masking.secret_values(one.object, masking.DEFAULT_RULES)
+    )
+    raise failure
+
+
+def _declared(tree: trees.Tree, closure: kustomization.Closure) -> tuple[manifest.Manifest, ...]:
+    """The objects of the files that a kustomization names: who is to blame for what it builds, and what is secret."""
+    return tuple(one for path in closure.files for one in _readable(tree, path))
+
+
+def _readable(tree: trees.Tree, path: Path) -> Iterator[manifest.Manifest]:
+    if path.suffix not in (".yaml", ".yml", ".json") or path.name in trees.KUSTOMIZATION_NAMES:
+        return
+    try:
+        yield from manifest.load(path.read_bytes(), tree.name(path)).manifests
+    except manifest.ManifestError:
+        return  # a patch or a configuration file: Kustomize knows what it is
+
+
+def _attributed(one: manifest.Manifest, declared: tuple[manifest.Manifest, ...]) -> manifest.Manifest:
+    """The object with the file and line that declare it, where one alone does; Kustomize may have renamed it."""
+    gvk, name = objects.gvk(one.object), objects.key(one.object).name
+    same_kind = [other for other in declared if objects.gvk(other.object) == gvk]
+    exact = [other for other in same_kind if objects.key(other.object).name == name]
+    alike = exact or [other for other in same_kind if objects.key(other.object).name in name]
+    if len(alike) != 1:
+        return manifest.Manifest(one.object, one.file, 0)
+    return manifest.Manifest(one.object, alike[0].file, alike[0].line)
