@@ -27,10 +27,13 @@ class RevisionAvailable(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     REF_SEQUENCE_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
+    SPEC_DIGEST_FIELD_NUMBER: _builtins.int
     ref_sequence: _builtins.int
     """The ref's sequence number (see RefMoved): a smaller one never replaces a larger one."""
     previous: _builtins.str
     """Commit the ref pointed to before; empty if it is new."""
+    spec_digest: _builtins.str
+    """Digest of the application's spec as ingest knew it, opaque: tells one announcement of a commit from the next."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -46,10 +49,11 @@ class RevisionAvailable(_message.Message):
         revision: _subject_pb2.Revision | None = ...,
         ref_sequence: _builtins.int = ...,
         previous: _builtins.str = ...,
+        spec_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "revision", b"revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "previous", b"previous", "ref_sequence", b"ref_sequence", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "previous", b"previous", "ref_sequence", b"ref_sequence", "revision", b"revision", "spec_digest", b"spec_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
