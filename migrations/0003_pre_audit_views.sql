@@ -1,0 +1,151 @@
+-- What auditors query (docs/compliance-queries.md). Names in the plural are public and stay; the tables of the folds are
+-- singular and may change with a release.
+SET LOCAL lock_timeout = '10s';
+SET LOCAL statement_timeout = '60s';
+
+-- Microseconds as a timestamptz; times that it cannot hold (a commit may claim any) become its ends.
+CREATE FUNCTION audit.instant(us bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN us < -62135596800000000 THEN '-infinity'::timestamptz
+        WHEN us >= 253402300800000000 THEN 'infinity'::timestamptz
+        ELSE timestamptz '1970-01-01 00:00:00+00' + us * interval '1 microsecond'
+    END
+$$;
+
+CREATE FUNCTION audit.microseconds(moment timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (extract(epoch FROM moment) * 1000000)::bigint
+$$;
+
+-- The number of leaves recorded up to a moment: recorded times never decrease, so bisection finds it.
+CREATE FUNCTION audit.leaves_until(moment_us bigint) RETURNS bigint LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    low bigint := 0;
+    high bigint;
+    middle bigint;
+BEGIN
+    SELECT size INTO high FROM ledger.head;
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        IF (SELECT recorded_at FROM ledger.entry WHERE leaf = middle) <= moment_us THEN
+            low := middle + 1;
+        ELSE
+            high := middle;
+        END IF;
+    END LOOP;
+    RETURN low;
+END
+$$;
+
+-- State at T (`at_us`) as known at K (`before_leaf`): for each object the greatest (valid_from, resource_version, leaf)
+-- with valid_from <= T and leaf < K, unless that says it was gone. A cluster's name means whatever it meant at T.
+CREATE FUNCTION audit.state_at(of_cluster text, of_application text, at_us bigint, before_leaf bigint)
+RETURNS TABLE (
+    object_group text, kind text, namespace text, name text, cluster text, application text, uid text, api_version text,
+    resource_version bigint, generation bigint, valid_from bigint, observed_us bigint, changed_us bigint, leaf bigint,
+    digest text, canonical bytea
+) LANGUAGE sql STABLE AS $$
+    WITH meant AS (
+        SELECT i.uid FROM audit.cluster_identity i
+        WHERE i.cluster = of_cluster AND i.from_us <= at_us AND i.leaf < before_leaf
+        ORDER BY i.from_us DESC, i.leaf DESC LIMIT 1
+    ), candidate AS (
+        SELECT o.* FROM audit.live_object o WHERE of_application IS NULL AND o.cluster = of_cluster
+        UNION ALL
+        SELECT o.* FROM audit.live_object o
+        WHERE of_application IS NOT NULL AND o.cluster = of_cluster
+            AND o.object_id IN (SELECT v.object_id FROM audit.object_version v WHERE v.application = of_application)
+    )
+    SELECT o.object_group, o.kind, o.namespace, o.name, v.cluster, v.application, v.uid, v.api_version,
+        v.resource_version, v.generation, v.valid_from, v.observed_us, v.changed_us, v.leaf, v.digest, b.canonical
+    FROM candidate o
+    CROSS JOIN LATERAL (
+        SELECT * FROM audit.object_version p
+        WHERE p.object_id = o.object_id AND p.valid_from <= at_us AND p.leaf < before_leaf
+        ORDER BY p.valid_from DESC, p.resource_version DESC, p.leaf DESC LIMIT 1
+    ) v
+    LEFT JOIN audit.body b ON b.digest = v.digest
+    WHERE NOT v.gone
+        AND (of_application IS NULL OR v.application = of_application)
+        AND o.cluster_uid = coalesce((SELECT uid FROM meant), o.cluster_uid)
+    ORDER BY o.object_group, o.kind, o.namespace, o.name
+$$;
+
+CREATE VIEW audit.commits AS
+SELECT source, commit, author_name, author_email, audit.instant(authored_us) AS authored_at, committer_name,
+    committer_email, audit.instant(committed_us) AS committed_at, message, signed, parents, trailers, changes,
+    changes_total, leaf, audit.instant(recorded_us) AS recorded_at
+FROM audit.commit;
+
+CREATE VIEW audit.ref_moves AS
+SELECT source, ref, old, new, forced, deleted, sequence, new_commits, audit.instant(time_us) AS moved_at, leaf,
+    audit.instant(recorded_us) AS recorded_at
+FROM audit.ref_move;
+
+CREATE VIEW audit.applications AS
+SELECT name, cluster, declared, spec, origin, actor, reason, audit.instant(declared_us) AS declared_at, sync_status,
+    health, health_message, synced_commit, audit.instant(synced_us) AS synced_at, objects, modified, missing, extra,
+    unknown, failures
+FROM audit.application;
+
+CREATE VIEW audit.syncs AS
+SELECT sync_id, cluster, application, trigger, actor, actor_kind, reason, source, ref, commit, attempt, dry_run,
+    nullif(outcome, '') AS outcome, audit.instant(started_us) AS started_at, audit.instant(finished_us) AS finished_at,
+    duration_us * interval '1 microsecond' AS duration, created, configured, pruned, unchanged, skipped, failed, failure,
+    started_leaf, finished_leaf
+FROM audit.sync;
+
+-- Every write to a cluster by a sync, with who caused it and from which commit.
+CREATE VIEW audit.changes AS
+SELECT o.leaf, audit.instant(o.recorded_us) AS recorded_at, audit.instant(o.time_us) AS changed_at, o.cluster,
+    o.application, o.object, o.outcome, s.trigger, s.actor, s.actor_kind, s.reason, s.source, s.commit, o.sync_id,
+    o.before_digest, o.after_digest, o.overridden, o.failure
+FROM audit.sync_object o
+LEFT JOIN audit.sync s USING (sync_id)
+WHERE NOT o.dry_run;
+
+-- Every time a live object differed from Git, by whom, for how long.
+CREATE VIEW audit.drifts AS
+SELECT episode, cluster, application, object, verdict, phase, audit.instant(opened_us) AS opened_at,
+    audit.instant(resolved_us) AS resolved_at, (resolved_us - opened_us) * interval '1 microsecond' AS lasted,
+    observations, source, commit, patch, managers, failure, opened_leaf, resolved_leaf
+FROM audit.drift_episode;
+
+-- Every version of every object, and when it held. Temporal queries: `valid @> timestamptz '…'`.
+CREATE VIEW audit.object_versions AS
+SELECT o.cluster, o.object_group, o.kind, o.namespace, o.name, v.application, v.uid, v.resource_version, v.generation,
+    v.gone, v.digest,
+    tstzrange(audit.instant(v.valid_from), audit.instant(lead(v.valid_from) OVER newer)) AS valid,
+    audit.instant(v.observed_us) AS observed_at, audit.instant(v.changed_us) AS changed_at, v.inferred, v.managers,
+    v.leaf, audit.instant(v.recorded_us) AS recorded_at, convert_from(b.canonical, 'UTF8')::jsonb AS body
+FROM audit.object_version v
+JOIN audit.live_object o USING (object_id)
+LEFT JOIN audit.body b ON b.digest = v.digest
+WINDOW newer AS (PARTITION BY v.object_id ORDER BY v.valid_from, v.resource_version, v.leaf);
+
+CREATE VIEW audit.refused_requests AS
+SELECT kind, actor, service, method, route, reason, peer, count, audit.instant(time_us) AS refused_at, leaf,
+    audit.instant(recorded_us) AS recorded_at
+FROM audit.access;
+
+CREATE VIEW audit.moments AS
+SELECT leaf, audit.instant(recorded_us) AS recorded_at, audit.instant(time_us) AS happened_at, kind, level, cluster,
+    application, object, source, actor, summary, event_id
+FROM audit.timeline;
+
+-- Who may do what: the projector owns its tables' contents, readers see the views.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_projector') THEN
+        GRANT USAGE ON SCHEMA audit TO decklog_projector;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audit TO decklog_projector;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
+        GRANT USAGE ON SCHEMA audit TO decklog_reader;
+        GRANT SELECT ON audit.commits, audit.ref_moves, audit.applications, audit.syncs, audit.changes, audit.drifts,
+            audit.object_versions, audit.refused_requests, audit.moments, audit.unplaced, audit.cursor TO decklog_reader;
+    END IF;
+END
+$$;

@@ -1,0 +1,52 @@
+"""A leaf of the ledger as the folds see it: the receipt, and the decoded message or the fact that it was erased."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+Rank = tuple[int, int, int]
+"""(topic epoch, offset of the owner's `OwnershipTaken`, `ce_sequence`): larger is newer, whatever arrived first."""
+
+UNRANKED: Rank = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """One leaf.
+
+    `kind` is the receipt's (`event`, `duplicate`, `conflict`, `poison`, `gap`, `erasure`, `rotation`); the CloudEvents
+    fields are empty where the receipt has none. `message` is None for every kind but `event`, and for an erased event.
+    """
+
+    index: int
+    recorded_us: int
+    kind: str
+    key: str = ""
+    about: Mapping[str, Any] | None = None
+    event_id: str = ""
+    type: str = ""
+    source: str = ""
+    subject: str = ""
+    time_us: int = 0
+    sequence: int = 0
+    message: Message | None = None
+
+    @property
+    def erased(self) -> bool:
+        """True if it was an event whose payload is gone."""
+        return self.kind == "event" and self.message is None
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """(cluster, application) of a key `cluster/application`; the application is empty for `cluster/@scope`."""
+        cluster, _, rest = self.key.partition("/")
+        name = rest.partition("/")[0]
+        return cluster, "" if name.startswith("@") else name
+
+    @property
+    def rank(self) -> Rank:
+        """How new this is among the events of its application."""
+        fence = getattr(self.message, "fence", None)
+        return (fence.topic_epoch, fence.offset, self.sequence) if fence is not None else (0, 0, self.sequence)

@@ -1,0 +1,139 @@
+"""Applications now: the revision that is available, rendered and synced, the health, and why something failed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from decklog.events.v1 import apply_pb2, control_pb2, subject_pb2
+from services.audit.core import rows, standing, wording
+from services.audit.core.folding import Projection
+from services.audit.core.leaf import Leaf
+from services.audit.core.view import AnyNeed, Need, View
+
+Telling = (
+    control_pb2.RevisionAvailable
+    | apply_pb2.Rendered
+    | apply_pb2.RenderFailed
+    | apply_pb2.ClaimConflicted
+    | apply_pb2.SyncStarted
+    | apply_pb2.SyncFinished
+    | apply_pb2.HealthChanged
+)
+
+
+def needs(leaf: Leaf) -> Iterable[AnyNeed]:
+    """The application's row."""
+    reference = _reference(leaf)
+    return [] if reference is None else [Need(rows.Application, (reference.application,))]
+
+
+def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
+    """The application's row after what reconcile, or ingest, says of it."""
+    reference = _reference(leaf)
+    if reference is None:
+        return
+    known = view.get(rows.Application, reference.application) or rows.Application(
+        name=reference.application, cluster=reference.cluster, updated_leaf=leaf.index, updated_us=leaf.time_us
+    )
+    if known.cluster not in ("", reference.cluster):
+        return  # it is delivered elsewhere by now
+    after = standing.settled(_told(replace(known, cluster=reference.cluster), leaf))
+    if after != known:
+        yield replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)
+
+
+def _reference(leaf: Leaf) -> subject_pb2.ApplicationRef | None:
+    match leaf.message:
+        case control_pb2.RevisionAvailable() | apply_pb2.RenderFailed() | apply_pb2.ClaimConflicted() as message:
+            return message.application
+        case apply_pb2.SyncStarted(dry_run=False) | apply_pb2.SyncFinished(dry_run=False) as message:
+            return message.application
+        case apply_pb2.Rendered(part=0) as message:
+            return message.application
+        case apply_pb2.HealthChanged() as message if not message.HasField("object"):
+            return message.application
+        case _:
+            return None
+
+
+def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
+    match leaf.message:
+        case control_pb2.RevisionAvailable() as message:
+            return _available(row, message)
+        case apply_pb2.Rendered() as message if leaf.rank >= row.rendered_rank:
+            return _rendered(row, leaf, message)
+        case apply_pb2.RenderFailed() as message if leaf.rank >= row.rendered_rank:
+            failed = _with_failure(row, "render", wording.failure(message))
+            return replace(failed, rendered_rank=leaf.rank)
+        case apply_pb2.ClaimConflicted() as message:
+            return _with_failure(row, "claim", _claim(message))
+        case apply_pb2.SyncStarted() as message if leaf.rank >= row.sync_rank:
+            return replace(row, sync_id=message.sync_id, sync_outcome="", sync_us=leaf.time_us, sync_rank=leaf.rank)
+        case apply_pb2.SyncFinished() as message if leaf.rank >= row.sync_rank:
+            return _synced(row, leaf, message)
+        case apply_pb2.HealthChanged() as message if leaf.rank >= row.health_rank:
+            return replace(
+                row,
+                health=wording.word(message, "after") or "unknown",
+                health_reason=message.reason,
+                health_message=message.message,
+                health_us=leaf.time_us,
+                health_rank=leaf.rank,
+            )
+        case _:
+            return row
+
+
+def _available(row: rows.Application, message: control_pb2.RevisionAvailable) -> rows.Application:
+    """A smaller sequence number of the ref never replaces a larger one; another ref starts its own count."""
+    if message.ref_sequence < row.available_sequence and message.revision.ref == (row.spec or {}).get("ref"):
+        return row
+    return replace(row, available_commit=message.revision.commit, available_sequence=message.ref_sequence)
+
+
+def _rendered(row: rows.Application, leaf: Leaf, message: apply_pb2.Rendered) -> rows.Application:
+    rendered = replace(
+        row,
+        rendered_commit=message.revision.commit,
+        rendered_digest=message.digest,
+        rendered_leaf=leaf.index,
+        rendered_rank=leaf.rank,
+    )
+    return _with_failure(_with_failure(rendered, "render", None), "claim", None)
+
+
+def _synced(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) -> rows.Application:
+    outcome = wording.word(message, "outcome")
+    ended = replace(row, sync_id=message.sync_id, sync_outcome=outcome, sync_us=leaf.time_us, sync_rank=leaf.rank)
+    if outcome == "failed":
+        return _with_failure(ended, "sync", wording.failure(message) or _unexplained(message))
+    if outcome != "succeeded":
+        return ended
+    synced = replace(ended, synced_commit=message.revision.commit, synced_us=leaf.time_us)
+    return _with_failure(synced, "sync", None)
+
+
+def _unexplained(message: apply_pb2.SyncFinished) -> dict[str, str]:
+    return {
+        "reason": "SyncFailed",
+        "message": f"{message.failed} objects were refused",
+        "hint": "See the sync's objects for what the API server said",
+    }
+
+
+def _claim(message: apply_pb2.ClaimConflicted) -> dict[str, str]:
+    key = wording.object_key(message.object)
+    return {
+        "reason": "ClaimConflicted",
+        "message": f"{key.display} is claimed by application {message.claimed_by} as well; neither writes it",
+        "hint": "Keep the object in one of the two applications",
+        "object": str(key),
+    }
+
+
+def _with_failure(row: rows.Application, stage: str, failure: object | None) -> rows.Application:
+    """The row with what went wrong at a stage (`render`, `claim`, `sync`), or without."""
+    rest = {name: known for name, known in row.failures.items() if name != stage}
+    return replace(row, failures=rest if failure is None else {**rest, stage: failure})
+
+
+PROJECTION = Projection("application", needs, fold)

@@ -1,0 +1,167 @@
+"""What is declared: sources, clusters and applications, with who declared them where; and what was refused.
+
+Git beats the API whatever the order, exactly as `decklog.model.fleet` folds it: a declaration that loses changes
+nothing here (the timeline tells of it).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import fleet_pb2
+from services.audit.core import rows, standing, wording
+from services.audit.core.folding import Projection
+from services.audit.core.leaf import Leaf
+from services.audit.core.view import AnyNeed, Need, View
+
+Declaring = fleet_pb2.SourceDeclared | fleet_pb2.ClusterDeclared | fleet_pb2.ApplicationDeclared
+Removing = fleet_pb2.SourceRemoved | fleet_pb2.ClusterRemoved | fleet_pb2.ApplicationRemoved
+Declarable = rows.Source | rows.Cluster | rows.Application
+
+_ROWS: dict[str, type[Declarable]] = {
+    "Source": rows.Source,
+    "Cluster": rows.Cluster,
+    "Application": rows.Application,
+}
+
+
+def needs(leaf: Leaf) -> Iterable[AnyNeed]:
+    """The declared thing's row."""
+    match leaf.message:
+        case (
+            fleet_pb2.SourceDeclared()
+            | fleet_pb2.ClusterDeclared()
+            | fleet_pb2.ApplicationDeclared()
+            | fleet_pb2.SourceRemoved()
+            | fleet_pb2.ClusterRemoved()
+            | fleet_pb2.ApplicationRemoved()
+        ) as message:
+            return [Need(_ROWS[_kind(message)], (message.name,))]
+        case fleet_pb2.ClusterIdentityChanged(cluster=name) | fleet_pb2.ClusterIdentityConfirmed(cluster=name):
+            return [Need(rows.Cluster, (name,))]
+        case _:
+            return []
+
+
+def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
+    """The declaration that counts, the identity a cluster's name stands for, and the latest refusal per name."""
+    match leaf.message:
+        case fleet_pb2.SourceDeclared() | fleet_pb2.ClusterDeclared() | fleet_pb2.ApplicationDeclared() as message:
+            yield from _declare(view, leaf, message)
+        case fleet_pb2.SourceRemoved() | fleet_pb2.ClusterRemoved() | fleet_pb2.ApplicationRemoved() as message:
+            yield from _remove(view, leaf, message)
+        case fleet_pb2.DeclarationRefused() as message:
+            yield _refusal(leaf, message)
+        case fleet_pb2.ClusterIdentityChanged() as message:
+            yield from _seen(view, leaf, message)
+        case fleet_pb2.ClusterIdentityConfirmed() as message:
+            yield replace(_cluster(view, leaf, message.cluster), confirmed_uid=message.uid, updated_leaf=leaf.index)
+
+
+def _kind(message: Message) -> str:
+    return message.DESCRIPTOR.name.removesuffix("Declared").removesuffix("Removed")
+
+
+def _row(view: View, leaf: Leaf, kind: str, name: str) -> Declarable:
+    known = view.get(_ROWS[kind], name)
+    if known is not None:
+        return known
+    if kind == "Application":
+        return rows.Application(name=name, updated_leaf=leaf.index, updated_us=leaf.time_us)
+    return _ROWS[kind](name=name, updated_leaf=leaf.index)  # type: ignore[call-arg]
+
+
+def _cluster(view: View, leaf: Leaf, name: str) -> rows.Cluster:
+    return view.get(rows.Cluster, name) or rows.Cluster(name=name, updated_leaf=leaf.index)
+
+
+def _declare(view: View, leaf: Leaf, message: Declaring) -> Iterator[rows.Effect]:
+    kind, origin = _kind(message), wording.origin(message.origin)
+    known = _row(view, leaf, kind, message.name)
+    if known.declared and _way(known.origin) == "git" and origin["way"] != "git":
+        return
+    declared = replace(
+        known,
+        declared=True,
+        spec=wording.spec(kind, message.name, message.after),
+        origin=origin,
+        actor=message.actor.id,
+        reason=message.reason,
+        declared_leaf=leaf.index,
+        declared_us=leaf.time_us,
+        updated_leaf=leaf.index,
+    )
+    yield _delivered(declared) if isinstance(declared, rows.Application) else declared
+    yield rows.Gone(rows.Refusal, (kind, message.name))
+
+
+def _delivered(declared: rows.Application) -> rows.Application:
+    """An application that moves to another cluster starts afresh there."""
+    cluster = declared.spec["destCluster"]
+    if declared.cluster in ("", cluster):
+        return standing.settled(replace(declared, cluster=cluster))
+    fresh = rows.Application(
+        name=declared.name,
+        cluster=cluster,
+        declared=True,
+        spec=declared.spec,
+        origin=declared.origin,
+        actor=declared.actor,
+        reason=declared.reason,
+        declared_leaf=declared.declared_leaf,
+        declared_us=declared.declared_us,
+        updated_leaf=declared.updated_leaf,
+        updated_us=declared.updated_us,
+    )
+    return standing.settled(fresh)
+
+
+def _remove(view: View, leaf: Leaf, message: Removing) -> Iterator[rows.Effect]:
+    known = _row(view, leaf, _kind(message), message.name)
+    if known.declared and _way(known.origin) != wording.origin(message.origin)["way"]:
+        return
+    yield replace(
+        known,
+        declared=False,
+        origin=wording.origin(message.origin),
+        actor=message.actor.id,
+        reason=message.reason,
+        declared_leaf=leaf.index,
+        declared_us=leaf.time_us,
+        updated_leaf=leaf.index,
+    )
+
+
+def _way(origin: Any) -> str:
+    return str((origin or {}).get("way", ""))
+
+
+def _refusal(leaf: Leaf, message: fleet_pb2.DeclarationRefused) -> rows.Refusal:
+    return rows.Refusal(
+        kind=message.kind,
+        name=message.name or f"{message.origin.git.file}:{message.origin.git.line}",
+        leaf=leaf.index,
+        recorded_us=leaf.recorded_us,
+        origin=wording.origin(message.origin),
+        actor=message.actor.id,
+        failure=wording.failure(message),
+    )
+
+
+def _seen(view: View, leaf: Leaf, message: fleet_pb2.ClusterIdentityChanged) -> Iterator[rows.Effect]:
+    """The first sight confirms itself; a later one waits for somebody to confirm it."""
+    known = _cluster(view, leaf, message.cluster)
+    confirmed = known.confirmed_uid or message.after
+    yield replace(known, seen_uid=message.after, confirmed_uid=confirmed, updated_leaf=leaf.index)
+    yield rows.ClusterIdentity(
+        leaf=leaf.index,
+        recorded_us=leaf.recorded_us,
+        cluster=message.cluster,
+        uid=message.after,
+        from_us=leaf.time_us,
+    )
+
+
+PROJECTION = Projection("fleet", needs, fold)

@@ -1,0 +1,234 @@
+"""The objects of each application now: desired, live, how they compare, how they are. Keeps the application's counts.
+
+A verdict belongs to one desired body: when another body is desired, the object is pending until it was compared again.
+The newest word on a verdict counts, by rank, because it may come from the drift topic or from the apply topic.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2, subject_pb2
+from services.audit.core import rows, standing, wording
+from services.audit.core.folding import Projection
+from services.audit.core.leaf import Leaf
+from services.audit.core.projections import versions
+from services.audit.core.view import AnyNeed, Need, View
+
+_WRITTEN = frozenset({"created", "configured"})
+Change = tuple[rows.ApplicationObject | None, rows.ApplicationObject | None]
+"""An object's row before and after; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The application that a leaf speaks of."""
+
+    cluster: str
+    application: str
+
+    def key(self, reference: object) -> rows.Key:
+        """The key of one of its objects' rows."""
+        return (self.cluster, self.application, str(reference))
+
+
+def needs(leaf: Leaf) -> Iterable[AnyNeed]:
+    """The application's row, and those of the objects concerned: one, or all."""
+    match leaf.message:
+        case drift_pb2.DriftObserved() | apply_pb2.ObjectApplied() as message:
+            scope = _scope(message.application)
+            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+        case apply_pb2.HealthChanged() as message if message.HasField("object"):
+            scope = _scope(message.application)
+            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+        case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted() as message if leaf.scope[1]:
+            scope = _Scope(*leaf.scope)
+            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+        case apply_pb2.Rendered() | apply_pb2.SyncFinished() as message:
+            scope = _scope(message.application)
+            return [Need(rows.ApplicationObject, (scope.cluster, scope.application)), _application(scope)]
+        case fleet_pb2.ApplicationDeclared() | fleet_pb2.ApplicationRemoved() as message:
+            cluster = message.before.dest_cluster
+            return [Need(rows.ApplicationObject, (cluster, message.name)), _application(_Scope(cluster, message.name))]
+        case _:
+            return []
+
+
+def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
+    """The rows of the objects that change, and the application's counts."""
+    scope, changes = _changes(view, leaf)
+    if not changes:
+        return
+    for before, after in changes:
+        if after is not None:
+            yield after
+        elif before is not None:
+            yield rows.Gone(rows.ApplicationObject, before.key)
+    yield from _counts(view, leaf, scope, changes)
+
+
+def _changes(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
+    match leaf.message:
+        case drift_pb2.DriftObserved() as message:
+            return _one(view, leaf, _scope(message.application), message, _observed)
+        case apply_pb2.ObjectApplied(dry_run=False) as message:
+            return _one(view, leaf, _scope(message.application), message, _applied)
+        case apply_pb2.HealthChanged() as message if message.HasField("object"):
+            return _one(view, leaf, _scope(message.application), message, _health)
+        case live_pb2.ObjectChanged() as message if leaf.scope[1]:
+            return _one(view, leaf, _Scope(*leaf.scope), message, _live)
+        case live_pb2.ObjectDeleted() as message if leaf.scope[1]:
+            return _one(view, leaf, _Scope(*leaf.scope), message, _deleted)
+        case apply_pb2.Rendered(part=0) as message:
+            return _rendered(view, leaf, message)
+        case apply_pb2.SyncFinished(dry_run=False, outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED) as message:
+            return _synced(view, leaf, message)
+        case fleet_pb2.ApplicationRemoved() as message:
+            return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
+        case fleet_pb2.ApplicationDeclared() as message if message.before.dest_cluster != message.after.dest_cluster:
+            return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
+        case _:
+            return _Scope("", ""), []
+
+
+def _scope(reference: subject_pb2.ApplicationRef) -> _Scope:
+    return _Scope(reference.cluster, reference.application)
+
+
+def _application(scope: _Scope) -> Need:
+    return Need(rows.Application, (scope.application,))
+
+
+def _counts(view: View, leaf: Leaf, scope: _Scope, changes: list[Change]) -> Iterator[rows.Effect]:
+    """The application's row after the changes, if it still is delivered to that cluster."""
+    application = view.get(rows.Application, scope.application) or rows.Application(
+        name=scope.application, cluster=scope.cluster, updated_leaf=leaf.index, updated_us=leaf.time_us
+    )
+    if application.cluster not in ("", scope.cluster):
+        return
+    counted = application
+    for before, after in changes:
+        counted = standing.counted(counted, before, after)
+    settled = standing.settled(replace(counted, cluster=scope.cluster))
+    if settled != application:
+        yield replace(settled, updated_leaf=leaf.index, updated_us=leaf.time_us)
+
+
+def _blank(scope: _Scope, key: str, leaf: Leaf) -> rows.ApplicationObject:
+    return rows.ApplicationObject(
+        cluster=scope.cluster,
+        application=scope.application,
+        object=key,
+        updated_leaf=leaf.index,
+        updated_us=leaf.time_us,
+    )
+
+
+def _one(
+    view: View,
+    leaf: Leaf,
+    scope: _Scope,
+    message: Any,
+    change: Callable[[rows.ApplicationObject, Leaf, Any], rows.ApplicationObject],
+) -> tuple[_Scope, list[Change]]:
+    """One object's row, changed by a message about it."""
+    key = str(wording.object_key(message.object))
+    before = view.get(rows.ApplicationObject, *scope.key(key))
+    after = change(before or _blank(scope, key, leaf), leaf, message)
+    if after == before:
+        return scope, []
+    kept = after.desired_digest or after.live_digest or after.episode
+    return scope, [(before, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us) if kept else None)]
+
+
+def _observed(row: rows.ApplicationObject, leaf: Leaf, message: drift_pb2.DriftObserved) -> rows.ApplicationObject:
+    if leaf.rank < row.verdict_rank:
+        return row
+    ended = message.phase == drift_pb2.DRIFT_PHASE_RESOLVED
+    return replace(
+        row,
+        verdict=wording.word(message, "verdict"),
+        verdict_rank=leaf.rank,
+        episode="" if ended else message.episode,
+        failure=wording.failure(message),
+    )
+
+
+def _applied(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.ObjectApplied) -> rows.ApplicationObject:
+    outcome = wording.word(message, "outcome")
+    tried = replace(row, outcome=outcome, sync_id=message.sync_id, failure=wording.failure(message))
+    if outcome not in _WRITTEN or leaf.rank < row.verdict_rank:
+        return tried
+    return replace(tried, verdict="in_sync", verdict_rank=leaf.rank)
+
+
+def _health(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.HealthChanged) -> rows.ApplicationObject:
+    if leaf.rank < row.health_rank:
+        return row
+    return replace(
+        row,
+        health=wording.word(message, "after"),
+        health_reason=message.reason,
+        health_message=message.message,
+        health_rank=leaf.rank,
+    )
+
+
+def _live(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectChanged) -> rows.ApplicationObject:  # noqa: ARG001
+    version = versions.resource_version(message.resource_version)
+    if version < row.live_version:
+        return row
+    return replace(row, live_digest=message.digest, live_uid=message.object.uid, live_version=version)
+
+
+def _deleted(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectDeleted) -> rows.ApplicationObject:  # noqa: ARG001
+    version = versions.resource_version(message.resource_version)
+    if version < row.live_version:
+        return row
+    gone = replace(row, live_digest="", live_uid="", live_version=version)
+    return gone if row.desired_digest else replace(gone, verdict="", episode="")
+
+
+def _rendered(view: View, leaf: Leaf, message: apply_pb2.Rendered) -> tuple[_Scope, list[Change]]:
+    """Exactly these objects are desired from now on."""
+    scope = _scope(message.application)
+    desired = {str(wording.object_key(one.object)): one for one in message.objects}
+    known = {row.object: row for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)}
+    changes = [_desired(known.get(key), scope, leaf, one) for key, one in desired.items()]
+    return scope, [*changes, *_undesired(known, desired, leaf)]
+
+
+def _desired(before: rows.ApplicationObject | None, scope: _Scope, leaf: Leaf, one: apply_pb2.RenderedObject) -> Change:
+    row = before or _blank(scope, str(wording.object_key(one.object)), leaf)
+    after = replace(row, desired_digest=one.digest, file=one.file, line=one.line)
+    if row.desired_digest != one.digest and row.verdict_rank < leaf.rank:
+        after = replace(after, verdict="", verdict_rank=leaf.rank)
+    return before, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)
+
+
+def _undesired(
+    known: Mapping[str, rows.ApplicationObject], desired: Mapping[str, object], leaf: Leaf
+) -> Iterator[Change]:
+    for key, row in known.items():
+        if key not in desired and row.desired_digest:
+            left = replace(row, desired_digest="", file="", line=0, updated_leaf=leaf.index, updated_us=leaf.time_us)
+            yield row, left if row.live_digest or row.episode else None
+
+
+def _synced(view: View, leaf: Leaf, message: apply_pb2.SyncFinished) -> tuple[_Scope, list[Change]]:
+    """A sync that ended well compared every desired object: those still pending needed nothing."""
+    scope = _scope(message.application)
+    changes: list[Change] = []
+    for row in view.group(rows.ApplicationObject, scope.cluster, scope.application):
+        if row.desired_digest and not row.verdict and row.verdict_rank <= leaf.rank:
+            after = replace(row, verdict="in_sync", verdict_rank=leaf.rank)
+            changes.append((row, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)))
+    return scope, changes
+
+
+def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
+    """What is no longer an application of that cluster has no objects there (their history stays)."""
+    return scope, [(row, None) for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)]
+
+
+PROJECTION = Projection("application_object", needs, fold)

@@ -1,0 +1,124 @@
+"""The timeline: one line per event of interest, and per leaf that tells of trouble with the record itself."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import apply_pb2, git_pb2
+from services.audit.core import rows, summaries, wording
+from services.audit.core.folding import Projection
+from services.audit.core.leaf import Leaf
+from services.audit.core.view import AnyNeed, View
+
+LONGEST_NAME = 200
+
+_TROUBLE = {
+    "conflict": ("error", "The same event came again with other bytes; leaf {leaf} is the first"),
+    "poison": ("error", "A record is no event: {reason}"),
+    "gap": ("warning", "Records from {from} on will never be read: {reason}"),
+    "erasure": ("notice", "Payloads were erased: {reason}"),
+    "rotation": ("notice", "The signing key changes"),
+}
+"""`duplicate` leaves are left out: Kafka delivered again what stands already, and nothing is wrong."""
+
+
+def needs(leaf: Leaf) -> Iterable[AnyNeed]:  # noqa: ARG001 (every projection has the same shape)
+    """Nothing: each line stands alone."""
+    return []
+
+
+def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
+    """The line, if there is one to write."""
+    if leaf.message is not None:
+        if _of_interest(leaf.message):
+            yield _moment(leaf, leaf.message)
+    elif leaf.erased:
+        yield _plain(leaf, "Erased", "info", f"{leaf.type.rpartition('.')[2]} (its payload was erased)")
+    elif leaf.kind in _TROUBLE:
+        level, text = _TROUBLE[leaf.kind]
+        yield _plain(leaf, leaf.kind.capitalize(), level, text.format_map(_Said(leaf.about or {})))
+
+
+class _Said(dict[str, Any]):
+    """What a receipt says; a word it lacks stays visible as a gap, and never raises."""
+
+    def __missing__(self, key: str) -> str:
+        return f"({key} unknown)"
+
+
+def _of_interest(message: Message) -> bool:
+    """Ownership is plumbing; the parts of a rendering after the first repeat it."""
+    if isinstance(message, apply_pb2.OwnershipTaken):
+        return False
+    return not (isinstance(message, apply_pb2.Rendered) and message.part > 0)
+
+
+def _moment(leaf: Leaf, message: Message) -> rows.Moment:
+    cluster, application = _application(leaf, message)
+    return rows.Moment(
+        leaf=leaf.index,
+        recorded_us=leaf.recorded_us,
+        time_us=leaf.time_us,
+        kind=message.DESCRIPTOR.name,
+        level=summaries.level(message),
+        cluster=cluster[:LONGEST_NAME],
+        application=application[:LONGEST_NAME],
+        object=_object(message),
+        source=_source(message)[:LONGEST_NAME],
+        actor=_actor(message)[:LONGEST_NAME],
+        summary=summaries.line(message),
+        event_id=leaf.event_id,
+    )
+
+
+def _plain(leaf: Leaf, kind: str, level: str, summary: str) -> rows.Moment:
+    return rows.Moment(
+        leaf=leaf.index,
+        recorded_us=leaf.recorded_us,
+        time_us=leaf.time_us or leaf.recorded_us,
+        kind=kind,
+        level=level,
+        summary=summary[: summaries.LONGEST],
+        event_id=leaf.event_id or None,
+    )
+
+
+def _application(leaf: Leaf, message: Message) -> tuple[str, str]:
+    """(cluster, application) that the event is about, both empty where it is about none."""
+    name = message.DESCRIPTOR.name
+    if name in ("ApplicationDeclared", "ApplicationRemoved"):
+        spec = message.after if name == "ApplicationDeclared" else message.before  # type: ignore[attr-defined]
+        return spec.dest_cluster, message.name  # type: ignore[attr-defined]
+    if name == "DeclarationRefused" and message.kind == "Application":  # type: ignore[attr-defined]
+        return "", message.name  # type: ignore[attr-defined]
+    topic = message.DESCRIPTOR.file.name.rpartition("/")[2].removesuffix(".proto")
+    return leaf.scope if topic in ("control", "apply", "drift", "live") else ("", "")
+
+
+def _object(message: Message) -> str:
+    if "object" not in message.DESCRIPTOR.fields_by_name or not message.HasField("object"):
+        return ""
+    return str(wording.object_key(message.object))[: 4 * LONGEST_NAME]  # type: ignore[attr-defined]
+
+
+def _source(message: Message) -> str:
+    fields = message.DESCRIPTOR.fields_by_name
+    if "source" in fields:
+        return str(message.source)  # type: ignore[attr-defined]
+    if "revision" in fields:
+        return str(message.revision.source)  # type: ignore[attr-defined]
+    return str(message.name) if message.DESCRIPTOR.name.startswith("Source") else ""  # type: ignore[attr-defined]
+
+
+def _actor(message: Message) -> str:
+    """Who did it: the principal; for a commit its author's name; for a drift the manager that set the fields."""
+    if isinstance(message, git_pb2.CommitObserved):
+        return message.author.name
+    if "actor" in message.DESCRIPTOR.fields_by_name:
+        return str(message.actor.id)  # type: ignore[attr-defined]
+    managers = getattr(message, "managers", None)
+    return str(max(managers, key=lambda one: one.time_us).manager) if managers else ""
+
+
+PROJECTION = Projection("timeline", needs, fold)

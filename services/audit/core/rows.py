@@ -1,0 +1,508 @@
+"""The rows of the projections: one frozen class per table of schema `audit`, and what identifies a row in it.
+
+Times are integer microseconds since the epoch; documents are JSON values that Postgres keeps as `jsonb`. Field order is
+column order. A row class says in `KEY` which fields identify it, in `KEPT` whether the first row of a key stays for
+ever (facts that are appended) or the newest replaces it (folds of what happened so far), and in `GROUP` how many
+leading fields of the key name the group of rows that folds look at together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from services.audit.core.leaf import UNRANKED, Rank
+
+Json = Any
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a projection."""
+
+    TABLE: ClassVar[str]
+    KEY: ClassVar[tuple[str, ...]] = ("leaf",)
+    KEPT: ClassVar[bool] = True
+    GROUP: ClassVar[int] = 1
+
+    @property
+    def key(self) -> Key:
+        """The values of the identifying fields."""
+        return tuple(getattr(self, name) for name in self.KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The effect of removing a row."""
+
+    row: type[Row]
+    key: Key
+
+
+Effect = Row | Gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit(Row):
+    """A commit of a followed history, as Git tells it."""
+
+    TABLE: ClassVar[str] = "commit"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "commit")
+    source: str
+    commit: str
+    leaf: int
+    recorded_us: int
+    tree: str
+    parents: Sequence[str]
+    author_name: str
+    author_email: str
+    authored_us: int
+    committer_name: str
+    committer_email: str
+    committed_us: int
+    message: str
+    signed: bool
+    trailers: Json
+    changes: Json
+    changes_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefMove(Row):
+    """A followed ref pointed elsewhere."""
+
+    TABLE: ClassVar[str] = "ref_move"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    source: str
+    ref: str
+    old: str
+    new: str
+    forced: bool
+    deleted: bool
+    sequence: int
+    new_commits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Row):
+    """A repository that is followed, or was. `declared` is None while only its events are known."""
+
+    TABLE: ClassVar[str] = "source"
+    KEY: ClassVar[tuple[str, ...]] = ("name",)
+    KEPT: ClassVar[bool] = False
+    name: str
+    declared: bool | None = None
+    spec: Json = None
+    origin: Json = None
+    actor: str = ""
+    reason: str = ""
+    declared_leaf: int | None = None
+    declared_us: int | None = None
+    failure: Json = None
+    failed_us: int | None = None
+    attempts: int = 0
+    moved_us: int | None = None
+    updated_leaf: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster(Row):
+    """A cluster that applications are delivered to, and which one its name stands for."""
+
+    TABLE: ClassVar[str] = "cluster"
+    KEY: ClassVar[tuple[str, ...]] = ("name",)
+    KEPT: ClassVar[bool] = False
+    name: str
+    declared: bool | None = None
+    spec: Json = None
+    origin: Json = None
+    actor: str = ""
+    reason: str = ""
+    declared_leaf: int | None = None
+    declared_us: int | None = None
+    confirmed_uid: str = ""
+    seen_uid: str = ""
+    updated_leaf: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterIdentity(Row):
+    """From `from_us` on, the name of the cluster stood for this uid of `kube-system`."""
+
+    TABLE: ClassVar[str] = "cluster_identity"
+    leaf: int
+    recorded_us: int
+    cluster: str
+    uid: str
+    from_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application(Row):
+    """An application now: what is declared, what was rendered and synced, how it compares, and how it is."""
+
+    TABLE: ClassVar[str] = "application"
+    KEY: ClassVar[tuple[str, ...]] = ("name",)
+    KEPT: ClassVar[bool] = False
+    name: str
+    cluster: str = ""
+    declared: bool | None = None
+    spec: Json = None
+    origin: Json = None
+    actor: str = ""
+    reason: str = ""
+    declared_leaf: int | None = None
+    declared_us: int | None = None
+    available_commit: str = ""
+    available_sequence: int = 0
+    rendered_commit: str = ""
+    rendered_digest: str = ""
+    rendered_leaf: int | None = None
+    rendered_rank: Rank = UNRANKED
+    objects: int = 0
+    pending: int = 0
+    modified: int = 0
+    missing: int = 0
+    extra: int = 0
+    unknown: int = 0
+    sync_status: str = "unknown"
+    synced_commit: str = ""
+    synced_us: int | None = None
+    sync_id: str = ""
+    sync_outcome: str = ""
+    sync_us: int | None = None
+    sync_rank: Rank = UNRANKED
+    health: str = "unknown"
+    health_reason: str = ""
+    health_message: str = ""
+    health_us: int | None = None
+    health_rank: Rank = UNRANKED
+    failures: Mapping[str, Json] = field(default_factory=dict)
+    updated_leaf: int
+    updated_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationObject(Row):
+    """One object of an application now: desired, live or both. `verdict` is empty until it was compared."""
+
+    TABLE: ClassVar[str] = "application_object"
+    KEY: ClassVar[tuple[str, ...]] = ("cluster", "application", "object")
+    KEPT: ClassVar[bool] = False
+    GROUP: ClassVar[int] = 2
+    cluster: str
+    application: str
+    object: str
+    desired_digest: str = ""
+    file: str = ""
+    line: int = 0
+    live_digest: str = ""
+    live_uid: str = ""
+    live_version: int = 0
+    verdict: str = ""
+    verdict_rank: Rank = UNRANKED
+    episode: str = ""
+    health: str = ""
+    health_reason: str = ""
+    health_message: str = ""
+    health_rank: Rank = UNRANKED
+    outcome: str = ""
+    sync_id: str = ""
+    failure: Json = None
+    updated_leaf: int
+    updated_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering(Row):
+    """A desired state at a commit: which objects, from which files."""
+
+    TABLE: ClassVar[str] = "rendering"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    cluster: str
+    application: str
+    source: str
+    ref: str
+    commit: str
+    renderer: str
+    renderer_version: str
+    digest: str
+    objects: Json
+    warnings: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync(Row):
+    """A sync from its start to its end; `outcome` is empty while it runs."""
+
+    TABLE: ClassVar[str] = "sync"
+    KEY: ClassVar[tuple[str, ...]] = ("sync_id",)
+    KEPT: ClassVar[bool] = False
+    sync_id: str
+    cluster: str
+    application: str
+    trigger: str
+    actor: str
+    actor_kind: str
+    reason: str
+    source: str
+    ref: str
+    commit: str
+    desired_digest: str = ""
+    attempt: int = 0
+    dry_run: bool = False
+    cause: str = ""
+    to_apply: int = 0
+    to_prune: int = 0
+    started_leaf: int | None = None
+    started_us: int | None = None
+    outcome: str = ""
+    finished_leaf: int | None = None
+    finished_us: int | None = None
+    duration_us: int | None = None
+    created: int = 0
+    configured: int = 0
+    pruned: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    inventory_digest: str = ""
+    failure: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncObject(Row):
+    """What became of one object in a sync."""
+
+    TABLE: ClassVar[str] = "sync_object"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    sync_id: str
+    cluster: str
+    application: str
+    object: str
+    outcome: str
+    dry_run: bool
+    before_digest: str
+    after_digest: str
+    before_version: str
+    after_version: str
+    overridden: Json
+    failure: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftEpisode(Row):
+    """One object's drift from its first observation to its end; the last observation's details stand here too."""
+
+    TABLE: ClassVar[str] = "drift_episode"
+    KEY: ClassVar[tuple[str, ...]] = ("episode",)
+    KEPT: ClassVar[bool] = False
+    episode: str
+    cluster: str
+    application: str
+    object: str
+    verdict: str
+    phase: str
+    opened_leaf: int
+    opened_us: int
+    last_leaf: int
+    last_us: int
+    last_rank: Rank
+    resolved_leaf: int | None = None
+    resolved_us: int | None = None
+    observations: int = 1
+    source: str
+    commit: str
+    desired_digest: str
+    live_digest: str
+    patch: Json
+    managers: Json
+    failure: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftObservation(Row):
+    """One observation of a drift."""
+
+    TABLE: ClassVar[str] = "drift_observation"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    episode: str
+    cluster: str
+    application: str
+    object: str
+    verdict: str
+    phase: str
+    source: str
+    commit: str
+    desired_digest: str
+    live_digest: str
+    live_version: str
+    patch: Json
+    managers: Json
+    failure: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveObject(Row):
+    """An object's name in one cluster, and the id its versions refer to."""
+
+    TABLE: ClassVar[str] = "live_object"
+    KEY: ClassVar[tuple[str, ...]] = ("object_id",)
+    object_id: str
+    cluster: str
+    cluster_uid: str
+    object_group: str
+    kind: str
+    namespace: str
+    name: str
+    first_leaf: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectVersion(Row):
+    """A point from which an object was so, or gone. See `projections.versions` for `valid_from`."""
+
+    TABLE: ClassVar[str] = "object_version"
+    KEY: ClassVar[tuple[str, ...]] = ("object_id", "resource_version", "leaf")
+    object_id: str
+    resource_version: int
+    leaf: int
+    valid_from: int
+    observed_us: int
+    changed_us: int
+    recorded_us: int
+    cluster: str
+    application: str
+    uid: str
+    api_version: str = ""
+    generation: int = 0
+    digest: str = ""
+    gone: bool = False
+    inferred: bool = False
+    managers: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body(Row):
+    """A masked, normalised object, once per digest; `canonical` is exactly what the digest is of."""
+
+    TABLE: ClassVar[str] = "body"
+    KEY: ClassVar[tuple[str, ...]] = ("digest",)
+    digest: str
+    canonical: bytes
+    first_leaf: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchGap(Row):
+    """A time in which versions of a kind may have been missed."""
+
+    TABLE: ClassVar[str] = "watch_gap"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    cluster: str
+    cluster_uid: str
+    object_group: str
+    kind: str
+    namespace: str
+    from_version: str
+    to_version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Row):
+    """A declaration that does not count, until a valid one of that kind and name replaces it."""
+
+    TABLE: ClassVar[str] = "refusal"
+    KEY: ClassVar[tuple[str, ...]] = ("kind", "name")
+    KEPT: ClassVar[bool] = False
+    kind: str
+    name: str
+    leaf: int
+    recorded_us: int
+    origin: Json
+    actor: str
+    failure: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment(Row):
+    """One line of the timeline."""
+
+    TABLE: ClassVar[str] = "timeline"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    kind: str
+    level: str
+    cluster: str = ""
+    application: str = ""
+    object: str = ""
+    source: str = ""
+    actor: str = ""
+    summary: str
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(Row):
+    """A request or a login that was refused."""
+
+    TABLE: ClassVar[str] = "access"
+    leaf: int
+    recorded_us: int
+    time_us: int
+    kind: str
+    actor: str
+    service: str
+    method: str
+    route: str
+    reason: str
+    peer: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplaced(Row):
+    """A leaf that a fold could not place, and why. The ledger holds it all the same."""
+
+    TABLE: ClassVar[str] = "unplaced"
+    KEY: ClassVar[tuple[str, ...]] = ("leaf", "projection")
+    leaf: int
+    projection: str
+    recorded_us: int
+    reason: str
+
+
+ALL: tuple[type[Row], ...] = (
+    Commit,
+    RefMove,
+    Source,
+    Cluster,
+    ClusterIdentity,
+    Application,
+    ApplicationObject,
+    Rendering,
+    Sync,
+    SyncObject,
+    DriftEpisode,
+    DriftObservation,
+    LiveObject,
+    ObjectVersion,
+    Body,
+    WatchGap,
+    Refusal,
+    Moment,
+    Access,
+    Unplaced,
+)

@@ -1,0 +1,53 @@
+"""How an application stands: the word for its sync status, and the counts it follows from."""
+
+from dataclasses import replace
+
+from services.audit.core import rows
+
+COUNTED = ("modified", "missing", "extra", "unknown")
+"""Verdicts that are counted under their own name; a desired object without a verdict counts as pending."""
+
+
+def status(application: rows.Application) -> str:
+    """`in_sync`, `drifted`, `behind`, `unknown` or `off`. Unknown is never in sync (DESIGN promise 2)."""
+    if (application.spec or {}).get("mode") == "off":
+        return "off"
+    if "render" in application.failures or application.unknown or application.rendered_leaf is None:
+        return "unknown"
+    if application.modified or application.missing or application.extra:
+        return "drifted"
+    if application.available_commit not in ("", application.rendered_commit):
+        return "behind"
+    return "unknown" if application.pending else "in_sync"
+
+
+def settled(application: rows.Application) -> rows.Application:
+    """The same row with the sync status that its other fields make."""
+    return replace(application, sync_status=status(application))
+
+
+def counted(
+    application: rows.Application, before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
+) -> rows.Application:
+    """The application's counts after one of its objects changed."""
+    counts = _counts(after)
+    for name, number in _counts(before).items():
+        counts[name] = counts.get(name, 0) - number
+    changed = {name: getattr(application, name) + number for name, number in counts.items() if number}
+    return replace(application, **changed) if changed else application
+
+
+def without_objects(application: rows.Application) -> rows.Application:
+    """The application as if it had none of its objects."""
+    return replace(application, objects=0, pending=0, modified=0, missing=0, extra=0, unknown=0)
+
+
+def _counts(found: rows.ApplicationObject | None) -> dict[str, int]:
+    if found is None:
+        return {}
+    counts = {"objects": 1}
+    if found.verdict in COUNTED:
+        counts[found.verdict] = 1
+    elif not found.verdict and found.desired_digest:
+        counts["pending"] = 1
+    return counts

@@ -1,0 +1,112 @@
+"""Following the ledger: project what is there, sleep until the ledger says that it grew, survive bad weather."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import structlog
+from opentelemetry import trace
+from prometheus_client import Counter, Gauge
+
+from decklog.adapters.postgres import failures
+from decklog.model import errors
+from decklog.ports import clock
+from decklog.runtime import backoff, names, ops
+from services.audit.projector import projecting, statements, tables
+
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+HEAD_CHANNEL = "decklog_head"
+WAKE_SECONDS = 5.0
+"""A notification that got lost costs at most this; without trouble none does."""
+
+_lag = Gauge(names.METRIC_LAG, "Leaves that are sequenced and not projected yet")
+_unplaced = Counter(names.METRIC_UNPLACED, "Leaves that a projection could not place; any is worth an alert")
+
+
+class Projector:
+    """Keeps the live tables up with the ledger until it is told to stop."""
+
+    def __init__(self, postgres: str, *, time: clock.Clock, readiness: ops.Readiness) -> None:
+        self._postgres = postgres
+        self._time = time
+        self._readiness = readiness
+        self._target = projecting.Target()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until `stop`; a slice in flight is finished. Raises Terminal for what a person must put right."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                async with _connected(self._postgres) as connection:
+                    attempt = 0
+                    await self._follow(connection, stop)
+            except (errors.Transient, projecting.Overtaken) as error:
+                attempt += 1
+                self._readiness.waiting("projector", str(error))
+                log.warning("projector waits", error=str(error), attempt=attempt)
+                await self._time.sleep(backoff.delay(backoff.CONNECTION, attempt, 0.0))
+
+    async def _follow(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        woken = asyncio.Event()
+        with failures.translated("projector"):
+            await connection.add_listener(HEAD_CHANNEL, lambda *_: woken.set())
+        following = await projecting.cursor(connection, self._target.schema)
+        while not stop.is_set():
+            woken.clear()
+            progress = await self._step(connection, following)
+            following = progress.next_leaf
+            self._readiness.works("projector")
+            if progress.leaves == 0:
+                _lag.set(0)
+                await _first_of(woken.wait(), stop.wait(), seconds=WAKE_SECONDS)
+                _check_alive(connection)
+
+    async def _step(self, connection: asyncpg.Connection, first: int) -> projecting.Progress:
+        with tracer.start_as_current_span(names.SPAN_PROJECT) as span:
+            progress = await projecting.step(connection, self._target, first)
+            span.set_attribute(names.LEAF, first)
+            span.set_attribute(names.BATCH, progress.leaves)
+        if progress.unplaced:
+            _unplaced.inc(progress.unplaced)
+            log.error("leaves could not be placed", first=first, count=progress.unplaced, table="audit.unplaced")
+        if progress.leaves:
+            with failures.translated("projector"):
+                _lag.set(await connection.fetchval(statements.LEDGER_SIZE) - progress.next_leaf)
+        return progress
+
+
+@asynccontextmanager
+async def _connected(postgres: str) -> AsyncIterator[asyncpg.Connection]:
+    with failures.translated("projector"):
+        connection = await asyncpg.connect(postgres, timeout=10, server_settings={"application_name": "projector"})
+    try:
+        with failures.translated("projector"):
+            await tables.prepare(connection)
+        yield connection
+    finally:
+        connection.terminate() if connection.is_closed() else await _close(connection)
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=5)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        connection.terminate()  # it was broken anyway
+
+
+def _check_alive(connection: asyncpg.Connection) -> None:
+    if connection.is_closed():
+        raise errors.Transient("the connection was closed", where="projector", hint="It is opened again")
+
+
+async def _first_of(*waits: object, seconds: float) -> None:
+    """Return when any of the waits is over, or after that many seconds."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
