@@ -1,0 +1,251 @@
+"""The ledger store in PostgreSQL: COPY on the way in, one transaction per addition, the head row as the fence."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from decklog.adapters.postgres import failures, migrations
+from decklog.model import errors, merkle
+from decklog.ports import ledger, stream
+
+_LEADER_LOCK = 0x6465636B6C6F6700
+"""Key of the session lock that only the leading sequencer holds."""
+
+_PARTITION_LEAVES = 10_000_000
+_CONNECT_TIMEOUT = 10.0
+_COMMAND_TIMEOUT = 60.0
+
+_HEAD = "SELECT size, frontier, recorded_at FROM ledger.head"
+
+_POSITIONS = "SELECT topic, partition, cluster, epoch, next_offset, last_leaf FROM ledger.position"
+
+# Ids of several sources may collide only on purpose, so the few extra rows are sorted out here.
+_KNOWN = """
+SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1)
+"""
+
+_ENTRY = """
+SELECT e.leaf, e.hash, e.receipt, e.recorded_at, p.salt, p.value, p.headers
+FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf = $1
+"""
+
+_ENTRIES = """
+SELECT e.leaf, e.hash, e.receipt, e.recorded_at, p.salt, p.value, p.headers
+FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf >= $1 AND e.leaf < $2 ORDER BY e.leaf
+"""
+
+# Names that exist by now keep their number.
+_NEW_SOURCES = "INSERT INTO ledger.source (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
+
+_SOURCES = "SELECT name, source FROM ledger.source WHERE name = ANY ($1)"
+
+# The fence: no row is updated if another writer was here since `before`.
+_MOVE_HEAD = """
+UPDATE ledger.head SET size = $2, frontier = $3, root = $4, recorded_at = $5 WHERE size = $1 AND frontier = $6
+"""
+
+_MOVE_POSITIONS = """
+INSERT INTO ledger.position (topic, partition, cluster, epoch, next_offset, last_leaf)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[])
+ON CONFLICT (topic, partition) DO UPDATE SET
+    cluster = EXCLUDED.cluster, epoch = EXCLUDED.epoch,
+    next_offset = EXCLUDED.next_offset, last_leaf = EXCLUDED.last_leaf
+"""
+
+_MAX_SOURCES = 10_000
+_PAGE = 1000
+
+
+class PostgresWriter:
+    """`ledger.Writer` on one connection: the leader's lock lives and dies with the session that appends.
+
+    A second connection looks ids up, so that the next addition can be prepared while this one commits.
+    """
+
+    def __init__(self, leading: asyncpg.Connection, looking: asyncpg.Connection) -> None:
+        self._leading = leading
+        self._looking = looking
+        self._sources: dict[str, int] = {}
+        self._room_until = 0
+
+    @classmethod
+    async def connect(cls, uri: str) -> "PostgresWriter":
+        """Connect and check that the schema is this release's. Raises Transient or Terminal."""
+        leading = await connect(uri, "decklog sequencer")
+        try:
+            await migrations.check(leading)
+            looking = await connect(uri, "decklog sequencer lookup")
+        except BaseException:
+            leading.terminate()
+            raise
+        return cls(leading, looking)
+
+    async def lead(self) -> None:
+        """See `ledger.Writer.lead`."""
+        with failures.translated():
+            leads = await self._leading.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK)
+        if not leads:
+            raise ledger.Fenced("another sequencer leads")
+
+    async def head(self) -> ledger.Head:
+        """See `ledger.Writer.head`."""
+        return await read_head(self._leading)
+
+    async def positions(self) -> Mapping[stream.TopicPartition, ledger.Position]:
+        """See `ledger.Writer.positions`."""
+        with failures.translated():
+            rows = await self._leading.fetch(_POSITIONS)
+        return {
+            stream.TopicPartition(row["topic"], row["partition"]): ledger.Position(
+                cluster=row["cluster"],
+                epoch=row["epoch"],
+                next_offset=row["next_offset"],
+                last_leaf=row["last_leaf"],
+            )
+            for row in rows
+        }
+
+    async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
+        """See `ledger.Writer.known`."""
+        with failures.translated():
+            rows = await self._looking.fetch(_KNOWN, [identity.id for identity in identities])
+        found = {ledger.Identity(name, str(key)): ledger.Known(leaf, sha256) for name, key, leaf, sha256 in rows}
+        wanted = set(identities)
+        return {identity: known for identity, known in found.items() if identity in wanted}
+
+    async def entry(self, number: int) -> ledger.Entry | None:
+        """See `ledger.Writer.entry`."""
+        with failures.translated():
+            row = await self._leading.fetchrow(_ENTRY, number)
+        return None if row is None else ledger.Entry(*row)
+
+    async def append(self, addition: ledger.Addition) -> None:
+        """See `ledger.Writer.append`."""
+        with failures.translated():
+            async with self._leading.transaction():
+                # First the fence: a writer that was replaced stops here, before it has cost anything.
+                await self._move_head(addition)
+                await self._make_room(addition.after.size)
+                sources = await self._copy_leaves(addition.leaves)
+                await self._move_positions(addition.positions)
+        # Only now: a number that was rolled back names nothing.
+        self._sources = sources if len(sources) <= _MAX_SOURCES else {}
+
+    async def close(self) -> None:
+        """See `ledger.Writer.close`."""
+        for connection in (self._looking, self._leading):
+            connection.terminate()
+
+    async def _move_head(self, addition: ledger.Addition) -> None:
+        before, after = addition.before, addition.after
+        status = await self._leading.execute(
+            _MOVE_HEAD,
+            before.size,
+            after.size,
+            after.frontier.to_bytes(),
+            after.frontier.root(),
+            after.recorded_at,
+            before.frontier.to_bytes(),
+        )
+        if status != "UPDATE 1":
+            raise ledger.Fenced(f"the head is no longer at {before.size} leaves")
+
+    async def _make_room(self, size: int) -> None:
+        if size >= self._room_until:
+            await self._leading.execute("SELECT ledger.ensure_partitions()")
+            self._room_until = (size // _PARTITION_LEAVES + 1) * _PARTITION_LEAVES
+
+    async def _copy_leaves(self, leaves: Sequence[ledger.Leaf]) -> dict[str, int]:
+        await self._copy(
+            "entry",
+            ("leaf", "hash", "receipt", "recorded_at"),
+            [(leaf.number, leaf.hash, leaf.receipt, leaf.recorded_at) for leaf in leaves],
+        )
+        await self._copy(
+            "payload",
+            ("leaf", "salt", "value", "headers"),
+            [(leaf.number, leaf.salt, leaf.value, leaf.headers) for leaf in leaves if leaf.salt is not None],
+        )
+        first = [(leaf.identity, leaf.number, leaf.sha256) for leaf in leaves if leaf.identity is not None]
+        sources = await self._source_numbers({identity.source for identity, _, _ in first})
+        await self._copy(
+            "dedup",
+            ("id", "source", "leaf", "sha256"),
+            [(identity.id, sources[identity.source], index, sha256) for identity, index, sha256 in first],
+        )
+        return sources
+
+    async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            await self._leading.copy_records_to_table(table, schema_name="ledger", columns=columns, records=rows)
+
+    async def _source_numbers(self, names: set[str]) -> dict[str, int]:
+        unknown = sorted(names - self._sources.keys())
+        if not unknown:
+            return self._sources
+        await self._leading.execute(_NEW_SOURCES, unknown)
+        rows = await self._leading.fetch(_SOURCES, unknown)
+        return {**self._sources, **{row["name"]: row["source"] for row in rows}}
+
+    async def _move_positions(self, moved: Mapping[stream.TopicPartition, ledger.Position]) -> None:
+        places = sorted(moved)
+        columns = [
+            [where.topic for where in places],
+            [where.partition for where in places],
+            *([getattr(moved[where], name) for where in places] for name in _POSITION_COLUMNS),
+        ]
+        await self._leading.execute(_MOVE_POSITIONS, *columns)
+
+
+_POSITION_COLUMNS = ("cluster", "epoch", "next_offset", "last_leaf")
+
+
+async def connect(uri: str, name: str) -> asyncpg.Connection:
+    """A connection whose commits are durable whatever the server's default. Raises Transient or Terminal."""
+    with failures.translated():
+        return await asyncpg.connect(
+            uri,
+            timeout=_CONNECT_TIMEOUT,
+            command_timeout=_COMMAND_TIMEOUT,
+            server_settings={"application_name": name, "synchronous_commit": "on"},
+        )
+
+
+async def read_head(connection: asyncpg.Connection) -> ledger.Head:
+    """The tree as it stands. Raises Transient or Terminal."""
+    with failures.translated():
+        row = await connection.fetchrow(_HEAD)
+    if row is None:
+        raise errors.Terminal("the head row is gone", where="ledger.head", hint="Run `decklog admin audit-db`")
+    return ledger.Head(frontier=merkle.from_bytes(row["size"], row["frontier"]), recorded_at=row["recorded_at"])
+
+
+class PostgresReader:
+    """`ledger.Reader` on a connection of its own."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def connect(cls, uri: str) -> "PostgresReader":
+        """Connect. Raises Transient or Terminal."""
+        return cls(await connect(uri, "decklog ledger reader"))
+
+    async def head(self) -> ledger.Head:
+        """See `ledger.Reader.head`."""
+        return await read_head(self._connection)
+
+    async def entries(self, first: int, end: int) -> AsyncIterator[ledger.Entry]:
+        """See `ledger.Reader.entries`."""
+        while first < end:
+            page = min(first + _PAGE, end)
+            with failures.translated():
+                rows = await self._connection.fetch(_ENTRIES, first, page)
+            for row in rows:
+                yield ledger.Entry(*row)
+            first = page
+
+    async def close(self) -> None:
+        """See `ledger.Reader.close`."""
+        self._connection.terminate()

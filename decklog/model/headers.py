@@ -1,0 +1,46 @@
+"""Kafka headers as one byte string: for each, its name's length (2 bytes), name, value's length (4 bytes), value.
+
+A value that is null, which Kafka allows, has the length -1. Numbers are big-endian.
+"""
+
+import struct
+from collections.abc import Iterable
+
+_NAME = struct.Struct(">H")
+_VALUE = struct.Struct(">i")
+_NULL = -1
+
+
+class Malformed(ValueError):
+    """Bytes that are not headers in this framing."""
+
+
+def encode(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
+    """The headers one after the other, order and repeats kept."""
+    parts: list[bytes] = []
+    for name, value in headers:
+        raw = name.encode(errors="surrogateescape")
+        parts += [_NAME.pack(len(raw)), raw, _VALUE.pack(_NULL if value is None else len(value)), value or b""]
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> list[tuple[str, bytes | None]]:
+    """The headers `encode` was given. Raises Malformed."""
+    headers: list[tuple[str, bytes | None]] = []
+    at = 0
+    try:
+        while at < len(data):
+            (size,) = _NAME.unpack_from(data, at)
+            name, at = _take(data, at + _NAME.size, size)
+            (size,) = _VALUE.unpack_from(data, at)
+            value, at = _take(data, at + _VALUE.size, max(size, 0))
+            headers.append((name.decode(errors="surrogateescape"), None if size == _NULL else value))
+    except struct.error as error:
+        raise Malformed("the headers end in the middle of one") from error
+    return headers
+
+
+def _take(data: bytes, at: int, size: int) -> tuple[bytes, int]:
+    if at + size > len(data):
+        raise Malformed("a header is longer than what is there")
+    return data[at : at + size], at + size

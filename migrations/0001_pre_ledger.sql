@@ -1,0 +1,194 @@
+-- The ledger: facts that are only ever added to. PostgreSQL >= 15.
+--
+-- Postgres cannot make a table immutable (its owner can drop a trigger), so this prevents accidents and misuse with
+-- roles and triggers; that nothing was altered is shown by `decklog admin audit-db` and by the checkpoints outside.
+
+SET LOCAL lock_timeout = '10s';
+SET LOCAL statement_timeout = '60s';
+
+CREATE SCHEMA ledger;
+
+-- Group roles; give each service's login one of them. Where the migrating user may not create roles, an administrator
+-- does it once and the grants at the end of this file find them.
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY[
+        'decklog_owner', 'decklog_writer', 'decklog_projector', 'decklog_eraser', 'decklog_reader'
+    ] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+        EXCEPTION
+            -- Another database of this cluster has it already, or makes it at this very moment.
+            WHEN duplicate_object OR unique_violation THEN NULL;
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'role % was not created: not permitted', wanted;
+        END;
+    END LOOP;
+END
+$$;
+
+-- One row per leaf: the canonical receipt (RFC 8785) and its RFC 6962 leaf hash.
+CREATE TABLE ledger.entry (
+    leaf bigint NOT NULL CHECK (leaf >= 0),
+    recorded_at bigint NOT NULL,
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+    receipt bytea NOT NULL CHECK (octet_length(receipt) <= 65535),
+    PRIMARY KEY (leaf)
+) PARTITION BY RANGE (leaf);
+COMMENT ON COLUMN ledger.entry.recorded_at IS 'microseconds since 1970, never decreasing; also in the receipt';
+
+-- What a leaf commits to, apart from it so that it can be erased: the raw Kafka value (NULL for a record without one),
+-- the salt, and those headers that the receipt does not repeat (in the framing of decklog.model.headers).
+CREATE TABLE ledger.payload (
+    leaf bigint NOT NULL CHECK (leaf >= 0),
+    salt bytea NOT NULL CHECK (octet_length(salt) = 32),
+    value bytea,
+    headers bytea,
+    PRIMARY KEY (leaf)
+) PARTITION BY RANGE (leaf);
+
+-- Producers by number: the deduplication index stays compact.
+CREATE TABLE ledger.source (
+    source bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+
+-- Which leaf had an event's id first, and the SHA-256 of its bytes (NULL once erased). `source` names a row of
+-- ledger.source; a foreign key would check every row of the hottest path, `decklog admin audit-db` checks them all.
+CREATE TABLE ledger.dedup (
+    id uuid NOT NULL,
+    source bigint NOT NULL,
+    leaf bigint NOT NULL,
+    sha256 bytea CHECK (octet_length(sha256) = 32),
+    PRIMARY KEY (id, source)
+);
+
+-- The tree: one row, and the fence. `UPDATE ... WHERE size = expected` lets one writer in.
+CREATE TABLE ledger.head (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    size bigint NOT NULL CHECK (size >= 0),
+    frontier bytea NOT NULL CHECK (octet_length(frontier) % 32 = 0),
+    root bytea NOT NULL CHECK (octet_length(root) = 32),
+    recorded_at bigint NOT NULL
+);
+INSERT INTO ledger.head (size, frontier, root, recorded_at) VALUES (0, '', sha256(''), 0);
+
+-- Where reading goes on, per partition. `epoch` counts the incarnations of the topic; `last_leaf` is the leaf of the
+-- record before `next_offset`, by which a recreated topic is recognised.
+CREATE TABLE ledger.position (
+    topic text NOT NULL,
+    partition integer NOT NULL CHECK (partition >= 0),
+    cluster text NOT NULL,
+    epoch integer NOT NULL CHECK (epoch >= 0),
+    next_offset bigint NOT NULL CHECK (next_offset >= 0),
+    last_leaf bigint,
+    PRIMARY KEY (topic, partition)
+);
+
+-- Everybody who follows the ledger is woken when it grows; the payload is the new size.
+CREATE FUNCTION ledger.announce_head() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('decklog_head', NEW.size::text);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER announce_head AFTER UPDATE ON ledger.head FOR EACH ROW EXECUTE FUNCTION ledger.announce_head();
+ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER announce_head;
+
+-- Facts are not changed.
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is refused: the ledger is append-only', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Facts are corrected by new facts; erasure has its own command';
+END
+$$;
+
+CREATE FUNCTION ledger.protect(protected regclass) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s '
+        'FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()', protected);
+    -- ALWAYS: also when session_replication_role says that triggers are off.
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only', protected);
+END
+$$;
+SELECT ledger.protect(name::regclass)
+FROM unnest(ARRAY['ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup']) AS name;
+
+-- Partitions of ten million leaves, always two ahead of the head, each with its own trigger (statement triggers are not
+-- inherited). Runs as its owner, so that a writer who may only insert can call it.
+CREATE FUNCTION ledger.ensure_partitions() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    width constant bigint := 10000000;
+    parent text;
+    child text;
+    made integer := 0;
+    upto bigint;
+BEGIN
+    -- One at a time; whoever waited finds them made.
+    PERFORM pg_advisory_xact_lock(hashtext('decklog ledger partitions'));
+    SELECT size / width + 2 INTO upto FROM ledger.head;
+    FOREACH parent IN ARRAY ARRAY['entry', 'payload'] LOOP
+        FOR number IN 0..upto LOOP
+            child := format('%s_p%s', parent, lpad(number::text, 6, '0'));
+            CONTINUE WHEN to_regclass('ledger.' || child) IS NOT NULL;
+            EXECUTE format('CREATE TABLE ledger.%I PARTITION OF ledger.%I FOR VALUES FROM (%s) TO (%s)',
+                child, parent, number * width, (number + 1) * width);
+            PERFORM ledger.protect(format('ledger.%I', child)::regclass);
+            made := made + 1;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END
+$$;
+SELECT ledger.ensure_partitions();
+
+-- Who may do what. Nobody but the owner may touch a partition directly: rows go in through the parents.
+REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
+DO $$
+DECLARE
+    thing record;
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
+        GRANT USAGE ON SCHEMA ledger TO decklog_writer;
+        GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup TO decklog_writer;
+        GRANT SELECT, UPDATE ON ledger.head TO decklog_writer;
+        GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_writer;
+        GRANT EXECUTE ON FUNCTION ledger.ensure_partitions() TO decklog_writer;
+        -- Triggers run their functions with the rights of whoever fires them.
+        GRANT EXECUTE ON FUNCTION ledger.announce_head(), ledger.refuse_change() TO decklog_writer;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_projector') THEN
+        GRANT USAGE ON SCHEMA ledger TO decklog_projector;
+        GRANT SELECT ON ledger.entry, ledger.payload, ledger.dedup, ledger.source, ledger.head, ledger.position
+            TO decklog_projector;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
+        -- Payloads are read through the views of schema audit.
+        GRANT USAGE ON SCHEMA ledger TO decklog_reader;
+        GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position TO decklog_reader;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
+        GRANT USAGE ON SCHEMA ledger TO decklog_eraser;
+        GRANT SELECT ON ledger.head TO decklog_eraser;
+    END IF;
+    IF pg_has_role(current_user, 'decklog_owner', 'MEMBER') THEN
+        EXECUTE format('GRANT CREATE ON DATABASE %I TO decklog_owner', current_database());
+        ALTER SCHEMA ledger OWNER TO decklog_owner;
+        FOR thing IN SELECT c.oid::regclass AS name FROM pg_class c
+            WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+            EXECUTE format('ALTER TABLE %s OWNER TO decklog_owner', thing.name);
+        END LOOP;
+        FOR thing IN SELECT p.oid::regprocedure AS name FROM pg_proc p WHERE p.pronamespace = 'ledger'::regnamespace LOOP
+            EXECUTE format('ALTER FUNCTION %s OWNER TO decklog_owner', thing.name);
+        END LOOP;
+    END IF;
+EXCEPTION
+    WHEN undefined_object THEN
+        RAISE NOTICE 'role decklog_owner does not exist: the migrating user stays the owner';
+END
+$$;
