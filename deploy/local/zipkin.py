@@ -35,15 +35,29 @@ async def bring_up(ctx: context.Context) -> None:
     port = ctx.ports["zipkin"]
     program = processes.Program(
         name="zipkin",
-        argv=(str(tools.program), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", str(jar)),
+        argv=(
+            str(tools.program),
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-jar",
+            str(jar),
+            *_listener(port),
+        ),
         cwd=ctx.state.part("zipkin"),
         log=ctx.state.log("zipkin"),
-        env=ctx.environment(QUERY_PORT=str(port), ARMERIA_ADDRESS="127.0.0.1"),
+        env=ctx.environment(),
     )
     unit = keeper.Unit(
         program=program, ready=lambda: answers(port), importance=keeper.Importance.RETRIED, start_seconds=120
     )
     await ctx.keeper.keep(unit)
+
+
+def _listener(port: int) -> tuple[str, ...]:
+    """Loopback only: by itself Zipkin listens on every address."""
+    options = {"ip": "127.0.0.1", "port": str(port), "protocols[0]": "http"}
+    return tuple(f"--armeria.ports[0].{name}={value}" for name, value in options.items())
 
 
 async def answers(port: int) -> bool:
