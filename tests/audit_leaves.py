@@ -22,16 +22,19 @@ def leaf(
 ) -> Leaf:
     """An event leaf; recorded one second per leaf after `START`, said then too unless told otherwise."""
     recorded = START + index * SECOND
+    told: dict[str, Any] = {
+        "kind": "event",
+        "event_id": str(uuid.UUID(int=index + 1)),
+        "type": events.kind_of(message).ce_type if message is not None else "dev.decklog.v1.CommitObserved",
+        "sequence": index,
+    }
     return Leaf(
         index=index,
         recorded_us=recorded,
-        kind="event",
         key=key,
-        event_id=str(uuid.UUID(int=index + 1)),
-        type=events.kind_of(message).ce_type if message is not None else "dev.decklog.v1.CommitObserved",
         time_us=recorded if time_us is None else time_us,
         message=message,
-        **({"sequence": index} | more),
+        **(told | more),
     )
 
 

@@ -11,8 +11,8 @@ from services.audit.core import rows
 from services.audit.core.leaf import Leaf
 from services.audit.core.view import AnyNeed, Unplaceable, View
 
-MAX_KEY_TEXT = 1_024
-"""Postgres indexes entries up to 2,704 bytes; what identifies a row must stay well below."""
+MAX_KEY_BYTES = 1_024
+"""Postgres indexes entries up to 2,704 bytes; a text that identifies a row must stay well below."""
 
 _INT64 = 1 << 63
 
@@ -88,8 +88,8 @@ def _identity(effect: rows.Effect) -> tuple[type[rows.Row], rows.Key]:
 
 def _check(effect: rows.Effect) -> None:
     """Refuse what Postgres could not keep, before a whole slice fails on it."""
-    if any(isinstance(part, str) and len(part) > MAX_KEY_TEXT for part in effect.key):
-        raise Unplaceable(f"its key is longer than {MAX_KEY_TEXT} characters")
+    if any(isinstance(part, str) and len(part) * 4 > MAX_KEY_BYTES < len(part.encode()) for part in effect.key):
+        raise Unplaceable(f"its key is longer than {MAX_KEY_BYTES} bytes")
     if isinstance(effect, rows.Row):
         for field in fields(effect):
             value = getattr(effect, field.name)
