@@ -6,8 +6,11 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
+
+from tests.simulation import recorders
 
 T = TypeVar("T")
 
@@ -62,6 +65,15 @@ class Life:
         await self._running.wait()
         self.check()
 
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """What is called inside the block is written down under its name."""
+        token = recorders.SPEAKER.set(self.name)
+        try:
+            yield
+        finally:
+            recorders.SPEAKER.reset(token)
+
     def gate(self, port: T) -> T:
         """The same port, as seen from inside this instance."""
         return cast("T", _Gate(self, port))
@@ -83,9 +95,10 @@ class _Gate:
             self._life.check()
             if inspect.iscoroutinefunction(method):
                 return self._awaited(lambda: method(*args, **keywords))
-            result = method(*args, **keywords)
+            with self._life.speaking():
+                result = method(*args, **keywords)
             if inspect.isasyncgen(result):
-                return self._stream(result)
+                return self._stream(cast("AsyncGenerator[Any, None]", result))
             return result
 
         return call
@@ -93,10 +106,10 @@ class _Gate:
     async def _awaited(self, call: Callable[[], Awaitable[Any]]) -> Any:
         await self._life.running()
         try:
-            result = await call()
+            with self._life.speaking():
+                return await call()
         finally:
             await self._life.running()
-        return result
 
     async def _stream(self, items: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         try:

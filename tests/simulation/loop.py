@@ -1,4 +1,4 @@
-"""An event loop without waiting: it runs whatever is ready, and when nothing is, moves the fake clock to the next moment.
+"""An event loop without waiting: it runs what is ready; when nothing is, it moves the fake clock to the next moment.
 
 Both kinds of sleep are served, those of the injected clock and asyncio's own timers, so a timeout deep inside a service
 is as deterministic as everything else. Threads and sockets are refused: they would bring real time back.
@@ -7,7 +7,7 @@ is as deterministic as everything else. Threads and sockets are refused: they wo
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from decklog.adapters.memory import clock as memory_clock
 
@@ -48,7 +48,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """What every task waits for, for a person to read."""
         return "\n".join(sorted(_describe(task) for task in asyncio.all_tasks(self)))
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> NoReturn:  # noqa: ARG002
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 (refused)
         """Refused."""
         raise RuntimeError(f"{func} would run in a thread: a simulated service must not need one")
 

@@ -54,7 +54,12 @@ def record(offset: int, value: bytes = b"", topic: str = TOPIC) -> stream.Record
 
 def said(message: object, *, acknowledged: bool = True, by: str = "r1") -> history.Stored:
     return history.Stored(
-        at_us=0, by=by, epoch=0, record=record(0), acknowledged=acknowledged, message=message  # type: ignore[arg-type]
+        at_us=0,
+        by=by,
+        epoch=0,
+        record=record(0),
+        acknowledged=acknowledged,
+        message=message,  # type: ignore[arg-type]
     )
 
 
@@ -101,7 +106,9 @@ def test_a_claim_without_a_look_is_seen(entries: list[history.Entry], broken: bo
     assert bool(unknown_is_not_in_sync.check(tuple(entries))) is broken
 
 
-def leaf(kind: receipt.Kind, offset: int, value: bytes, *, about: receipt.About | None = None, at: int = 0) -> history.Leaf:
+def leaf(
+    kind: receipt.Kind, offset: int, value: bytes, *, about: receipt.About | None = None, at: int = 0
+) -> history.Leaf:
     salt = bytes(32)
     attributes = receipt.Attributes(id="e1", source="/s", type="t", time="1970-01-01T00:00:00Z", subject="s")
     data = receipt.encode(
@@ -179,9 +186,7 @@ POISON = leaf(receipt.Kind.POISON, 0, b"bad", about=receipt.Poison("no header"))
         ([stored(0, b"bad"), stored(0, b"bad", BIN)], ledger(POISON), False),
     ],
 )
-def test_a_lost_or_invented_record_is_seen(
-    entries: list[history.Entry], outcome: history.Ledger, broken: bool
-) -> None:
+def test_a_lost_or_invented_record_is_seen(entries: list[history.Entry], outcome: history.Ledger, broken: bool) -> None:
     """Promise 4: a record without a leaf, a leaf without a record, a gap over what could be read, a poison not kept."""
     found = nothing_lost.check(tuple(entries), outcome, sequenced=frozenset({TOPIC}), dead_letters=BIN)
     assert bool(found) is broken

@@ -1,4 +1,4 @@
-"""Promise 3: each record is sequenced once, each event counts once, and the tree is the tree of exactly these leaves."""
+"""Promise 3: each record is sequenced once, each event counts once, and the tree is that of exactly these leaves."""
 
 from collections.abc import Iterator
 
@@ -56,9 +56,7 @@ def _identity_problems(receipts: list[receipt.Receipt], ledger: history.Ledger) 
             yield from _original_problems(index, one, first.get(identity), ledger)
 
 
-def _original_problems(
-    index: int, one: receipt.Receipt, original: int | None, ledger: history.Ledger
-) -> Iterator[str]:
+def _original_problems(index: int, one: receipt.Receipt, original: int | None, ledger: history.Ledger) -> Iterator[str]:
     named = one.about.leaf if isinstance(one.about, receipt.Original) else None
     if original is None or named != original:
         yield f"leaf {index} names leaf {named} as its original, which is {original}"

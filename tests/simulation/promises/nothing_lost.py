@@ -1,4 +1,4 @@
-"""Promise 4: every record that was ever stored is a leaf, or lies in a gap that the weather explains; and none is invented.
+"""Promise 4: every record that was ever stored is a leaf, or lies in a gap that the weather explains; none is invented.
 
 A gap must be true: what it names was taken by retention, never held a record, or went with a topic that was recreated.
 """
@@ -31,7 +31,9 @@ class _World:
                 self.stored[_spot(entry)] = entry.record
             case history.Retained(where=where, epoch=epoch, first=first):
                 self.taken.update(
-                    spot for spot in self.stored if spot[:3] == (where.topic, epoch, where.partition) and spot[3] < first
+                    spot
+                    for spot in self.stored
+                    if spot[:3] == (where.topic, epoch, where.partition) and spot[3] < first
                 )
             case history.Skipped(where=where, epoch=epoch, first=first, count=count):
                 self.empty.update((where.topic, epoch, where.partition, first + one) for one in range(count))
@@ -79,7 +81,9 @@ def _coverage_violations(
             continue
         spot = one.place.topic, one.place.epoch, one.place.partition, one.place.offset
         covered.add(spot)
-        yield from (history.Violation(PROMISE, what) for what in _leaf_problems(index, one, leaf, world.stored.get(spot)))
+        yield from (
+            history.Violation(PROMISE, what) for what in _leaf_problems(index, one, leaf, world.stored.get(spot))
+        )
         if one.kind is receipt.Kind.POISON and spot in world.stored and world.stored[spot].value not in binned:
             yield history.Violation(PROMISE, f"leaf {index} is poison, but its bytes are no dead letter")
     for spot in sorted(world.stored):
@@ -87,9 +91,7 @@ def _coverage_violations(
             yield history.Violation(PROMISE, f"the record at {spot} is neither a leaf nor in a gap")
 
 
-def _leaf_problems(
-    index: int, one: receipt.Receipt, leaf: history.Leaf, record: stream.Record | None
-) -> Iterator[str]:
+def _leaf_problems(index: int, one: receipt.Receipt, leaf: history.Leaf, record: stream.Record | None) -> Iterator[str]:
     if record is None:
         yield f"leaf {index} has coordinates where nothing was ever stored"
         return
@@ -107,9 +109,7 @@ def _gap(one: receipt.Receipt, world: _World) -> Iterator[Spot]:
     if one.about.end is not None:
         yield from ((topic, epoch, partition, offset) for offset in range(one.about.first, one.about.end))
         return
-    yield from (
-        spot for spot in world.stored if spot[:3] == (topic, epoch, partition) and spot[3] >= one.about.first
-    )
+    yield from (spot for spot in world.stored if spot[:3] == (topic, epoch, partition) and spot[3] >= one.about.first)
 
 
 def _spot(entry: history.Stored) -> Spot:

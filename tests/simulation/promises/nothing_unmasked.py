@@ -1,4 +1,4 @@
-"""Promise 6: a planted secret is nowhere but in Git and in the cluster: not in a record, a leaf, a log line or an error."""
+"""Promise 6: a planted secret is nowhere but in Git and in the cluster: in no record, leaf, log line or error."""
 
 import base64
 from collections.abc import Iterable, Iterator

@@ -31,9 +31,13 @@ def _problems(looks: Looks, entry: history.Stored) -> Iterator[str]:
     message = entry.message
     if isinstance(message, drift_pb2.DriftObserved):
         yield from _drift_problems(looks, entry.by, message)
-    elif isinstance(message, apply_pb2.SyncFinished) and message.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED:
-        if message.failed or message.failure.reason:
-            yield f"sync {message.sync_id} succeeded although something failed"
+    elif isinstance(message, apply_pb2.SyncFinished) and _claims_success_in_spite(message):
+        yield f"sync {message.sync_id} succeeded although something failed"
+
+
+def _claims_success_in_spite(message: apply_pb2.SyncFinished) -> bool:
+    failed = bool(message.failed or message.failure.reason)
+    return failed and message.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
 
 
 def _drift_problems(looks: Looks, by: str, message: drift_pb2.DriftObserved) -> Iterator[str]:
