@@ -1,7 +1,4 @@
-"""Fixtures of every test: parts of the run's own stack, unique names, third-party vectors (described in CONTRIBUTING.md).
-
-A test that asks for none of them costs nothing and touches nothing.
-"""
+"""Fixtures of every test: parts of the run's own stack and unique names (described in CONTRIBUTING.md)."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -10,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests import stack as stacks
+from tests import vectors
 
 REQUIRE_VECTORS = "DECKLOG_REQUIRE_VECTORS"
+"""Set by CI: a run without the vectors must fail instead of skipping their tests."""
 
 
 def _controls(config: pytest.Config) -> bool:
@@ -21,6 +20,8 @@ def _controls(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's stack before workers start, so that they inherit the choice."""
     if _controls(config):
+        if os.environ.get(REQUIRE_VECTORS) and not vectors.ROOT.is_dir():
+            raise pytest.UsageError(f"no third-party vectors in {vectors.ROOT}: set DECKLOG_VECTORS to their folder")
         stacks.choose()
 
 
@@ -99,15 +100,3 @@ def kubeconfig(stack: stacks.Stack) -> Path:
 def namespace(stack: stacks.Stack) -> str:  # noqa: ARG001 - a name is only unique within a stack
     """A namespace name of this test alone. It does not exist yet; leave it behind (deleting one takes 5 to 11 s)."""
     return stacks.unique("t")
-
-
-@pytest.fixture(scope="session")
-def vectors() -> Path:
-    """The folder of third-party test vectors; its tests are skipped without it, unless the run requires them."""
-    folder = Path(os.environ.get("DECKLOG_VECTORS") or stacks.ROOT.parent / "shared" / "vectors")
-    if not folder.is_dir():
-        message = f"no third-party vectors in {folder}: set DECKLOG_VECTORS to their folder"
-        if os.environ.get(REQUIRE_VECTORS):
-            pytest.fail(message)
-        pytest.skip(message)
-    return folder
