@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NOT_A_REPOSITORY = "NotARepository"
     EMPTY_REPOSITORY = "EmptyRepository"
     REF_NOT_FOUND = "RefNotFound"
+    TOO_MANY_REFS = "TooManyRefs"
     COMMIT_NOT_FOUND = "CommitNotFound"
     PATH_NOT_FOUND = "PathNotFound"
     TOO_LARGE = "TooLarge"
