@@ -94,7 +94,7 @@ def missing(wanted: desired.DesiredObject) -> Comparison:
     return Comparison(key=wanted.key, verdict=Verdict.MISSING, desired_digest=wanted.digest)
 
 
-def extra(live: objects.KubeObject, *, mask: masking.Masking) -> Comparison:
+def unwanted(live: objects.KubeObject, *, mask: masking.Masking) -> Comparison:
     """The verdict on an object that is there, is ours, and is no longer wanted."""
     return Comparison(
         key=objects.key(live),

@@ -68,7 +68,7 @@ class Extra:
     kept: Mapping[objects.ObjectKey, Kept]
 
 
-def extra(
+def extras(
     inventory: Collection[objects.ObjectKey],
     wanted: Collection[objects.ObjectKey],
     *,

@@ -196,7 +196,7 @@ def plan(
         wanted: the desired set.
         verdicts: one for every wanted object that is not waiting.
         waiting: objects that cannot be dry-run yet (`stages.waits_for`).
-        extra: from `inventory.extra`.
+        extra: from `inventory.extras`.
         claimed: objects that belong to another application.
         force: whether fields may be taken from other managers, where an object does not say otherwise.
     """
