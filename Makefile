@@ -63,9 +63,7 @@ proto: venv ## Generate the Python code of the wire contract
 # --- the tools -------------------------------------------------------------------------------------------------------
 # The stamp is written last and holds what was installed, so an interrupted install is done again.
 venv:
-	@command -v $(PYTHON) >/dev/null && command -v git >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Decklog's tasks need git and python 3.11 or later (found: $$($(PYTHON) --version 2>&1 | head -1), $$(git --version 2>&1 | head -1))."; \
-	       echo "Install what is missing, or name another python: make PYTHON=/path/to/python3.12 …"; exit 1; } >&2
+	@sh deploy/local/preflight.sh $(PYTHON)
 	@want="$$({ echo $(UV); cat requirements.lock pyproject.toml; } | $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')"; \
 	if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$want" ]; then \
 	  rm -f $(STAMP); echo "installing the Python tools into $(VENV) (about half a minute the first time)"; \

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from deploy.local import client, errors, folder, processes, settings, status, summary, supervisor
+from deploy.local import client, errors, folder, foreign, processes, settings, status, summary, supervisor
 
 INTERRUPTED = 130
 """Exit status of a command ended by Ctrl-C, as shells have it."""
@@ -73,6 +73,7 @@ def clean(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
         return 0
     if not state.is_ours():
         raise errors.StackError(f"{wanted.state} was not made by a local stack: it is left as it is")
+    foreign.remove_demo(state)
     state.remove()
     _say(f"removed {wanted.state}; downloads and builds stay in {wanted.cache} (shared by all checkouts)")
     return 0

@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import context, errors, keeper, kubeconfig, processes, settings, zipkin
+from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, settings, zipkin
 from deploy.local.demo import repositories
 
 NAMES = ("ingest", "reconcile", "audit")
@@ -61,6 +61,8 @@ async def bring_all_up(
     ctx: context.Context, addresses: asyncio.Task[Backends], cluster_up: asyncio.Task[Path]
 ) -> list[str]:
     """Start the services, reconcile as soon as there is a cluster; returns what is wrong with any that fails."""
+    if ctx.wanted.with_demo and not ctx.wanted.own_cluster:
+        foreign.remember_demo(ctx.state)
     await asyncio.to_thread(repositories.make, _demo(ctx.wanted))
     backends = await addresses
     await asyncio.gather(_prepare(ctx, "topics", backends), _prepare(ctx, "migrations", backends))
