@@ -20,16 +20,16 @@ class Code(enum.IntEnum):
     CLOSED = 141
 
 
-MEANING = {
+SHORT = {
     Code.DONE: "done",
-    Code.FAILED: "tried, and ended badly",
-    Code.USAGE: "the command line or the settings are wrong; nothing was sent",
-    Code.REFUSED: "refused: no or wrong token, not allowed, or the input conflicts with what is declared",
-    Code.UNAVAILABLE: "the server cannot be reached or cannot do this now; try again",
-    Code.TIMED_OUT: "--wait ran out of time; what was asked for is recorded and goes on",
-    Code.NOT_FOUND: "there is no such thing",
-    Code.INTERRUPTED: "interrupted (Ctrl-C)",
-    Code.CLOSED: "whoever read the output closed it",
+    Code.FAILED: "failed",
+    Code.USAGE: "wrong command line or settings",
+    Code.REFUSED: "refused",
+    Code.UNAVAILABLE: "server unavailable",
+    Code.TIMED_OUT: "timed out waiting",
+    Code.NOT_FOUND: "not found",
+    Code.INTERRUPTED: "interrupted",
+    Code.CLOSED: "output closed",
 }
 
 _BY_FAILURE: tuple[tuple[type[errors.DecklogError], Code], ...] = (

@@ -35,6 +35,14 @@ FORMS = "now, 2026-11-23T09:00:00Z, '2026-11-23 09:00' (local), 09:00, -1h, '10m
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """The moment and the zone in which somebody reads."""
+
+    us: int
+    zone: dt.tzinfo
+
+
+@dataclass(frozen=True, slots=True)
 class AtEvent:
     """The moment just after an event, named by its id or the beginning of one."""
 
@@ -45,16 +53,16 @@ class NotAMoment(ValueError):
     """Text that names no moment."""
 
 
-def parse(text: str, now_us: int, zone: dt.tzinfo) -> int | AtEvent:
+def parse(text: str, now: Now) -> int | AtEvent:
     """Return the instant that a text means, or the event it names. Raises NotAMoment.
 
     A time without a zone is local; a time of day is the latest such one that is past.
     """
     word = text.strip()
     if word.lower() == "now":
-        return now_us
+        return now.us
     for read in (_relative, _clock, _date):
-        found = read(word, now_us, zone)
+        found = read(word, now)
         if found is not None:
             return found
     if _is_event(word.lower()):
@@ -65,9 +73,9 @@ def parse(text: str, now_us: int, zone: dt.tzinfo) -> int | AtEvent:
         raise NotAMoment(f"{text!r} is not a moment; write {FORMS}") from None
 
 
-def parse_instant(text: str, now_us: int, zone: dt.tzinfo) -> int:
+def parse_instant(text: str, now: Now) -> int:
     """Return the instant that a text means, where an event's id will not do. Raises NotAMoment."""
-    found = parse(text, now_us, zone)
+    found = parse(text, now)
     if isinstance(found, AtEvent):
         raise NotAMoment(f"{text!r} is the id of an event; write a time here, such as -1h or 2026-11-23T09:00:00Z")
     return found
@@ -94,35 +102,35 @@ def _unit(name: str) -> int | None:
     return _UNITS.get(_WORDS.get(singular, name))
 
 
-def _relative(word: str, now_us: int, _zone: dt.tzinfo) -> int | None:
+def _relative(word: str, now: Now) -> int | None:
     match = _RELATIVE.fullmatch(word.lower())
     if match is None:
         return None
     try:
-        return now_us - duration_us(match["amount"])
+        return now.us - duration_us(match["amount"])
     except NotAMoment:
         return None
 
 
-def _clock(word: str, now_us: int, zone: dt.tzinfo) -> int | None:
+def _clock(word: str, now: Now) -> int | None:
     if not _CLOCK.fullmatch(word):
         return None
-    now = _datetime(now_us, zone)
+    here = _datetime(now.us, now.zone)
     try:
         time = dt.time.fromisoformat(word.zfill(8 if word.count(":") > 1 else 5))
     except ValueError:
         raise NotAMoment(f"{word!r} is not a time of day") from None
-    moment = dt.datetime.combine(now.date(), time, tzinfo=zone)
-    if moment > now:
-        moment = dt.datetime.combine(now.date() - dt.timedelta(days=1), time, tzinfo=zone)
+    moment = dt.datetime.combine(here.date(), time, tzinfo=now.zone)
+    if moment > here:
+        moment = dt.datetime.combine(here.date() - dt.timedelta(days=1), time, tzinfo=now.zone)
     return _microseconds(moment)
 
 
-def _date(word: str, _now_us: int, zone: dt.tzinfo) -> int | None:
+def _date(word: str, now: Now) -> int | None:
     if not _DATE.fullmatch(word):
         return None
     try:
-        return _microseconds(dt.datetime.fromisoformat(word).replace(tzinfo=zone))
+        return _microseconds(dt.datetime.fromisoformat(word).replace(tzinfo=now.zone))
     except ValueError as error:
         raise NotAMoment(f"{word!r} is not a date: {error}") from None
 
@@ -135,11 +143,10 @@ def _is_event(word: str) -> bool:
     return True
 
 
-def age(then_us: int, now_us: int) -> str:
+def age(then_us: int, now: Now) -> str:
     """How long ago, in one or two units: `0s`, `45s`, `3m`, `2h5m`, `3d`. What is yet to come is `in 5m`."""
-    if then_us > now_us + SECOND:
-        return f"in {span(then_us - now_us)}"
-    return span(max(now_us - then_us, 0))
+    past = now.us // SECOND - then_us // SECOND
+    return span(max(past, 0) * SECOND) if past >= -1 else f"in {span(-past * SECOND)}"
 
 
 def span(microseconds: int) -> str:
@@ -160,22 +167,25 @@ def span(microseconds: int) -> str:
     return f"{hours}h" if hours < 48 else f"{hours // 24}d"
 
 
-def short_age(then_us: int, now_us: int) -> str:
-    """An age without fractions, for a table: a list is read in seconds, not in milliseconds."""
-    return age(then_us - then_us % SECOND, now_us - now_us % SECOND)
-
-
-def local(microseconds: int, now_us: int, zone: dt.tzinfo) -> str:
+def local(microseconds: int, now: Now) -> str:
     """The local time to the second; the date is left out when it is today's."""
-    moment, now = _datetime(microseconds, zone), _datetime(now_us, zone)
-    return moment.strftime("%H:%M:%S" if moment.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+    moment, here = _datetime(microseconds, now.zone), _datetime(now.us, now.zone)
+    return moment.strftime("%H:%M:%S" if moment.date() == here.date() else "%Y-%m-%d %H:%M:%S")
 
 
-def full(microseconds: int, now_us: int, zone: dt.tzinfo) -> str:
+def brief(microseconds: int, now: Now) -> str:
+    """The local time, as exact as a reader of a table needs it: `13:00:00`, `Nov 22 13:00`, `2025-11-22`."""
+    moment, here = _datetime(microseconds, now.zone), _datetime(now.us, now.zone)
+    if moment.date() == here.date():
+        return moment.strftime("%H:%M:%S")
+    return moment.strftime("%b %d %H:%M" if moment.year == here.year else "%Y-%m-%d")
+
+
+def full(microseconds: int, now: Now) -> str:
     """The local time with date, zone and age: `2026-11-23 09:00:00 CET (5m ago)`."""
-    moment = _datetime(microseconds, zone)
-    past = microseconds <= now_us + SECOND
-    how_long = f"{short_age(microseconds, now_us)} ago" if past else age(microseconds, now_us)
+    moment = _datetime(microseconds, now.zone)
+    past = microseconds <= now.us + SECOND
+    how_long = f"{age(microseconds, now)} ago" if past else age(microseconds, now)
     return f"{moment.strftime('%Y-%m-%d %H:%M:%S')} {moment.tzname() or ''}".rstrip() + f" ({how_long})"
 
 

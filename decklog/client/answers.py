@@ -143,6 +143,7 @@ class Episode(TypedDict):
     object: str
     verdict: str
     phase: str
+    opened_leaf: int
     opened_us: int
     last_us: int
     resolved_us: int | None
@@ -173,5 +174,34 @@ class Event(TypedDict):
     id: str
     type: str
     leaf: int
+    time_us: int
     receipt: dict[str, Any]
     data: dict[str, Any] | None
+
+
+class ApplicationDetail(Application):
+    """An application with its objects."""
+
+    object_list: list[ApplicationObject]
+
+
+class Rung(TypedDict):
+    """How far one step of the record is: `behind` leaves or records are still to come."""
+
+    name: str
+    size: int
+    behind: int
+
+
+class Service(TypedDict):
+    """When a service last said something."""
+
+    name: str
+    last_us: int | None
+
+
+class Status(TypedDict):
+    """How far the ledger and what is read from it are."""
+
+    rungs: list[Rung]
+    services: list[Service]

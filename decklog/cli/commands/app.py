@@ -1,0 +1,88 @@
+"""`decklog app …`: declare applications, look at them, ask for syncs, remove them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from decklog.cli import output, report, session, waiting
+from decklog.cli.commands import app_create
+from decklog.cli.views import accepted, applications
+from decklog.client import api, nearest
+
+commands = typer.Typer(help="Applications: what is kept equal to Git.", no_args_is_help=True, rich_markup_mode=None)
+commands.command("create")(app_create.create)
+
+Name = Annotated[str, typer.Argument(help="Name of the application.", metavar="NAME")]
+Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.")]
+
+
+@commands.command("list")
+def list_applications(how: output.Option = output.Format.TABLE) -> None:
+    """List all applications: how each compares with Git, and how it is."""
+    with session.connect() as server:
+        found = api.applications(server)
+    output.show(applications.listing(found, session.now()), how)
+
+
+@commands.command("get")
+def get(name: Name, how: output.Option = output.Format.TABLE) -> None:
+    """Show one application with its objects."""
+    with session.connect() as server, nearest.suggesting(name, lambda: api.application_names(server)):
+        found = api.application(server, name)
+    output.show(applications.single(found, found["object_list"], session.now()), how)
+
+
+@commands.command("sync")
+def sync(
+    name: Name,
+    commit: Annotated[str, typer.Option(help="Commit to sync to; the newest one if absent.", show_default=False)] = "",
+    prune: Annotated[bool, typer.Option("--prune", help="Also delete what Git no longer has, this time.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it on the API server without a write.")] = False,
+    reason: Reason = "",
+    wait: waiting.Option = None,
+    timeout: waiting.Timeout = waiting.DEFAULT,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Ask for a sync now, whatever the application's mode."""
+    seconds = waiting.seconds(timeout)
+    body = {"commit": commit, "prune": prune, "dryRun": dry_run, "reason": reason}
+    with session.connect() as server:
+        with nearest.suggesting(name, lambda: api.application_names(server)):
+            found = api.sync(server, name, body)
+        report.note(f"Sync of {name} requested")
+        waiting.wait(server, name, found, wait, seconds)
+    output.show(accepted.accepted("application", name, found), how)
+
+
+@commands.command("delete")
+def delete(
+    name: Name,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Delete the application's objects, too.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the objects in the cluster.")] = False,
+    reason: Reason = "",
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Remove an application's declaration. Say what becomes of its objects: --cascade or --keep."""
+    if cascade and keep:
+        raise typer.BadParameter("--cascade and --keep exclude each other")
+    cascades = _ask(name) if not (cascade or keep) else cascade
+    with session.connect() as server, nearest.suggesting(name, lambda: api.application_names(server)):
+        found = api.delete_application(server, name, cascade=cascades, reason=reason)
+    fate = "its objects are being deleted" if cascades else "its objects stay in the cluster"
+    report.note(f"Application {name} removed; {fate}")
+    output.show(accepted.accepted("application", name, found), how)
+
+
+def _ask(name: str) -> bool:
+    """Ask a person what becomes of the objects. A script must say it."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(
+            f"say what becomes of the objects of {name}: --cascade deletes them, --keep leaves them in the cluster"
+        )
+    question = f"What becomes of the objects of {name} in the cluster: cascade (delete them) or keep?"
+    while True:
+        answer = str(typer.prompt(question, err=True)).strip().lower()
+        if answer in ("cascade", "keep"):
+            return answer == "cascade"
+        report.note("Write cascade or keep; Ctrl-C leaves everything as it is")

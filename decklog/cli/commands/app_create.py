@@ -1,0 +1,87 @@
+"""`decklog app create`: declare an application through the API."""
+
+from typing import Annotated, Any
+
+import typer
+
+from decklog.cli import choices, moments, output, report, repository, session, waiting
+from decklog.cli.views import accepted
+from decklog.client import api
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="Name: a DNS label, unique per installation.", metavar="NAME")],
+    path: Annotated[str, typer.Option(help="Folder of the manifests within the repository.", metavar="DIR")],
+    dest_cluster: Annotated[str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME")],
+    repo: Annotated[
+        str, typer.Option(help="Repository: a URL or a local path. Reuses or declares a source.", metavar="URL|PATH")
+    ] = "",
+    source: Annotated[str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME")] = "",
+    dest_namespace: Annotated[
+        str, typer.Option(help="Namespace for objects that name none.", metavar="NAMESPACE", show_default=False)
+    ] = "",
+    ref: Annotated[
+        str, typer.Option(help="Branch, or full ref; the default branch if absent.", show_default=False)
+    ] = "",
+    renderer: Annotated[
+        choices.Renderer | None, typer.Option(help="How manifests are made; found out if absent.", show_default=False)
+    ] = None,
+    mode: Annotated[
+        choices.Mode | None,
+        typer.Option(help="What is done about a difference; 'detect' if absent.", show_default=False),
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what Git no longer has.")] = False,
+    conflicts: Annotated[
+        choices.Conflicts | None,
+        typer.Option(help="Fields that others own: taken and recorded ('force'), or a failure.", show_default=False),
+    ] = None,
+    on_delete: Annotated[
+        choices.OnDelete | None,
+        typer.Option(help="What becomes of the objects when the declaration goes.", show_default=False),
+    ] = None,
+    health_timeout: Annotated[
+        str, typer.Option(help="How long 'progressing' may last, such as 5m.", metavar="DURATION", show_default=False)
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Who to ask about it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.")] = "",
+    wait: waiting.Option = None,
+    timeout: waiting.Timeout = waiting.DEFAULT,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Declare an application: a folder of a repository that a cluster is to be kept equal to."""
+    if bool(repo) == bool(source):
+        raise typer.BadParameter("name where the manifests are: either --repo URL|PATH or --source NAME")
+    seconds = waiting.seconds(timeout)
+    spec = {
+        "source": source,
+        "path": path,
+        "ref": ref,
+        "renderer": renderer,
+        "destCluster": dest_cluster,
+        "destNamespace": dest_namespace,
+        "mode": mode,
+        "prune": prune,
+        "conflicts": conflicts,
+        "onDelete": on_delete,
+        "healthTimeoutSeconds": _whole_seconds(health_timeout),
+        "owner": owner,
+    }
+    body = _body(name, repository.locate(repo, path) if repo else "", spec, reason)
+    with session.connect() as server:
+        found = api.create_application(server, body)
+        report.note(f"Application {name} declared")
+        waiting.wait(server, name, found, wait, seconds)
+    output.show(accepted.accepted("application", name, found), how)
+
+
+def _whole_seconds(text: str) -> int:
+    try:
+        return moments.duration_us(text) // moments.SECOND if text else 0
+    except moments.NotAMoment as error:
+        raise typer.BadParameter(str(error), param_hint="--health-timeout") from error
+
+
+def _body(name: str, repo: str, spec: dict[str, Any], reason: str) -> dict[str, Any]:
+    """What the API takes: only what was said, so that the server's defaults hold for the rest."""
+    body: dict[str, Any] = {"name": name, "spec": {key: value for key, value in spec.items() if value}}
+    return body | ({"repo": repo} if repo else {}) | ({"reason": reason} if reason else {})

@@ -1,0 +1,35 @@
+"""`decklog drift …`: where clusters differ, or differed, from Git."""
+
+from typing import Annotated
+
+import typer
+
+from decklog.cli import output, session
+from decklog.cli.views import drift as view
+from decklog.client import api
+
+commands = typer.Typer(help="Drift: where a cluster differs from Git.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@commands.command("list")
+def list_drift(
+    app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME")] = "",
+    resolved: Annotated[bool, typer.Option("--all", "-a", help="Also what is over.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1)] = 100,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """List open drift; with --all, also what is over."""
+    with session.connect() as server:
+        found = api.drift(server, {"app": app or None, "open": None if resolved else True, "limit": limit})
+    output.show(view.listing(found, session.now()), how)
+
+
+@commands.command("show")
+def show(
+    episode: Annotated[str, typer.Argument(help="Id of the episode, or the beginning of one.", metavar="EPISODE")],
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Show one episode: what differs, who set it and when."""
+    with session.connect() as server:
+        found = api.episode(server, episode)
+    output.show(view.single(found, session.now()), how)

@@ -1,0 +1,138 @@
+"""Applications: the list, one in detail, and what a command to one brought about."""
+
+from collections.abc import Sequence
+
+from decklog.cli import moments, output, sheet
+from decklog.cli.views import words
+from decklog.client import answers
+
+_COLUMNS = (
+    sheet.Column("NAME", fixed=False),
+    sheet.Column("SYNC"),
+    sheet.Column("HEALTH"),
+    sheet.Column("REVISION"),
+    sheet.Column("MODE"),
+    sheet.Column("SYNCED", right=True),
+    sheet.Column("DRIFT", right=True),
+)
+_OBJECT_COLUMNS = (
+    sheet.Column("OBJECT", fixed=False),
+    sheet.Column("VERDICT"),
+    sheet.Column("HEALTH"),
+    sheet.Column("DECLARED IN", fixed=False),
+)
+_EMPTY = "No application is declared yet: see decklog app create --help"
+
+
+def listing(found: Sequence[answers.Application], now: moments.Now) -> output.Answer:
+    """All applications, and below them why those that fail do."""
+    return output.Answer(
+        value=list(found),
+        names=[one["name"] for one in found],
+        blocks=lambda: [
+            sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=_EMPTY),
+            *words.failures((one["name"], failure) for one in found for failure in one["failures"].values()),
+        ],
+    )
+
+
+def _row(one: answers.Application, now: moments.Now) -> sheet.Row:
+    drifted = _drifted(one)
+    return (
+        one["name"],
+        sheet.word(one["sync_status"]),
+        sheet.word(one["health"]),
+        words.revision(one["synced_commit"], one["available_commit"]),
+        words.spec(one["spec"], "mode") or "-",
+        moments.age(one["synced_us"], now) if one["synced_us"] else "-",
+        sheet.Cell(str(drifted), sheet.Tone.WARN) if drifted else "0",
+    )
+
+
+def _drifted(one: answers.Application) -> int:
+    return one["modified"] + one["missing"] + one["extra"] + one["unknown"]
+
+
+def single(one: answers.Application, objects: Sequence[answers.ApplicationObject], now: moments.Now) -> output.Answer:
+    """One application: what is declared, how it compares, how it is, and each of its objects."""
+    return output.Answer(
+        value=one,
+        names=[one["name"]],
+        blocks=lambda: [
+            _facts(one, now),
+            *words.failures(one["failures"].items()),
+            sheet.Sheet(
+                columns=_OBJECT_COLUMNS,
+                rows=[_object_row(found) for found in objects],
+                title="Objects",
+                empty="None is known yet.",
+            ),
+            *_messages(objects),
+            *words.failures(
+                (words.kubernetes_object(found["object"]), found["failure"]) for found in objects if found["failure"]
+            ),
+        ],
+    )
+
+
+def _facts(one: answers.Application, now: moments.Now) -> sheet.Facts:
+    declared = one["spec"]
+    pairs: list[tuple[str, sheet.Cell | str]] = [
+        ("application", one["name"]),
+        ("declared in", words.place(one["origin"])),
+        ("by", one["actor"]),
+        ("source", f"{words.spec(declared, 'source')} {words.ref(words.spec(declared, 'ref'))}".strip()),
+        ("path", words.spec(declared, "path") or "(the root)"),
+        ("destination", "/".join(filter(None, [one["cluster"], words.spec(declared, "destNamespace")]))),
+        ("mode", _mode(one)),
+        ("owner", words.spec(declared, "owner")),
+        ("sync", sheet.word(one["sync_status"])),
+        ("revision", words.revision(one["synced_commit"], one["available_commit"])),
+        ("last sync", _last_sync(one, now)),
+        ("health", _health(one)),
+        ("objects", _counts(one)),
+    ]
+    return sheet.Facts(pairs=pairs)
+
+
+def _mode(one: answers.Application) -> str:
+    mode = words.spec(one["spec"], "mode") or "-"
+    return f"{mode}, prunes" if (one["spec"] or {}).get("prune") else mode
+
+
+def _last_sync(one: answers.Application, now: moments.Now) -> str:
+    if not one["sync_us"]:
+        return "never"
+    return f"{one['sync_outcome'] or 'running'}, {moments.full(one['sync_us'], now)}"
+
+
+def _health(one: answers.Application) -> sheet.Cell:
+    found = sheet.word(one["health"])
+    return sheet.Cell(": ".join(filter(None, [found.text, one["health_message"]])), found.tone)
+
+
+def _counts(one: answers.Application) -> str:
+    words_of_drift = [f"{one[name]} {name}" for name in ("modified", "missing", "extra", "unknown") if one[name]]
+    return ", ".join([str(one["objects"]), *words_of_drift])
+
+
+def _object_row(found: answers.ApplicationObject) -> sheet.Row:
+    line = f":{found['line']}" if found["line"] else ""
+    return (
+        words.kubernetes_object(found["object"]),
+        sheet.word(found["verdict"]),
+        sheet.word(found["health"]),
+        sheet.quiet(f"{found['file']}{line}" if found["file"] else "-"),
+    )
+
+
+def _messages(objects: Sequence[answers.ApplicationObject]) -> list[sheet.Block]:
+    """What the objects themselves say, where they say something."""
+    lines = [
+        sheet.Cell(
+            f"{words.kubernetes_object(found['object'])}: {found['health_message']}", sheet.word(found["health"]).tone
+        )
+        for found in objects
+        if found["health_message"]
+    ]
+    return [sheet.Text(lines, title="Messages")] if lines else []

@@ -1,0 +1,76 @@
+"""Clusters and sources: the lists."""
+
+from collections.abc import Sequence
+
+from decklog.cli import moments, output, sheet
+from decklog.cli.views import words
+from decklog.client import answers
+
+_CLUSTERS = (
+    sheet.Column("NAME", fixed=False),
+    sheet.Column("CONTEXT", fixed=False),
+    sheet.Column("IDENTITY"),
+    sheet.Column("DECLARED IN", fixed=False),
+)
+_SOURCES = (
+    sheet.Column("NAME", fixed=False),
+    sheet.Column("URL", fixed=False),
+    sheet.Column("REFS", fixed=False),
+    sheet.Column("STATE"),
+    sheet.Column("MOVED", right=True),
+)
+
+
+def clusters(found: Sequence[answers.Cluster]) -> output.Answer:
+    """All clusters, and whether their names still stand for what they did."""
+    return output.Answer(
+        value=list(found),
+        names=[one["name"] for one in found],
+        blocks=lambda: [
+            sheet.Sheet(
+                columns=_CLUSTERS,
+                rows=[_cluster(one) for one in found],
+                empty="No cluster is declared. Declare one in the fleet repository: kind: Cluster",
+            )
+        ],
+    )
+
+
+def _cluster(one: answers.Cluster) -> sheet.Row:
+    return (
+        one["name"],
+        words.spec(one["spec"], "context") or sheet.quiet("(in-cluster)"),
+        _identity(one),
+        sheet.quiet(words.place(one["origin"])),
+    )
+
+
+def _identity(one: answers.Cluster) -> sheet.Cell:
+    if not one["seen_uid"]:
+        return sheet.Cell("never seen", sheet.Tone.WARN)
+    if one["seen_uid"] != one["confirmed_uid"]:
+        return sheet.Cell("another cluster", sheet.Tone.BAD)
+    return sheet.Cell("confirmed", sheet.Tone.GOOD)
+
+
+def sources(found: Sequence[answers.Source], now: moments.Now) -> output.Answer:
+    """All sources, and below them why those that cannot be followed cannot."""
+    return output.Answer(
+        value=list(found),
+        names=[one["name"] for one in found],
+        blocks=lambda: [
+            sheet.Sheet(
+                columns=_SOURCES,
+                rows=[_source(one, now) for one in found],
+                empty="No source is declared. `decklog app create … --repo URL` declares one.",
+            ),
+            *words.failures((one["name"], one["failure"]) for one in found if one["failure"]),
+        ],
+    )
+
+
+def _source(one: answers.Source, now: moments.Now) -> sheet.Row:
+    refs = [words.ref(ref) for ref in (one["spec"] or {}).get("refs", [])]
+    state = sheet.Cell("failing", sheet.Tone.BAD) if one["failure"] else sheet.Cell("followed", sheet.Tone.GOOD)
+    moved = moments.age(one["moved_us"], now) if one["moved_us"] else "-"
+    return (one["name"], words.spec(one["spec"], "url"), ", ".join(refs) or "HEAD", state, moved)

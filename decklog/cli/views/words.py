@@ -1,0 +1,73 @@
+"""Short forms shared by the views: objects, commits, places, failures."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from decklog.cli import sheet
+from decklog.client import answers
+from decklog.model import objects
+
+SHORT_COMMIT = 8
+
+
+def commit(full: str) -> str:
+    """The beginning of a commit's id, long enough to be found again."""
+    return full[:SHORT_COMMIT] or "-"
+
+
+def ref(full: str) -> str:
+    """A ref as people say it: `refs/heads/main` → `main`."""
+    return full.removeprefix("refs/heads/").replace("refs/tags/", "tag ")
+
+
+def revision(synced: str, available: str) -> str:
+    """What is there, and what is on its way: `1a2b3c4d`, or `1a2b3c4d→5e6f7a8b`."""
+    if available and available != synced:
+        return f"{commit(synced)}→{commit(available)}"
+    return commit(synced)
+
+
+def kubernetes_object(key: str) -> str:
+    """An object's key as kubectl would say it; a key that is none stays as it is."""
+    try:
+        return objects.ObjectKey.parse(key).display
+    except ValueError:
+        return key
+
+
+def place(origin: answers.Origin | None) -> str:
+    """Where something was declared: `shop.yaml:12 of fleet@1a2b3c4d`, or `the API`."""
+    if not origin:
+        return "-"
+    if origin["way"] != "git":
+        return "the API"
+    line = f":{origin['line']}" if origin.get("line") else ""
+    return f"{origin.get('file', '')}{line} of {origin.get('source', '')}@{commit(origin.get('commit', ''))}"
+
+
+def failure(found: answers.Failure, prefix: str = "") -> list[sheet.Cell | str]:
+    """A failure on two lines: what and where, and what to do next."""
+    line = f":{found['line']}" if found.get("line") else ""
+    where = f" [{found['file']}{line}]" if found.get("file") else ""
+    about = f" ({kubernetes_object(found['object'])})" if found.get("object") else ""
+    said = f"{prefix}{found['message'] or found['reason']}{about}{where}"
+    lines: list[sheet.Cell | str] = [sheet.Cell(said, sheet.Tone.BAD)]
+    if found.get("hint"):
+        lines.append(sheet.quiet(f"  next: {found['hint']}"))
+    return lines
+
+
+def failures(by_subject: Iterable[tuple[str, answers.Failure]]) -> list[sheet.Block]:
+    """A block of failures, or none."""
+    lines = [line for subject, found in by_subject for line in failure(found, f"{subject}: ")]
+    return [sheet.Text(lines, title="Failures")] if lines else []
+
+
+def spec(found: Mapping[str, Any] | None, field: str) -> str:
+    """A field of a declared spec as text; empty where it is not set."""
+    value = (found or {}).get(field)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

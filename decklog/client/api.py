@@ -1,0 +1,125 @@
+"""One function per endpoint of `/api/v1`: arguments in, answers out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from decklog.client import answers
+from decklog.model import timestamps
+
+ROOT = "/api/v1"
+STREAM = f"{ROOT}/stream"
+
+Params = Mapping[str, str | int | bool | None]
+
+
+class Caller(Protocol):
+    """What is needed of a connection (see `server.Server`)."""
+
+    def get(self, path: str, params: Params | None = None) -> Any:
+        """Return the JSON at a path."""
+
+    def post(self, path: str, body: Any) -> Any:
+        """Send JSON and return the JSON that comes back."""
+
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        """Ask for a removal and return the JSON that comes back."""
+
+    def stream(
+        self, path: str, params: Params | None = None, last_id: str = ""
+    ) -> AbstractContextManager[Iterator[str]]:
+        """Open a stream of server-sent events and give its lines."""
+
+
+def _path(*parts: str) -> str:
+    return "/".join([ROOT, *(quote(part, safe="") for part in parts)])
+
+
+def applications(server: Caller) -> list[answers.Application]:
+    """All applications."""
+    return _items(server.get(_path("applications")))
+
+
+def application_names(server: Caller) -> list[str]:
+    """The names of all applications."""
+    return [one["name"] for one in applications(server)]
+
+
+def application(server: Caller, name: str) -> answers.ApplicationDetail:
+    """One application with its objects. Raises NotFound."""
+    found: answers.ApplicationDetail = server.get(_path("applications", name))
+    return found
+
+
+def create_application(server: Caller, body: Mapping[str, Any]) -> answers.Accepted:
+    """Declare an application, and its source where `repo` is given."""
+    found: answers.Accepted = server.post(_path("applications"), body)
+    return found
+
+
+def delete_application(server: Caller, name: str, *, cascade: bool, reason: str) -> answers.Accepted:
+    """Remove a declaration; with `cascade` its objects, too."""
+    params = {"objects": "cascade" if cascade else "keep", "reason": reason}
+    found: answers.Accepted = server.delete(_path("applications", name), params)
+    return found
+
+
+def sync(server: Caller, name: str, body: Mapping[str, Any]) -> answers.Accepted:
+    """Ask for a sync."""
+    found: answers.Accepted = server.post(_path("applications", name, "sync"), body)
+    return found
+
+
+def clusters(server: Caller) -> list[answers.Cluster]:
+    """All clusters."""
+    return _items(server.get(_path("clusters")))
+
+
+def sources(server: Caller) -> list[answers.Source]:
+    """All sources."""
+    return _items(server.get(_path("sources")))
+
+
+def timeline(server: Caller, query: Params, limit: int) -> list[answers.Moment]:
+    """The newest lines of the timeline, newest first."""
+    return _items(server.get(_path("timeline"), {**query, "limit": limit}))
+
+
+def drift(server: Caller, query: Params) -> list[answers.Episode]:
+    """Episodes of drift, newest first."""
+    return _items(server.get(_path("drift"), query))
+
+
+def episode(server: Caller, identifier: str) -> answers.Episode:
+    """One episode of drift. Raises NotFound."""
+    found: answers.Episode = server.get(_path("drift", identifier))
+    return found
+
+
+def state(server: Caller, *, at: int, app: str, cluster: str) -> list[answers.Version]:
+    """The objects of an application or a cluster at a moment."""
+    query = {"at": timestamps.format_us(at), "app": app or None, "cluster": cluster or None}
+    return _items(server.get(_path("state"), query))
+
+
+def instant_of(server: Caller, identifier: str) -> int:
+    """The instant of an event. Raises NotFound."""
+    return int(event(server, identifier)["time_us"])
+
+
+def event(server: Caller, identifier: str) -> answers.Event:
+    """One event. Raises NotFound."""
+    found: answers.Event = server.get(_path("events", identifier))
+    return found
+
+
+def status(server: Caller) -> answers.Status:
+    """How far the ledger and its projections are."""
+    found: answers.Status = server.get(_path("status"))
+    return found
+
+
+def _items(page: Any) -> list[Any]:
+    items: list[Any] = page["items"]
+    return items

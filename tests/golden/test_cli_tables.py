@@ -1,0 +1,75 @@
+"""Tables are readable at 80 columns: each is compared with how it was when a person last looked at it.
+
+After a deliberate change: DECKLOG_WRITE_GOLDEN=1 pytest tests/golden/test_cli_tables.py, then read the difference.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from decklog.cli import output, screen
+from decklog.cli.views import accepted, applications, declared, drift, event, state, status, timeline
+from tests.golden import cli_answers as given
+
+FOLDER = Path(__file__).parent / "cli"
+
+TABLES: dict[str, Callable[[], output.Answer]] = {
+    "app-list": lambda: applications.listing([given.BLOG, given.NEW, given.SHOP], given.NOW),
+    "app-list-empty": lambda: applications.listing([], given.NOW),
+    "app-get": lambda: applications.single(given.BLOG, given.OBJECTS, given.NOW),
+    "cluster-list": lambda: declared.clusters(given.CLUSTERS),
+    "source-list": lambda: declared.sources(given.SOURCES, given.NOW),
+    "timeline": lambda: timeline.listing(given.MOMENTS, given.NOW),
+    "drift-list": lambda: drift.listing([given.EPISODE, given.HEALED], given.NOW),
+    "drift-show": lambda: drift.single(given.EPISODE, given.NOW),
+    "drift-show-resolved": lambda: drift.single(given.HEALED, given.NOW),
+    "state": lambda: state.listing(given.VERSIONS, given.NOW),
+    "show": lambda: event.single(given.EVENT, given.NOW),
+    "status": lambda: status.single(given.STATUS, given.NOW),
+    "accepted": lambda: accepted.accepted("application", "shop", given.ACCEPTED),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_as_it_was_when_a_person_last_looked(name: str) -> None:
+    drawn = screen.lines(TABLES[name]().blocks(), width=80, colour=False)
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get("DECKLOG_WRITE_GOLDEN"):
+        path.write_text(drawn)
+    assert drawn == path.read_text()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_line_is_wider_than_the_terminal_or_ends_in_spaces(name: str) -> None:
+    for line in screen.lines(TABLES[name]().blocks(), width=80, colour=False).splitlines():
+        assert line == line.rstrip()
+        assert len(line) <= 80 or _is_text(line)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_without_a_terminal_nothing_is_wrapped_or_cut(name: str) -> None:
+    answer = TABLES[name]()
+    wide = screen.lines(answer.blocks(), width=100_000, colour=False)
+    assert "…" not in wide
+    assert "\x1b" not in wide
+    assert len(wide.splitlines()) <= len(screen.lines(answer.blocks(), width=80, colour=False).splitlines())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_colour_adds_nothing_but_colour(name: str) -> None:
+    blocks: Sequence[output.sheet.Block] = TABLES[name]().blocks()
+    coloured = screen.lines(blocks, width=80, colour=True)
+    assert _without_colour(coloured) == screen.lines(blocks, width=80, colour=False)
+
+
+def _without_colour(text: str) -> str:
+    import re
+
+    return "".join(f"{line.rstrip()}\n" for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines())
+
+
+def _is_text(line: str) -> bool:
+    """Messages and payloads are left to the terminal to wrap, so that they can be copied whole."""
+    return "  " not in line.strip() or line.startswith(" ")

@@ -1,0 +1,165 @@
+"""The command line as a whole: exit codes, where messages go, and that printing help loads nothing heavy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from decklog.cli import exits, main
+from decklog.client import failures
+from decklog.model import errors
+
+HEAVY = (
+    "httpx",
+    "rich",
+    "yaml",
+    "google",
+    "aiokafka",
+    "asyncpg",
+    "kubernetes_asyncio",
+    "pygit2",
+    "fastapi",
+    "pydantic",
+)
+MODULES_OF_HELP = 290
+"""What `decklog --help` imports today, with a little room. More means slower for everybody: find out what came in."""
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DECKLOG_")}
+    return kept | {"COLUMNS": "80"} | extra
+
+
+def decklog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from decklog.cli.main import main; main()", *arguments],
+        env=clean_environment(**extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["app", "create", "--help"], ["admin", "--help"]])
+def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from decklog.cli import main; main.run(sys.argv[1:]);"
+        "print(*{name.partition('.')[0] for name in sys.modules}, len(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=clean_environment(), capture_output=True, text=True, check=True
+    )
+    *roots, count = done.stderr.split()
+    assert set(HEAVY) & set(roots) == set()
+    assert int(count) < MODULES_OF_HELP
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (failures.Misconfigured("x"), 2),
+        (failures.Unauthorised("x"), 3),
+        (failures.Rejected("x"), 3),
+        (failures.Unavailable("x"), 4),
+        (failures.TimedOut("x"), 5),
+        (failures.NotFound("x"), 6),
+        (failures.Failed("x"), 1),
+        (errors.Terminal("x"), 1),
+        (errors.Transient("x"), 4),
+        (errors.Refused("x"), 3),
+    ],
+)
+def test_each_failure_has_its_exit_code(failure: errors.DecklogError, code: int) -> None:
+    assert exits.code_of(failure) == code
+
+
+def test_every_exit_code_is_explained_in_help_and_documentation() -> None:
+    text = " ".join(decklog("--help").stdout.split())
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for code in exits.Code:
+        assert f"{code.value} {exits.SHORT[code]}" in text
+        assert f"| {code.value} |" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ap"], "Did you mean 'app'?"),
+        (["app", "lits"], "Did you mean 'list'?"),
+        (["app", "create", "x", "--pune"], "--prune"),
+        (["app", "list", "-o", "xml"], "xml"),
+        (["app", "create", "x", "--path", "a", "--dest-cluster", "dev"], "either --repo URL|PATH or --source NAME"),
+        (["app", "sync", "x", "--wait", "synced", "--timeout", "soon"], "'soon' is not a duration"),
+        (["state", "--at", "yesteryear"], "not a moment; write now"),
+        (["timeline", "--since", "01a2f3c4"], "write a time here"),
+        (["timeline", "--follow", "--until", "now"], "no end"),
+        (["admin", "topic"], "Did you mean 'topics'?"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_right(arguments: list[str], said: str) -> None:
+    done = decklog(*arguments)
+    assert done.returncode == exits.Code.USAGE
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_script_must_say_what_becomes_of_the_objects() -> None:
+    done = decklog("app", "delete", "shop")
+    assert done.returncode == exits.Code.USAGE
+    assert "--cascade deletes them, --keep leaves them" in done.stderr
+    assert decklog("app", "delete", "shop", "--cascade", "--keep").returncode == exits.Code.USAGE
+
+
+def test_without_settings_the_way_to_them_is_named() -> None:
+    done = decklog("app", "list")
+    assert done.returncode == exits.Code.USAGE
+    assert "DECKLOG_SERVER is not set" in done.stderr
+    assert "source .decklog/env" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_named_with_the_way_to_start_it(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("t0ken")
+    done = decklog("app", "list", DECKLOG_SERVER="http://127.0.0.1:1", DECKLOG_TOKEN_FILE=str(token))
+    assert done.returncode == exits.Code.UNAVAILABLE
+    assert done.stdout == ""
+    assert "cannot be reached: connection refused" in done.stderr
+    assert "http://127.0.0.1:1" in done.stderr
+    assert "make up" in done.stderr
+    assert "t0ken" not in done.stderr
+
+
+def test_errors_are_without_colour_where_nobody_looks() -> None:
+    assert "\x1b" not in decklog("ap").stderr
+
+
+def test_output_that_nobody_reads_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "decklog.cli.main", "version"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (exits.Code.CLOSED, b"")
+
+
+def test_a_command_that_needs_what_is_not_installed_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.metadata
+
+    from decklog.cli.commands import admin
+
+    absent = importlib.metadata.EntryPoint("topics", "services_absent.topics:app", admin.ENTRY_POINTS)
+    monkeypatch.setattr(admin, "_entry_points", lambda: {"topics": absent})
+    assert main.run(["admin", "topics"]) == exits.Code.USAGE
+    assert "services_absent is missing" in capsys.readouterr().err
