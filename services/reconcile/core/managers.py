@@ -4,6 +4,7 @@ The API server keeps in `metadata.managedFields` who last set each field. From i
 managers that a forced apply overrides, and the migration of what `kubectl apply` owned before it was ours.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def blame(
     """Who set the differing fields of the live object, newest first, each with the places it answers for.
 
     A field that somebody removed is owned by nobody. For it the manager that wrote last and is not ourselves is named:
-    a suspicion, and the best that the API server remembers.
+    a suspicion, and the best that the API server remembers. Of a manager that did nothing but remove it keeps no trace.
 
     Args:
         live: the object as read, with its `managedFields`.
@@ -85,6 +86,18 @@ def blame(
         for manager in others or answering:
             owned.setdefault(manager, []).append(pointer.join(operation.path))
     return _newest_first(Owned(manager, tuple(sorted(set(found)))) for manager, found in owned.items())
+
+
+def dated(found: Iterable[Owned], seen: str) -> tuple[Owned, ...]:
+    """The same with `seen` (RFC 3339) where a manager has no time, newest first.
+
+    The API server keeps no time for what was written through the `scale` subresource; when the version was first seen
+    is the nearest that can be known.
+    """
+    return _newest_first(
+        dataclasses.replace(one, manager=dataclasses.replace(one.manager, time=one.manager.time or seen))
+        for one in found
+    )
 
 
 def overridden(
