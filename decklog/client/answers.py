@@ -68,6 +68,7 @@ class Application(TypedDict):
     extra: int
     unknown: int
     failures: dict[str, Failure]
+    source_failure: Failure | None
 
 
 class ApplicationObject(TypedDict):
@@ -165,24 +166,34 @@ class Version(TypedDict):
     resource_version: int
     leaf: int
     digest: str
-    body: dict[str, Any]
+    body: dict[str, Any] | None
+    """Masked; None where it is not known."""
+
+
+class Payload(TypedDict):
+    """What a leaf commits to."""
+
+    length: int
+    sha256: str | None
+    erased: bool
 
 
 class Event(TypedDict):
-    """One event of the ledger: what was said, and the proof's ingredients."""
+    """One leaf of the ledger: what was said, and the proof's ingredients."""
 
     id: str
     type: str
+    kind: str
     leaf: int
+    leaf_hash: str
     time_us: int
+    recorded_us: int
+    source: str
+    subject: str
+    key: str
     receipt: dict[str, Any]
+    payload: Payload
     data: dict[str, Any] | None
-
-
-class ApplicationDetail(Application):
-    """An application with its objects."""
-
-    object_list: list[ApplicationObject]
 
 
 class Rung(TypedDict):
@@ -193,15 +204,48 @@ class Rung(TypedDict):
     behind: int
 
 
+class TopicLag(TypedDict):
+    """Records of one topic that are not sequenced yet."""
+
+    topic: str
+    behind: int
+
+
 class Service(TypedDict):
     """When a service last said something."""
 
     name: str
-    last_us: int | None
+    events: int
+    last_leaf: int
+    last_us: int
 
 
 class Status(TypedDict):
-    """How far the ledger and what is read from it are."""
+    """How far the ledger and what is read from it are. `waiting`: what a part of the server waits for."""
 
     rungs: list[Rung]
+    topics: list[TopicLag]
     services: list[Service]
+    unplaced: int
+    waiting: dict[str, str]
+
+
+class Outcome(TypedDict):
+    """What became of a command."""
+
+    stage: str
+    reached: bool
+    failure: Failure | None
+    sync_id: str
+
+
+class ApplicationDetail(Application):
+    """An application with its objects."""
+
+    object_list: list[ApplicationObject]
+
+
+class EpisodeDetail(Episode):
+    """One episode with its observations."""
+
+    observation_list: list[dict[str, Any]]

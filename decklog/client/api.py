@@ -76,6 +76,11 @@ def clusters(server: Caller) -> list[answers.Cluster]:
     return _items(server.get(_path("clusters")))
 
 
+def cluster_names(server: Caller) -> list[str]:
+    """The names of all clusters."""
+    return [one["name"] for one in clusters(server)]
+
+
 def sources(server: Caller) -> list[answers.Source]:
     """All sources."""
     return _items(server.get(_path("sources")))

@@ -48,6 +48,7 @@ SHOP: answers.Application = {
     "extra": 0,
     "unknown": 0,
     "failures": {},
+    "source_failure": None,
 }  # fmt: skip
 BLOG: answers.Application = {
     **SHOP,
@@ -144,6 +145,15 @@ VERSIONS: list[answers.Version] = [
               "data": {"password": "masked:1a2b3c4d:" + "ab" * 32}}},
 ]  # fmt: skip
 
+LATER: list[answers.Version] = [
+    {**VERSIONS[0], "digest": "j1:02",
+     "body": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 5}}},
+    {**VERSIONS[1], "digest": "j1:03",
+     "body": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database", "labels": {"team": "shop"}},
+              "data": {"password": "masked:99999999:" + "ab" * 32}}},
+    {**VERSIONS[0], "object": "apps/Deployment/decklog-demo-shop/worker", "digest": "j1:04"},
+]  # fmt: skip
+
 CLUSTERS: list[answers.Cluster] = [
     {"name": "dev", "spec": {"context": "dev"}, "origin": GIT, "confirmed_uid": "8f3c", "seen_uid": "8f3c"},
     {"name": "production", "spec": {}, "origin": GIT, "confirmed_uid": "8f3c", "seen_uid": "77aa"},
@@ -161,8 +171,15 @@ SOURCES: list[answers.Source] = [
 EVENT: answers.Event = {
     "id": "01a2f3c4-e5e6-8f12-9abc-0123456789ab",
     "type": "dev.decklog.v1.DriftObserved",
+    "kind": "event",
     "leaf": 1234,
+    "leaf_hash": "1e" * 32,
     "time_us": us("11:58:00.25"),
+    "recorded_us": us("11:58:00.4"),
+    "source": "/decklog/8d0f/reconcile/dev",
+    "subject": "dev/shop/apps/Deployment/shop/web",
+    "key": "dev/shop",
+    "payload": {"length": 612, "sha256": "5a" * 32, "erased": False},
     "receipt": {"kind": "event", "recorded_at": us("11:58:00.4"), "commitment": "c0" * 32,
                 "ce": {"source": "/decklog/8d0f/reconcile/dev", "subject": "dev/shop/apps/Deployment/shop/web"},
                 "kafka": {"cluster": "x", "topic": "decklog.drift.v1", "epoch": 0, "partition": 4, "offset": 77}},
@@ -170,7 +187,13 @@ EVENT: answers.Event = {
 }  # fmt: skip
 STATUS: answers.Status = {
     "rungs": [{"name": "sequenced", "size": 1241, "behind": 0}, {"name": "projected", "size": 1239, "behind": 2}],
-    "services": [{"name": "ingest", "last_us": us("11:59:58")}, {"name": "reconcile", "last_us": None}],
+    "topics": [{"topic": "decklog.live.v1", "behind": 12}, {"topic": "decklog.git.v1", "behind": 0}],
+    "services": [
+        {"name": "ingest", "events": 40, "last_leaf": 1198, "last_us": us("11:59:58")},
+        {"name": "reconcile", "events": 1190, "last_leaf": 1240, "last_us": us("09:00:00")},
+    ],
+    "unplaced": 1,
+    "waiting": {"fleet": "ingest has not created the installation yet"},
 }
 ACCEPTED: answers.Accepted = {
     "event_id": "01a2f3c4-d5e6-8f12-9abc-0123456789ab",

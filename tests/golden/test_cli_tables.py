@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from decklog.cli import output, screen
-from decklog.cli.views import accepted, applications, declared, drift, event, state, status, timeline
+from decklog.cli import differences, output, screen
+from decklog.cli.views import accepted, applications, changes, declared, drift, event, state, status, timeline
 from tests.golden import cli_answers as given
 
 FOLDER = Path(__file__).parent / "cli"
@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[], output.Answer]] = {
     "drift-show": lambda: drift.single(given.EPISODE, given.NOW),
     "drift-show-resolved": lambda: drift.single(given.HEALED, given.NOW),
     "state": lambda: state.listing(given.VERSIONS, given.NOW),
+    "state-diff": lambda: changes.listing(differences.between(given.VERSIONS, given.LATER)),
     "show": lambda: event.single(given.EVENT, given.NOW),
     "status": lambda: status.single(given.STATUS, given.NOW),
     "accepted": lambda: accepted.accepted("application", "shop", given.ACCEPTED),

@@ -1,45 +1,72 @@
-"""`decklog state --at …`: what a cluster looked like at a moment."""
+"""`decklog state --at …`: what was there at a moment, and what was different at another one."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from decklog.cli import moments, output, report, screen, session
+from decklog.cli.views import changes
 from decklog.cli.views import state as view
-from decklog.client import answers, api
+from decklog.client import answers, api, nearest
 
-_HEADER = "# {count} objects of {what} as of {moment}\n"
-_MASKED = (
-    "# {count} values were masked before they were recorded (marked '{mark}'): these cannot be applied as they are\n"
-)
+if TYPE_CHECKING:
+    from decklog.client import server
+
+_HEADER = "# {what} as of {moment}: {count} objects\n"
+_MASKED = "# {count} values were masked before they were recorded ('{mark}'): they cannot be applied as they are\n"
 
 
 def state(
-    at: Annotated[str, typer.Option(help=f"The moment: {moments.FORMS}.")] = "now",
+    at: Annotated[str, typer.Option(help=f"The moment: {moments.FORMS}.", metavar="MOMENT")] = "now",
+    diff: Annotated[
+        str, typer.Option(help="Another moment: show what was different then.", metavar="MOMENT", show_default=False)
+    ] = "",
     app: Annotated[str, typer.Option(help="Only this application's objects.", metavar="NAME")] = "",
     cluster: Annotated[str, typer.Option(help="Only this cluster's objects.", metavar="NAME")] = "",
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Show what was there at a moment.
 
-    The table lists the objects of an application, a cluster, or all; -o yaml prints their manifests.
+    The table lists the objects of an application, a cluster, or all; -o yaml prints their manifests. With --diff: every
+    field that differs between the two moments.
     """
+    if app and cluster:
+        raise typer.BadParameter("--app and --cluster exclude each other: an application is on one cluster")
     now = session.now()
-    try:
-        moment = moments.parse(at, now)
-    except moments.NotAMoment as error:
-        raise typer.BadParameter(str(error), param_hint="--at") from error
+    instants = [_moment("--at", at, now), *([_moment("--diff", diff, now)] if diff else [])]
     with session.connect() as server:
-        instant = moment if isinstance(moment, int) else api.instant_of(server, moment.id)
-        found = api.state(server, at=instant, app=app, cluster=cluster)
-    if how is output.Format.YAML:
-        what = f"application {app}" if app else (f"cluster {cluster}" if cluster else "all clusters")
-        _manifests(found, what, moments.full(instant, now))
+        exact = [one if isinstance(one, int) else api.instant_of(server, one.id) for one in instants]
+        found = [_state(server, one, app, cluster) for one in exact]
+    if diff:
+        _show_changes(found[0], found[1], how)
+    elif how is output.Format.YAML:
+        what = f"Application {app}" if app else (f"Cluster {cluster}" if cluster else "All clusters")
+        _print_manifests(found[0], what, moments.full(exact[0], now))
     else:
-        output.show(view.listing(found, now), how)
+        output.show(view.listing(found[0], now), how)
 
 
-def _manifests(found: list[answers.Version], what: str, moment: str) -> None:
+def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
+    try:
+        return moments.parse(text, now)
+    except moments.NotAMoment as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:
+    names = api.application_names if app else api.cluster_names
+    with nearest.suggesting(app or cluster, lambda: names(server)):
+        return api.state(server, at=at, app=app, cluster=cluster)
+
+
+def _show_changes(before: list[answers.Version], after: list[answers.Version], how: output.Format) -> None:
+    from decklog.cli import differences
+
+    output.show(changes.listing(differences.between(before, after)), how)
+
+
+def _print_manifests(found: Sequence[answers.Version], what: str, moment: str) -> None:
     """Print manifests one by one: a cluster may hold ten thousand."""
     from decklog.cli import documents  # the YAML library is needed here alone
 
@@ -48,5 +75,8 @@ def _manifests(found: list[answers.Version], what: str, moment: str) -> None:
     if masked:
         screen.write(_MASKED.format(count=masked, mark=documents.MASKED_NOTE))
         report.note(f"Note: {masked} values are shown masked")
-    for document in documents.manifests(one["body"] for one in found):
-        screen.write(document)
+    for one in found:
+        body = one["body"]
+        screen.write(
+            "---\n" + (f"# {one['object']}: its body is not known\n" if body is None else documents.manifest(body))
+        )

@@ -31,7 +31,7 @@ def listing(found: Sequence[answers.Application], now: moments.Now) -> output.An
         names=[one["name"] for one in found],
         blocks=lambda: [
             sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=_EMPTY),
-            *words.failures((one["name"], failure) for one in found for failure in one["failures"].values()),
+            *words.failures((one["name"], failure) for one in found for _, failure in _failures(one)),
         ],
     )
 
@@ -49,6 +49,12 @@ def _row(one: answers.Application, now: moments.Now) -> sheet.Row:
     )
 
 
+def _failures(one: answers.Application) -> list[tuple[str, answers.Failure]]:
+    """What keeps an application from being as declared, its source's failure included."""
+    source = [("source", one["source_failure"])] if one["source_failure"] else []
+    return [*one["failures"].items(), *source]
+
+
 def _drifted(one: answers.Application) -> int:
     return one["modified"] + one["missing"] + one["extra"] + one["unknown"]
 
@@ -60,7 +66,7 @@ def single(one: answers.Application, objects: Sequence[answers.ApplicationObject
         names=[one["name"]],
         blocks=lambda: [
             _facts(one, now),
-            *words.failures(one["failures"].items()),
+            *words.failures(_failures(one)),
             sheet.Sheet(
                 columns=_OBJECT_COLUMNS,
                 rows=[_object_row(found) for found in objects],

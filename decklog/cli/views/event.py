@@ -6,30 +6,39 @@ from decklog.client import answers
 
 def single(found: answers.Event, now: moments.Now) -> output.Answer:
     """The receipt's facts, then the event's own words as YAML."""
-    return output.Answer(value=found, names=[found["id"]], blocks=lambda: [_facts(found, now), _said(found)])
+    return output.Answer(
+        value=found, names=[found["id"] or str(found["leaf"])], blocks=lambda: [_facts(found, now), _said(found)]
+    )
 
 
 def _facts(found: answers.Event, now: moments.Now) -> sheet.Facts:
     receipt = found["receipt"]
-    kafka, ce = receipt.get("kafka") or {}, receipt.get("ce") or {}
+    kafka = receipt.get("kafka")
     at = f"{kafka['topic']}/{kafka['partition']}@{kafka['offset']}" if kafka else ""
     return sheet.Facts(
         pairs=[
             ("event", found["id"]),
             ("type", found["type"]),
-            ("source", str(ce.get("source", ""))),
-            ("subject", str(ce.get("subject", ""))),
-            ("leaf", f"{found['leaf']} ({receipt.get('kind', 'event')})"),
-            ("recorded", moments.full(receipt["recorded_at"], now)),
+            ("source", found["source"]),
+            ("subject", found["subject"]),
+            ("happened", moments.full(found["time_us"], now) if found["time_us"] else ""),
+            ("recorded", moments.full(found["recorded_us"], now)),
+            ("leaf", f"{found['leaf']} ({found['kind']})"),
+            ("leaf hash", found["leaf_hash"]),
             ("kafka", at),
+            ("payload", _payload(found["payload"])),
             ("commitment", str(receipt.get("commitment") or "")),
         ]
     )
 
 
+def _payload(found: answers.Payload) -> str:
+    return "erased" if found["erased"] else f"{found['length']} bytes, SHA-256 {found['sha256'] or '-'}"
+
+
 def _said(found: answers.Event) -> sheet.Text:
     if found["data"] is None:
-        return sheet.Text([sheet.quiet("(there is no payload to show)")], title="Payload")
+        return sheet.Text([sheet.quiet("(there is none to show)")], title="What it says")
     from decklog.cli import documents  # the YAML library is needed here alone
 
-    return sheet.Text(documents.to_yaml(found["data"]).splitlines(), title="Payload")
+    return sheet.Text(documents.to_yaml(found["data"]).splitlines(), title="What it says")
