@@ -75,12 +75,13 @@ CREATE TABLE ledger.head (
 );
 INSERT INTO ledger.head (size, frontier, root, recorded_at) VALUES (0, '', sha256(''), 0);
 
--- Where reading goes on, per partition. `epoch` counts the incarnations of the topic; `last_leaf` is the leaf of the
--- record before `next_offset`, by which a recreated topic is recognised.
+-- Where reading goes on, per partition. `epoch` counts the incarnations of the topic, `incarnation` is Kafka's id of the
+-- one that was read; `last_leaf` is the leaf of the record before `next_offset`. By both a recreated topic is recognised.
 CREATE TABLE ledger.position (
     topic text NOT NULL,
     partition integer NOT NULL CHECK (partition >= 0),
     cluster text NOT NULL,
+    incarnation text NOT NULL,
     epoch integer NOT NULL CHECK (epoch >= 0),
     next_offset bigint NOT NULL CHECK (next_offset >= 0),
     last_leaf bigint,

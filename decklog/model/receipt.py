@@ -4,7 +4,7 @@
 
 `ce` holds the CloudEvents attributes, `commitment` = SHA-256(salt ‖ raw value) in hex, `len` the value's length in
 bytes, `kafka` the coordinates that make completeness provable per partition, `recorded_at` microseconds that never
-decrease. A text over 1 KiB, and a key that is no UTF-8, stand as `{"len", "sha256"}`. Without its salt, which is erased together
+decrease. A text over 1 KiB, and a key that is no UTF-8, stand as `{"len", "sha256"}`. Without its salt, erased together
 with the payload, a commitment says nothing about the payload, however few values it can have.
 """
 

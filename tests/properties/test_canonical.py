@@ -32,7 +32,7 @@ def test_outside_the_domain_is_refused(value):
 
 @pytest.mark.parametrize("vector", vectors.ledger("rfc8785.canonicalize"))
 def test_conformance(vector):
-    """The published inputs come out as the reference writes them where they lie in our domain; else they are refused."""
+    """The published inputs come out as the reference writes them; those outside our domain are refused."""
     value = json.loads(vectors.ledger_file(vector["file"]))
     if vector["id"] in OUTSIDE:
         with pytest.raises(canonical.NotCanonical):
