@@ -1,17 +1,18 @@
-"""`--wait recorded|synced|healthy`: follow a command until what was asked for came true, or did not."""
+"""`--wait recorded|synced|healthy`: follow a command until what was asked for came true, or never will."""
 
+import time
 from typing import Annotated
 
 import typer
 
-from decklog.cli import choices, moments
-from decklog.client import answers, api
+from decklog.cli import choices, moments, report
+from decklog.client import answers, api, awaiting, failures
 
 DEFAULT = "5m"
 
 Option = Annotated[
     choices.Wait | None,
-    typer.Option("--wait", help="Return only when this came true: recorded, synced or healthy.", show_default=False),
+    typer.Option("--wait", help="Return only when this came true.", show_default=False),
 ]
 Timeout = Annotated[str, typer.Option(help="How long --wait waits.", metavar="DURATION")]
 
@@ -25,5 +26,25 @@ def seconds(text: str) -> float:
 
 
 def wait(server: api.Caller, name: str, accepted: answers.Accepted, until: choices.Wait | None, limit: float) -> None:
-    """Return when what was asked for came true. Raises Failed, TimedOut."""
-    raise NotImplementedError
+    """Return when what was asked for came true; say on the way how far it is. Raises Failed or TimedOut."""
+    if until is None:
+        return
+    clock = awaiting.Clock(now=time.monotonic, sleep=time.sleep)
+    for stage in awaiting.stages(server, accepted["event_id"], until.value, limit=limit, clock=clock):
+        if stage == awaiting.OUT_OF_TIME:
+            raise failures.TimedOut(
+                f"{name} is not {until.value} after {moments.span(round(limit * moments.SECOND))}{_why(server, name)}",
+                where=f"event {accepted['event_id']}",
+                hint=f"It goes on: look with `decklog app get {name}`, or wait longer with --timeout",
+            )
+        report.note(f"{name} is {stage}")
+
+
+def _why(server: api.Caller, name: str) -> str:
+    """What is known of the application that did not get there in time."""
+    try:
+        found = api.application(server, name)
+    except (failures.NotFound, failures.Unavailable):
+        return ""
+    health = ": ".join(filter(None, [found["health"], found["health_message"]]))
+    return f": it is {found['sync_status'].replace('_', ' ')} and {health}"

@@ -5,11 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from decklog.client import answers
-from decklog.model import timestamps
+from decklog.client import answers, failures
 
 ROOT = "/api/v1"
 STREAM = f"{ROOT}/stream"
+MOST = 1_000
+"""The longest page the server gives."""
+FULL_ID_DIGITS = 32
 
 Params = Mapping[str, str | int | bool | None]
 
@@ -87,25 +89,46 @@ def sources(server: Caller) -> list[answers.Source]:
 
 
 def timeline(server: Caller, query: Params, limit: int) -> list[answers.Moment]:
-    """The newest lines of the timeline, newest first."""
-    return _items(server.get(_path("timeline"), {**query, "limit": limit}))
-
-
-def drift(server: Caller, query: Params) -> list[answers.Episode]:
-    """Episodes of drift, newest first."""
-    return _items(server.get(_path("drift"), query))
-
-
-def episode(server: Caller, identifier: str) -> answers.Episode:
-    """One episode of drift. Raises NotFound."""
-    found: answers.Episode = server.get(_path("drift", identifier))
+    """The newest lines of the timeline, newest first, fetched page by page."""
+    found: list[answers.Moment] = []
+    before: int | None = None
+    while len(found) < limit:
+        size = min(limit - len(found), MOST)
+        page = server.get(_path("timeline"), {**query, "limit": size, "before": before})
+        found += page["items"]
+        before = page["next"]
+        if before is None:
+            break
     return found
+
+
+def drift(server: Caller, *, app: str, phase: str, limit: int) -> list[answers.Episode]:
+    """Episodes of drift, newest first. `phase`: `open`, `resolved` or `all`."""
+    return _items(server.get(_path("drift"), {"app": app or None, "phase": phase, "limit": limit}))
+
+
+def episode(server: Caller, identifier: str) -> answers.EpisodeDetail:
+    """One episode of drift, by its id or a beginning of it that fits no other. Raises NotFound or Rejected."""
+    try:
+        found: answers.EpisodeDetail = server.get(_path("drift", identifier))
+    except failures.NotFound:
+        full = _only_episode(identifier, [one["episode"] for one in drift(server, app="", phase="all", limit=MOST)])
+        if full is None:
+            raise
+        found = server.get(_path("drift", full))
+    return found
+
+
+def _only_episode(prefix: str, known: list[str]) -> str | None:
+    fitting = [one for one in known if one.startswith(prefix)]
+    if len(fitting) > 1:
+        raise failures.Rejected(f"more than one drift episode begins with {prefix!r}", hint="Give more of the id")
+    return fitting[0] if fitting else None
 
 
 def state(server: Caller, *, at: int, app: str, cluster: str) -> list[answers.Version]:
     """The objects of an application or a cluster at a moment."""
-    query = {"at": timestamps.format_us(at), "app": app or None, "cluster": cluster or None}
-    return _items(server.get(_path("state"), query))
+    return _items(server.get(_path("state"), {"at": at, "app": app or None, "cluster": cluster or None}))
 
 
 def instant_of(server: Caller, identifier: str) -> int:
@@ -114,8 +137,16 @@ def instant_of(server: Caller, identifier: str) -> int:
 
 
 def event(server: Caller, identifier: str) -> answers.Event:
-    """One event. Raises NotFound."""
-    found: answers.Event = server.get(_path("events", identifier))
+    """One event, by its id, a beginning of it, or the number of its leaf. Raises NotFound or Rejected."""
+    by_leaf = identifier.isascii() and identifier.isdigit() and len(identifier) < FULL_ID_DIGITS
+    found: answers.Event = server.get(_path("leaves" if by_leaf else "events", identifier))
+    return found
+
+
+def outcome(server: Caller, identifier: str, *, until: str, hold: float) -> answers.Outcome:
+    """How far a command came; the server holds its answer for up to `hold` seconds while it is not far enough."""
+    query = {"until": until, "timeout": f"{hold:.1f}"}
+    found: answers.Outcome = server.get(_path("events", identifier, "outcome"), query)
     return found
 
 

@@ -15,12 +15,12 @@ commands = typer.Typer(help="Drift: where a cluster differs from Git.", no_args_
 def list_drift(
     app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME")] = "",
     resolved: Annotated[bool, typer.Option("--all", "-a", help="Also what is over.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1)] = 100,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 100,
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """List open drift; with --all, also what is over."""
     with session.connect() as server:
-        found = api.drift(server, {"app": app or None, "open": None if resolved else True, "limit": limit})
+        found = api.drift(server, app=app, phase="all" if resolved else "open", limit=limit)
     output.show(view.listing(found, session.now()), how)
 
 

@@ -55,6 +55,8 @@ def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
 
 
 def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:
+    if not (app or cluster):
+        return [version for name in api.cluster_names(server) for version in _state(server, at, "", name)]
     names = api.application_names if app else api.cluster_names
     with nearest.suggesting(app or cluster, lambda: names(server)):
         return api.state(server, at=at, app=app, cluster=cluster)
