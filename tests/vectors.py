@@ -12,20 +12,34 @@ ROOT = pathlib.Path(os.environ.get("DECKLOG_VECTORS", pathlib.Path(__file__).par
 
 
 @functools.cache
-def _ledger() -> tuple[dict[str, Any], ...]:
-    index = ROOT / "ledger" / "index.jsonl"
+def _index(folder: str) -> tuple[dict[str, Any], ...]:
+    index = ROOT / folder / "index.jsonl"
     if not index.exists():
         return ()
     with index.open() as lines:
         return tuple(json.loads(line) for line in lines)
 
 
-def ledger(kind: str) -> list[Any]:
-    """The vectors of one kind as parameters, each under its own id; one skipped parameter where there are none."""
-    found = [pytest.param(vector, id=vector["id"]) for vector in _ledger() if vector["kind"] == kind]
+def _parameters(found: list[Any], name: str) -> list[Any]:
     reason = f"no third-party vectors in {ROOT}: set DECKLOG_VECTORS to their folder"
     skip = pytest.mark.skipif("not os.environ.get('DECKLOG_REQUIRE_VECTORS')", reason=reason)
-    return found or [pytest.param(None, id=f"no-vectors-{kind}", marks=skip)]
+    return found or [pytest.param(None, id=f"no-vectors-{name}", marks=skip)]
+
+
+def ledger(kind: str) -> list[Any]:
+    """The vectors of one kind as parameters, each under its own id; one skipped parameter where there are none."""
+    return _parameters([pytest.param(one, id=one["id"]) for one in _index("ledger") if one["kind"] == kind], kind)
+
+
+def health(suite: str) -> list[Any]:
+    """The objects of one health suite with the verdict they should get, as parameters, each under its file's name."""
+    found = [pytest.param(one, id=one["file"]) for one in _index("health") if one["suite"] == suite]
+    return _parameters(found, suite)
+
+
+def health_file(name: str) -> str:
+    """The manifest that a health vector refers to."""
+    return (ROOT / "health" / name).read_text()
 
 
 def ledger_file(name: str) -> bytes:
