@@ -1,9 +1,10 @@
 """The fleet as this process knows it: the whole fleet topic, folded and followed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
+from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2
 from decklog.model import envelope, errors, events, fleet, topics
@@ -19,9 +20,7 @@ _COMPONENT = "fleet"
 class FleetLog:
     """Follows the topic from its first record. `on_change` is called after each batch that was folded."""
 
-    def __init__(
-        self, reader: stream.Reader, *, prefix: str, time: clock.Clock, readiness: ops.Readiness
-    ) -> None:
+    def __init__(self, reader: stream.Reader, *, prefix: str, time: clock.Clock, readiness: ops.Readiness) -> None:
         self.fleet = fleet.Fleet()
         self.lost: contests.Lost = {}
         self.refused_commit = ""
@@ -43,6 +42,10 @@ class FleetLog:
         """Follow until cancelled. Raises Terminal if records are gone: the topic is kept for ever."""
         while True:
             await backoff.until_done(self._follow, policy=backoff.CONNECTION, time=self._time, failed=self._waiting)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._reader.close()
 
     async def reached(self, offset: int) -> None:
         """Wait until the record at `offset` is folded."""
@@ -72,7 +75,7 @@ class FleetLog:
             for records in batches.values():
                 await self._fold(records)
 
-    async def _fold(self, records: list[stream.Record] | tuple[stream.Record, ...]) -> None:
+    async def _fold(self, records: Sequence[stream.Record]) -> None:
         for record in records:
             message = _decode(record)
             if message is not None:
@@ -85,7 +88,7 @@ class FleetLog:
         for listener in self._listeners:
             listener()
 
-    def _fold_refusal(self, message: object) -> None:
+    def _fold_refusal(self, message: Message) -> None:
         if not isinstance(message, fleet_pb2.DeclarationRefused) or message.origin.WhichOneof("way") != "git":
             return
         commit = message.origin.git.revision.commit
@@ -98,11 +101,11 @@ class FleetLog:
         log.warning("the fleet topic cannot be read, trying again", error=str(error), attempt=attempt)
 
 
-def _decode(record: stream.Record) -> object:
+def _decode(record: stream.Record) -> Message | None:
     """The message of a record, or None: what cannot be read declares nothing (the ledger records it as poison)."""
     try:
         event = envelope.from_headers(record.headers, record.value)
         return events.decode(event.type, event.data)
     except (envelope.Undecodable, events.UnknownType, events.Malformed) as error:
-        log.error("a record of the fleet topic cannot be read", offset=record.offset, error=str(error))
+        log.warning("a record of the fleet topic cannot be read", offset=record.offset, error=str(error))
         return None

@@ -21,7 +21,9 @@ async def read(
     """
     first = await reader.beginning_offsets(starts)
     ends = await reader.end_offsets(starts)
-    open_ends = {where: ends[where] for where in starts if _clamped(starts[where], first[where], ends[where]) < ends[where]}
+    open_ends = {
+        where: ends[where] for where in starts if _clamped(starts[where], first[where], ends[where]) < ends[where]
+    }
     await reader.assign({where: _clamped(starts[where], first[where], ends[where]) for where in open_ends})
     while open_ends:
         batches = await reader.poll(max_records=_MOST_RECORDS, timeout=_PATIENCE)

@@ -1,0 +1,47 @@
+"""The local trigger: `POST /trigger?source=NAME` has a source looked at now, for Git hooks and people in a hurry."""
+
+from collections.abc import Callable, Collection
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from decklog.model import door
+from services.ingest.denials import Denial
+
+log = structlog.get_logger(__name__)
+
+ROUTE = "/trigger"
+
+
+def add(
+    app: FastAPI,
+    *,
+    token: bytes,
+    hosts: Collection[str],
+    poke: Callable[[str], bool],
+    refused: Callable[[Denial], None],
+) -> None:
+    """Add the route. `poke`: False if the source is not followed here."""
+
+    @app.post(ROUTE)
+    async def trigger(request: Request, source: str) -> JSONResponse:
+        headers = request.headers
+        asked = door.Request(headers.get("host", ""), headers.get("origin"), headers.get("authorization"))
+        admitted = door.admit(asked, hosts=hosts, token=token)
+        if isinstance(admitted, door.Reason):
+            refused(Denial(admitted.value, request.method, ROUTE, request.client.host if request.client else ""))
+            return _answer(admitted.status, admitted.value, "the request is refused", admitted.hint)
+        if not poke(source):
+            return _answer(
+                404,
+                "NotFollowedHere",
+                f"the source {source[:63]!r} is not followed by this process",
+                "Check the name with `decklog source list`; with several members, ask the one that owns it",
+            )
+        log.info("triggered", source=source, by=admitted)
+        return JSONResponse({"source": source, "triggered": True}, status_code=202)
+
+
+def _answer(status: int, reason: str, problem: str, hint: str) -> JSONResponse:
+    return JSONResponse({"reason": reason, "detail": problem, "hint": hint}, status_code=status)
