@@ -52,26 +52,38 @@ def create(
     if bool(repo) == bool(source):
         raise typer.BadParameter("name where the manifests are: either --repo URL|PATH or --source NAME")
     seconds = waiting.seconds(timeout)
-    spec = {
-        "source": source,
-        "path": path,
-        "ref": ref,
-        "renderer": renderer,
-        "destCluster": dest_cluster,
-        "destNamespace": dest_namespace,
-        "mode": mode,
-        "prune": prune,
-        "conflicts": conflicts,
-        "onDelete": on_delete,
-        "healthTimeoutSeconds": _whole_seconds(health_timeout),
-        "owner": owner,
-    }
+    spec = spec_of(
+        source=source,
+        path=path,
+        ref=ref,
+        renderer=renderer,
+        dest_cluster=dest_cluster,
+        dest_namespace=dest_namespace,
+        mode=mode,
+        prune=prune,
+        conflicts=conflicts,
+        on_delete=on_delete,
+        health_timeout=health_timeout,
+        owner=owner,
+    )
     body = _body(name, repository.locate(repo, path) if repo else "", spec, reason)
     with session.connect() as server:
         found = api.create_application(server, body)
         report.note(f"Application {name} declared")
         waiting.wait(server, name, found, wait, seconds)
     output.show(accepted.accepted("application", name, found), how)
+
+
+def spec_of(*, path: str, health_timeout: str = "", **flags: Any) -> dict[str, Any]:
+    """The spec of a declaration as its documents spell it: only what was said, so that defaults hold for the rest."""
+    said = {_camel(name): value for name, value in flags.items() if value}
+    seconds = _whole_seconds(health_timeout)
+    return said | {"path": path} | ({"healthTimeoutSeconds": seconds} if seconds else {})
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def _whole_seconds(text: str) -> int:
@@ -82,6 +94,4 @@ def _whole_seconds(text: str) -> int:
 
 
 def _body(name: str, repo: str, spec: dict[str, Any], reason: str) -> dict[str, Any]:
-    """What the API takes: only what was said, so that the server's defaults hold for the rest."""
-    body: dict[str, Any] = {"name": name, "spec": {key: value for key, value in spec.items() if value}}
-    return body | ({"repo": repo} if repo else {}) | ({"reason": reason} if reason else {})
+    return {"name": name, "spec": spec} | ({"repo": repo} if repo else {}) | ({"reason": reason} if reason else {})

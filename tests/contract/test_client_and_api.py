@@ -1,0 +1,150 @@
+"""The client and the API mean the same: every field, path, parameter and word that one relies on, the other has."""
+
+from enum import Enum, EnumMeta
+from typing import Any, get_type_hints
+
+import pytest
+from pydantic import BaseModel
+
+from decklog.cli import choices
+from decklog.client import answers, api
+from decklog.events.v1 import fleet_pb2
+from services.audit.api import models
+from services.audit.core import outcome
+
+PAIRS: dict[type[Any], type[BaseModel]] = {
+    answers.Application: models.Application,
+    answers.ApplicationDetail: models.ApplicationDetail,
+    answers.ApplicationObject: models.ApplicationObject,
+    answers.Cluster: models.Cluster,
+    answers.Source: models.Source,
+    answers.Moment: models.Moment,
+    answers.Episode: models.Episode,
+    answers.EpisodeDetail: models.EpisodeDetail,
+    answers.Version: models.Version,
+    answers.Event: models.Event,
+    answers.Payload: models.Payload,
+    answers.Rung: models.Rung,
+    answers.TopicLag: models.TopicLag,
+    answers.Service: models.Service,
+    answers.Status: models.Status,
+    answers.Outcome: models.Outcome,
+    answers.Accepted: models.Accepted,
+    answers.Coordinates: models.Coordinates,
+}
+
+
+@pytest.mark.parametrize("relied_on", PAIRS, ids=lambda one: one.__name__)
+def test_every_field_that_the_client_relies_on_is_in_the_answer(relied_on: type[Any]) -> None:
+    assert set(get_type_hints(relied_on)) <= set(PAIRS[relied_on].model_fields)
+
+
+class Recorder:
+    """Notes what is asked, and answers with what any endpoint might give."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, frozenset[str]]] = []
+
+    def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
+        self.asked.append(("get", path, frozenset(params or {})))
+        return {"items": [], "next": None, "time_us": 0}
+
+    def post(self, path: str, _body: Any) -> Any:
+        self.asked.append(("post", path, frozenset()))
+        return {}
+
+    def delete(self, path: str, params: dict[str, Any]) -> Any:
+        self.asked.append(("delete", path, frozenset(params)))
+        return {}
+
+
+def everything_asked() -> list[tuple[str, str, frozenset[str]]]:
+    server: Any = Recorder()
+    query = {"app": "a", "object": "o", "actor": "x", "kind": "k", "since": 1, "until": 2}
+    api.applications(server)
+    api.application(server, "NAME")
+    api.create_application(server, {})
+    api.delete_application(server, "NAME", cascade=True, reason="")
+    api.sync(server, "NAME", {})
+    api.clusters(server)
+    api.sources(server)
+    api.timeline(server, query, 10)
+    api.drift(server, app="a", phase="open", limit=1)
+    api.episode(server, "NAME")
+    api.state(server, at=1, app="a", cluster="")
+    api.event(server, "NAME")
+    api.event(server, "12")
+    api.outcome(server, "NAME", until="synced", hold=1.0)
+    api.status(server)
+    return list(server.asked)
+
+
+def openapi() -> dict[str, Any]:
+    from fastapi import FastAPI
+
+    from services.audit.api import app
+
+    made = FastAPI()
+    for router in app.ROUTERS:
+        made.include_router(router, prefix=app.PREFIX)
+    return made.openapi()["paths"]  # type: ignore[no-any-return]
+
+
+def test_every_request_of_the_client_is_one_that_the_api_offers() -> None:
+    offered = {
+        (method, "/".join("*" if part.startswith("{") else part for part in path.split("/"))): {
+            one["name"] for one in operation.get("parameters", []) if one["in"] == "query"
+        }
+        for path, operations in openapi().items()
+        for method, operation in operations.items()
+    }
+    for method, path, parameters in everything_asked():
+        pattern = "/".join("*" if part in ("NAME", "12") else part for part in path.split("/"))
+        assert (method, pattern) in offered
+        assert parameters <= offered[method, pattern]
+
+
+def test_the_stream_is_offered() -> None:
+    assert "get" in openapi()[api.STREAM]
+
+
+def words(enum: Any, prefix: str) -> set[str]:
+    return {name.removeprefix(prefix).lower() for name, number in enum.items() if number}
+
+
+@pytest.mark.parametrize(
+    ("flag", "declared"),
+    [
+        (choices.Mode, words(fleet_pb2.Mode, "MODE_")),
+        (choices.Renderer, words(fleet_pb2.Renderer, "RENDERER_")),
+        (choices.Conflicts, words(fleet_pb2.Conflicts, "CONFLICTS_")),
+        (choices.OnDelete, words(fleet_pb2.OnDelete, "ON_DELETE_")),
+        (choices.Wait, {one.value for one in outcome.Until}),
+    ],
+)
+def test_the_words_of_a_flag_are_those_of_a_declaration(flag: EnumMeta, declared: set[str]) -> None:
+    assert {one.value for one in flag if isinstance(one, Enum)} == declared
+
+
+def test_the_spec_that_create_sends_is_one_that_a_declaration_may_have() -> None:
+    from decklog.cli.commands import app_create
+    from decklog.model import declaration
+
+    spec = app_create.spec_of(
+        source="infra",
+        path="apps",
+        ref="main",
+        renderer=choices.Renderer.PLAIN,
+        dest_cluster="dev",
+        dest_namespace="shop",
+        mode=choices.Mode.HEAL,
+        prune=True,
+        conflicts=choices.Conflicts.FAIL,
+        on_delete=choices.OnDelete.PRUNE,
+        health_timeout="5m",
+        owner="me",
+    )
+    found = declaration.parse(
+        {"apiVersion": declaration.API_VERSION, "kind": "Application", "metadata": {"name": "a"}, "spec": spec}
+    )
+    assert declaration.to_document(found)["spec"] == {**spec, "ref": "refs/heads/main"}
