@@ -314,6 +314,7 @@ class ObjectState(_message.Message):
     DRIFTED_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
+    LIVE_CHANGED_US_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
     """True if the application put it there, or took it over."""
     live_digest: _builtins.str
@@ -332,6 +333,8 @@ class ObjectState(_message.Message):
     """True if a difference is known, as opposed to not having been able to look."""
     claimed_by: _builtins.str
     """Application that claims it too, as `installation/application`; empty if none was reported."""
+    live_changed_us: _builtins.int
+    """`changed_us` of the live version that was recorded last."""
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
         """The object, with the uid of its last known incarnation."""
@@ -354,10 +357,11 @@ class ObjectState(_message.Message):
         drifted: _builtins.bool = ...,
         health: Global___HealthState | None = ...,
         claimed_by: _builtins.str = ...,
+        live_changed_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "health", b"health", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -372,7 +376,7 @@ class Position(_message.Message):
     TOPIC_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
-    """Suffix of the topic: `apply.v1`."""
+    """The topic without prefix and version: `apply`."""
     offset: _builtins.int
     """The next offset."""
     def __init__(

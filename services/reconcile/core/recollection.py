@@ -266,6 +266,7 @@ class _Builder:
         match said:
             case live_pb2.ObjectChanged():
                 found.live_digest, found.rules_digest = said.digest, said.rules_digest
+                found.live_changed_us = said.changed_us
                 found.managed = said.tracked_application == self._header.application.application
                 if found.managed:
                     found.claimed_by = ""

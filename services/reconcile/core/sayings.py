@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import digest, masking, objects, timestamps
 from services.reconcile.core import claims, desired, drift, managers, normalise, patch, recollection, snapshot
 
@@ -100,34 +100,34 @@ def object_changed(cluster_uid: str, seen: snapshot.Snapshot, *, key_id: str) ->
     )
 
 
-def object_deleted(
-    cluster_uid: str, last: objects.KubeObject, *, inferred: bool, tracked: str
-) -> live_pb2.ObjectDeleted:
-    """The end of a live object."""
-    key = objects.key(last)
+def object_deleted(cluster_uid: str, last: objects.KubeObject) -> live_pb2.ObjectDeleted:
+    """The end of a live object, as a watch saw it."""
     deletion = objects.metadata(last).get("deletionTimestamp")
-    changed = deletion if isinstance(deletion, str) else snapshot.changed(last)
     return live_pb2.ObjectDeleted(
         cluster_uid=cluster_uid,
-        object=ref(key, version=objects.gvk(last).version, uid=objects.uid(last)),
+        object=ref(objects.key(last), version=objects.gvk(last).version, uid=objects.uid(last)),
         resource_version=objects.resource_version(last),
-        changed_us=instant(changed),
-        inferred=inferred,
-        tracked_application=tracked,
+        changed_us=instant(deletion if isinstance(deletion, str) else snapshot.changed(last)),
+        tracked_application=snapshot.tracked_application(last),
+    )
+
+
+def object_vanished(cluster_uid: str, last: state_pb2.ObjectState, *, application: str) -> live_pb2.ObjectDeleted:
+    """The end of an object that a list no longer has: from what was recorded of it, so that everyone says the same."""
+    return live_pb2.ObjectDeleted(
+        cluster_uid=cluster_uid,
+        object=last.object,
+        resource_version=last.live_resource_version,
+        changed_us=last.live_changed_us,
+        inferred=True,
+        tracked_application=application if last.managed else "",
     )
 
 
 def derived_from(said: live_pb2.ObjectChanged | live_pb2.ObjectDeleted) -> tuple[bytes, ...]:
     """What the id of a live event is a function of."""
     rules = said.rules_digest if isinstance(said, live_pb2.ObjectChanged) else ""
-    return tuple(
-        part.encode() for part in (said.cluster_uid, said.object.uid or object_path(said), said.resource_version, rules)
-    )
-
-
-def object_path(said: live_pb2.ObjectChanged | live_pb2.ObjectDeleted) -> str:
-    """The key of the object that a live event is about."""
-    return str(recollection.key_of(said.object))
+    return tuple(part.encode() for part in (said.cluster_uid, said.object.uid, said.resource_version, rules))
 
 
 def claim_conflicted(voice: Voice, conflict: claims.Conflict, *, version: str) -> apply_pb2.ClaimConflicted:

@@ -230,15 +230,16 @@ def _failure(
         return "NotCompared", f"{wanted.key.display} was not compared with the cluster; it is tried again"
     if verdict.verdict is compare.Verdict.UNKNOWN:
         return verdict.reason, verdict.error
-    forced = _forced(wanted, otherwise=force)
-    if verdict.verdict is compare.Verdict.MODIFIED and verdict.overridden and not forced:
+    may_force = forced(wanted, otherwise=force)
+    if verdict.verdict is compare.Verdict.MODIFIED and verdict.overridden and not may_force:
         owners = ", ".join(f"{one.manager.manager} ({', '.join(one.pointers)})" for one in verdict.overridden)
         hint = "let go of the fields in Git, or set `conflicts: force`"
         return "FieldConflict", f"{wanted.key.display} has fields that others own: {owners}; {hint}"
     return None
 
 
-def _forced(wanted: desired.DesiredObject, *, otherwise: bool) -> bool:
+def forced(wanted: desired.DesiredObject, *, otherwise: bool) -> bool:
+    """Whether fields of an object may be taken from other managers; its own annotation decides before the setting."""
     said = objects.annotations(wanted.body).get(objects.CONFLICTS_ANNOTATION)
     return otherwise if said not in ("force", "fail") else said == "force"
 

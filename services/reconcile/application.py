@@ -1,0 +1,269 @@
+"""One application: gather, decide, act, one turn after another, for as long as its partition is ours.
+
+A turn starts from where things stand, not from what woke it. What happens during a turn wakes the next.
+"""
+
+import asyncio
+
+import structlog
+
+from decklog.events.v1 import fleet_pb2, state_pb2, subject_pb2
+from decklog.model import errors
+from decklog.ports import mirror
+from decklog.runtime import backoff
+from services.reconcile import (
+    applying,
+    clusters,
+    comparing,
+    fence,
+    ordering,
+    recording,
+    rendering,
+    telling,
+    turning,
+    watches,
+    witnessing,
+)
+from services.reconcile import world as worlds
+from services.reconcile.core import desired, sync
+
+log = structlog.get_logger(__name__)
+
+_WEATHER = backoff.Policy(initial=0.5, ceiling=30.0)
+_BROKEN = backoff.Policy(initial=5.0, ceiling=300.0)
+_UNKNOWN_KIND_SECONDS = 30.0
+_TEAR_DOWN_AGAIN_SECONDS = 5.0
+
+
+class Application:
+    """The actor of one application."""
+
+    def __init__(
+        self, world: worlds.World, chronicle: recording.Chronicle, guard: fence.Guard, readback: fence.Readback
+    ) -> None:
+        self._world = world
+        self._chronicle = chronicle
+        self._guard = guard
+        self._readback = readback
+        self._awake = asyncio.Event()
+        self._ending = False
+        self._witness = witnessing.Witness(chronicle, world.mask)
+        self._witnessing: asyncio.Task[None] | None = None
+        self._view: comparing.View | None = None
+        self._subscriber: watches.Subscriber | None = None
+        self._wanted: tuple[str, rendering.Wanted] | None = None
+        self._log = log.bind(application=chronicle.application.application, cluster=chronicle.application.cluster)
+        self.origin: str | None = None
+        """Traceparent of the input that came last."""
+
+    @property
+    def chronicle(self) -> recording.Chronicle:
+        """What was said about it and is known of it."""
+        return self._chronicle
+
+    def wake(self) -> None:
+        """Something may have changed: take another turn."""
+        self._awake.set()
+
+    def wind_up(self) -> None:
+        """Take no further turn."""
+        self._ending = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Take turns until the application is gone, or the partition is no longer ours."""
+        failures = 0
+        try:
+            while not self._ending:
+                self._awake.clear()
+                try:
+                    pause = await self._turn()
+                    failures = 0
+                except (fence.Fenced, asyncio.CancelledError):
+                    raise
+                except errors.DecklogError as error:
+                    failures += 1
+                    pause = self._trouble(error, failures)
+                except Exception:  # noqa: BLE001 - one broken application must not take the others with it
+                    failures += 1
+                    pause = backoff.delay(_BROKEN, failures, 0.0)
+                    self._log.exception("turn broke off, will try again", attempt=failures, pause_seconds=pause)
+                if pause is not None and pause < 0:
+                    return
+                if not self._ending:
+                    await self._rest(pause)
+        except fence.Fenced as error:
+            self._log.info("no longer ours", error=str(error))
+        finally:
+            await self._look_away()
+
+    def _trouble(self, error: errors.DecklogError, failures: int) -> float:
+        policy = _WEATHER if isinstance(error, errors.Transient) else _BROKEN
+        pause = backoff.delay(policy, failures, 0.0)
+        self._log.warning("turn ended early, will try again", error=str(error), attempt=failures, pause_seconds=pause)
+        if failures > 1:
+            self._world.status(f"application {self._chronicle.key}", str(error))
+        return pause
+
+    async def _rest(self, pause: float | None) -> None:
+        """Wait for something to happen, or for the time to come."""
+        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._awake.wait())]
+        if pause is not None:
+            waits.append(asyncio.ensure_future(self._world.time.sleep(pause)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _turn(self) -> float | None:
+        """One turn; returns seconds until the next is due by itself, None for never, negative for the end."""
+        await self._close_abandoned()
+        spec = self._declared()
+        if spec is None:
+            return await self._remove()
+        if spec != self._chronicle.known.header.spec:
+            await self._chronicle.note(spec=spec)
+        request = next(iter(self._chronicle.known.header.requests), None)
+        if spec.mode == fleet_pb2.MODE_OFF and request is None:
+            await self._look_away()
+            return None
+        revision = self._revision(spec, request)
+        if revision is None:
+            return None  # ingest will tell
+        view = await self._look(spec.dest_cluster)
+        view.rules = comparing.ignore_rules(spec)
+        try:
+            wanted = await self._render(spec, revision, view)
+        except rendering.Unrenderable as error:
+            await self._tell_unrenderable(spec, revision, error.failure, request)
+            return _UNKNOWN_KIND_SECONDS if error.failure.reason == "UnknownKind" else None
+        pause = await self._turning(spec, view).take(wanted, request, origin=self.origin)
+        self._world.status(f"application {self._chronicle.key}", None)
+        return pause
+
+    def _declared(self) -> fleet_pb2.ApplicationSpec | None:
+        """The declaration, if it is for this cluster."""
+        spec = self._world.fleet.current.application(self._chronicle.application.application)
+        return spec if spec is not None and spec.dest_cluster == self._chronicle.application.cluster else None
+
+    def _revision(
+        self, spec: fleet_pb2.ApplicationSpec, request: state_pb2.PendingRequest | None
+    ) -> subject_pb2.Revision | None:
+        """What is to be rendered: the newest available, or what a request names."""
+        known = self._chronicle.known.header
+        available = known.available.revision
+        if not known.HasField("available") or (available.source, available.ref) != (spec.source, spec.ref):
+            return None
+        if request is not None and request.request.commit:
+            return subject_pb2.Revision(source=spec.source, ref=spec.ref, commit=request.request.commit)
+        return available
+
+    def _turning(self, spec: fleet_pb2.ApplicationSpec, view: comparing.View) -> turning.Turn:
+        if self._subscriber is None:
+            raise RuntimeError("a view has a subscriber")
+        world = self._world
+        return turning.Turn(
+            world=world,
+            tools=applying.Tools(self._chronicle, self._guard, self._readback, world.time, world.failpoint),
+            view=view,
+            subscriber=self._subscriber,
+            witness=self._witness,
+            spec=spec,
+        )
+
+    async def _render(
+        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View
+    ) -> rendering.Wanted:
+        """What is wanted: rendered anew if the revision or the way to render changed."""
+        declared = self._world.fleet.current
+        basis = telling.render_basis(spec, revision, declared)
+        if self._wanted is not None and self._wanted[0] == basis:
+            return self._wanted[1]
+        name = self._chronicle.application.application
+        try:
+            wanted = await self._world.workshop.prepare(declared, name, spec, revision, view.reached.port)
+        except mirror.Unavailable as error:
+            await telling.render_failed(self._chronicle, revision, mirror.failure_of(error), None, self.origin)
+            raise
+        await telling.rendered(self._chronicle, wanted, self._world.mask, self.origin)
+        self._wanted = (basis, wanted)
+        return wanted
+
+    async def _tell_unrenderable(
+        self,
+        spec: fleet_pb2.ApplicationSpec,
+        revision: subject_pb2.Revision,
+        failure: subject_pb2.Failure,
+        request: state_pb2.PendingRequest | None,
+    ) -> None:
+        start = sync.Start(sync.Trigger.REQUEST, 1)
+        order = None
+        if request is not None:
+            order = ordering.order(spec, start, request, sync_id=self._world.new_id(), origin=self.origin)
+        await telling.render_failed(self._chronicle, revision, failure, order, self.origin)
+
+    async def _look(self, name: str) -> comparing.View:
+        """The application's view of its cluster; a new one if the name now means another cluster."""
+        reached = await self._world.clusters.reach(name)
+        blinded = self._witnessing is not None and self._witnessing.done()
+        if self._view is None or self._view.reached is not reached or blinded:
+            await self._look_away()
+            owner = desired.Owner(self._world.fleet.current.installation, self._chronicle.application.application)
+            self._subscriber = watches.Subscriber(owner, self._notice)
+            reached.watches.subscribe(self._subscriber)
+            self._view = comparing.View(reached, self._world.mask)
+            self._witnessing = asyncio.create_task(self._bear_witness(reached), name=f"witness {self._chronicle.key}")
+        return self._view
+
+    async def _bear_witness(self, reached: clusters.Reached) -> None:
+        try:
+            await self._witness.run(reached)
+        except fence.Fenced:
+            self.wake()  # the next turn ends the actor
+        except Exception:  # noqa: BLE001 - told in the log, and begun anew
+            self._log.exception("recording broke off, the next turn begins it anew")
+            self.wake()
+
+    def _notice(self, sighting: watches.Sighting) -> None:
+        self._witness.notice(sighting)
+        self.wake()
+
+    async def _look_away(self) -> None:
+        if self._view is not None and self._subscriber is not None:
+            self._view.reached.watches.unsubscribe(self._subscriber)
+        if self._witnessing is not None:
+            self._witnessing.cancel()
+            await asyncio.wait([self._witnessing])
+        self._view = self._subscriber = self._witnessing = None
+
+    async def _close_abandoned(self) -> None:
+        """A sync that its owner did not end is ended first."""
+        known = self._chronicle.known.header
+        if known.HasField("running"):
+            duration = max(0, self._world.time.now_us() - known.running.started_us)
+            finished = applying.abandoned(self._chronicle.voice, known.running.started, duration_us=duration)
+            await self._chronicle.say([finished])
+
+    async def _remove(self) -> float | None:
+        """The declaration is gone: delete its objects or leave them, then forget. Negative: nothing is left to do."""
+        known = self._chronicle.known
+        if not known.header.HasField("spec"):
+            return -1.0
+        removal = self._world.fleet.removals.get(self._chronicle.application.application)
+        on_delete = removal.on_delete if removal is not None else known.header.spec.on_delete
+        spec = known.header.spec
+        if on_delete == fleet_pb2.ON_DELETE_PRUNE and known.inventory():
+            view = await self._look(self._chronicle.application.cluster)
+            order = ordering.removal(spec, removal, sync_id=self._world.new_id())
+            if not await turning.tear_down(self._turning(spec, view), order):
+                return _TEAR_DOWN_AGAIN_SECONDS
+        await self._look_away()
+        await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
+        await self._chronicle.forget()
+        return -1.0
+
+
+def key_of(name: str, spec: fleet_pb2.ApplicationSpec) -> str:
+    """The key under which an application's events and state are kept."""
+    return f"{spec.dest_cluster}/{name}"

@@ -1,0 +1,421 @@
+"""Applying: one sync, from its recorded start to its recorded end.
+
+The start is acknowledged and read back before the first write, and no higher owner may have spoken meanwhile. Steps
+are written one after another, the objects of a step at the same time. A refusal in the rehearsal means no write at all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from decklog.events.v1 import apply_pb2, subject_pb2
+from decklog.model import errors, objects
+from decklog.ports import clock, cluster
+from services.reconcile import comparing, fence, recording, rendering
+from services.reconcile.core import (
+    compare,
+    complaints,
+    desired,
+    inventory,
+    managers,
+    recollection,
+    sayings,
+    snapshot,
+    stages,
+    sync,
+)
+
+_TRIES = 3
+_SERVED_WITHIN = 30.0
+_OUTCOMES = (
+    apply_pb2.OBJECT_OUTCOME_CREATED,
+    apply_pb2.OBJECT_OUTCOME_CONFIGURED,
+    apply_pb2.OBJECT_OUTCOME_PRUNED,
+    apply_pb2.OBJECT_OUTCOME_SKIPPED,
+    apply_pb2.OBJECT_OUTCOME_FAILED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Which sync is to be made, and why.
+
+    Attributes:
+        cause: id of the event that asked for it; empty if none did.
+        origin: traceparent of what led to it.
+        force: whether fields may be taken from other managers, where an object does not say otherwise.
+    """
+
+    sync_id: str
+    trigger: sync.Trigger
+    actor: subject_pb2.Actor
+    reason: str
+    attempt: int
+    cause: str = ""
+    origin: str | None = None
+    dry_run: bool = False
+    force: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a sync is made with."""
+
+    chronicle: recording.Chronicle
+    guard: fence.Guard
+    readback: fence.Readback
+    time: clock.Clock
+    failpoint: recording.Failpoint
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of the objects so far."""
+
+    counts: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_OUTCOMES, 0))
+    failure: subject_pb2.Failure | None = None
+
+    def add(self, applied: apply_pb2.ObjectApplied) -> None:
+        self.counts[applied.outcome] += 1
+        if applied.outcome == apply_pb2.OBJECT_OUTCOME_FAILED and self.failure is None:
+            self.failure = applied.failure
+
+
+class Sync:
+    """One sync of one application."""
+
+    def __init__(self, tools: Tools, view: comparing.View, wanted: rendering.Wanted, order: Order) -> None:
+        self._tools = tools
+        self._view = view
+        self._wanted = wanted
+        self._order = order
+        self._tally = _Tally()
+        self._started_us = 0
+
+    async def run(self, plan: sync.Plan | sync.Refused) -> sync.Outcome:
+        """Carry the plan out, or record why it is not. Raises `Fenced` when the right to write is gone."""
+        await self._start(plan)
+        if isinstance(plan, sync.Refused):
+            await self._refuse(plan)
+            return await self._finish(sync.Outcome.FAILED, unchanged=0)
+        try:
+            await self._carry_out(plan)
+        except (fence.Fenced, asyncio.CancelledError):
+            await asyncio.shield(self._finish(sync.Outcome.ABORTED, unchanged=plan.unchanged))
+            raise
+        failed = self._tally.counts[apply_pb2.OBJECT_OUTCOME_FAILED]
+        outcome = sync.Outcome.FAILED if failed else sync.Outcome.SUCCEEDED
+        return await self._finish(outcome, unchanged=plan.unchanged)
+
+    async def _start(self, plan: sync.Plan | sync.Refused) -> None:
+        order, voice = self._order, self._tools.chronicle.voice
+        written = plan if isinstance(plan, sync.Plan) else None
+        self._started_us = self._tools.time.now_us()
+        started = apply_pb2.SyncStarted(
+            application=voice.application,
+            sync_id=order.sync_id,
+            trigger=recollection.TRIGGERS_BY_NAME[order.trigger],
+            actor=order.actor,
+            reason=order.reason,
+            revision=self._wanted.revision,
+            desired_digest=self._wanted.digest,
+            attempt=order.attempt,
+            to_apply=_size(written.apply) if written else 0,
+            to_prune=_size(written.prune) if written else 0,
+            dry_run=order.dry_run,
+            cause=order.cause,
+            fence=voice.fence,
+        )
+        said = await self._tools.chronicle.say([started], cause=order.origin)
+        self._tools.failpoint("reconcile.after_sync_started")
+        await self._tools.readback.confirm(said[0].at.offset)
+
+    async def _refuse(self, refused: sync.Refused) -> None:
+        """Say of each object why nothing was written."""
+        applied = [
+            self._applied(
+                key,
+                apply_pb2.OBJECT_OUTCOME_FAILED,
+                failure=sayings.failure(reason, words, object=sayings.ref(key, version=self._version(key))),
+                dry_run=True,
+            )
+            for key, (reason, words) in refused.failures.items()
+        ]
+        await self._say(applied)
+
+    async def _carry_out(self, plan: sync.Plan) -> None:
+        for step in plan.apply:
+            unjudged = [self._wanted.members[key] for key in step.keys if key in plan.unjudged]
+            refused = await self._rehearse(unjudged)
+            await self._say(refused or await self._all(map(self._write, step.keys)))
+            if self._tally.failure is not None:
+                return
+            await self._settle(step)
+        for step in plan.prune:
+            await self._say(await self._all(map(self._prune, step.keys)))
+            if self._tally.failure is not None:
+                return
+        await self._say([self._kept(key, why) for key, why in sorted(plan.kept.items()) if _noteworthy(why)])
+
+    async def _rehearse(self, unjudged: Sequence[desired.DesiredObject]) -> list[apply_pb2.ObjectApplied]:
+        """What the API server refuses of the objects that could not be asked about before this step."""
+        new = [one for one in unjudged if one.key not in self._view.live]
+        if not new or self._order.dry_run:
+            return []
+        found = await comparing.rehearse(self._view, new, self._wanted.redactor)
+        return [
+            self._applied(
+                key,
+                apply_pb2.OBJECT_OUTCOME_FAILED,
+                failure=sayings.failure(one.reason, one.error, object=sayings.ref(key, version=self._version(key))),
+                dry_run=True,
+            )
+            for key, one in sorted(found.items())
+            if one.verdict is compare.Verdict.UNKNOWN
+        ]
+
+    async def _all(self, writes: Iterable[Awaitable[apply_pb2.ObjectApplied | None]]) -> list[apply_pb2.ObjectApplied]:
+        limit = asyncio.Semaphore(comparing.CONCURRENCY)
+
+        async def one(write: Awaitable[apply_pb2.ObjectApplied | None]) -> apply_pb2.ObjectApplied | None:
+            async with limit:
+                return await write
+
+        done = await asyncio.gather(*map(one, writes), return_exceptions=True)
+        applied = [found for found in done if isinstance(found, apply_pb2.ObjectApplied)]
+        raised = [found for found in done if isinstance(found, BaseException)]
+        if raised:
+            await self._say(applied)  # what was written is told, whatever stopped the rest
+            raise raised[0]
+        return applied
+
+    async def _write(self, key: objects.ObjectKey) -> apply_pb2.ObjectApplied | None:
+        """Apply one object; None if it turned out to be as wanted."""
+        one = self._wanted.members[key]
+        live = self._view.reached.watches.body(one.gvk, key)
+        for attempt in range(_TRIES):
+            try:
+                return await self._apply(one, live)
+            except cluster.Stale as error:
+                if attempt + 1 == _TRIES:
+                    return self._failed(key, error, one.gvk.version)
+                live = await self._view.reached.watches.refresh(one.gvk, key)
+                if live is not None and not await self._differs(one, live):
+                    return None
+            except fence.Fenced:
+                raise
+            except errors.DecklogError as error:
+                return self._failed(key, error, one.gvk.version)
+        return None
+
+    async def _differs(self, one: desired.DesiredObject, live: objects.KubeObject) -> bool:
+        found = await comparing.dry_run(self._view, one, live)
+        self._view.remember(one, live, found)
+        return found.verdict is compare.Verdict.MODIFIED
+
+    async def _apply(self, one: desired.DesiredObject, live: objects.KubeObject | None) -> apply_pb2.ObjectApplied:
+        port = self._view.reached.port
+        resource = await port.resource(one.gvk)
+        if live is not None and not self._order.dry_run:
+            live = await self._adopted(resource, one.key, live)
+        body = comparing.body_to_apply(self._view, one, live)
+        forced = sync.forced(one, otherwise=self._order.force)
+        async with self._tools.guard.writing():
+            after = await port.apply(
+                resource, body, expect=comparing.expected(live), force=forced, dry_run=self._order.dry_run
+            )
+        self._tools.failpoint("reconcile.after_write")
+        if not self._order.dry_run:
+            self._view.reached.watches.learn(after)
+            self._view.remember(one, after, _settled(one, after, self._view))
+        return self._applied(
+            one.key,
+            apply_pb2.OBJECT_OUTCOME_CREATED if live is None else apply_pb2.OBJECT_OUTCOME_CONFIGURED,
+            before=live,
+            after=after,
+            dry_run=self._order.dry_run,
+        )
+
+    async def _adopted(
+        self, resource: cluster.Resource, key: objects.ObjectKey, live: objects.KubeObject
+    ) -> objects.KubeObject:
+        """What `kubectl apply` owned becomes ours first: else fields that Git dropped would stay for ever."""
+        patch = managers.migration(live)
+        if patch is None:
+            return live
+        async with self._tools.guard.writing():
+            return await self._view.reached.port.release(resource, key, patch)
+
+    async def _prune(self, key: objects.ObjectKey) -> apply_pb2.ObjectApplied | None:
+        """Delete one object; None if it is gone, or was handed to somebody else meanwhile."""
+        gvk = objects.gvk(self._view.live[key])
+        live = self._view.reached.watches.body(gvk, key)
+        for attempt in range(_TRIES):
+            if live is None or objects.tracking(live) != objects.tracking(self._view.live[key]):
+                return None
+            try:
+                await self._delete(gvk, key, live)
+            except cluster.NotFound:
+                return None
+            except cluster.Stale as error:
+                if attempt + 1 == _TRIES:
+                    return self._failed(key, error, gvk.version)
+                live = await self._view.reached.watches.refresh(gvk, key)
+            except fence.Fenced:
+                raise
+            except errors.DecklogError as error:
+                return self._failed(key, error, gvk.version)
+            else:
+                return self._applied(key, apply_pb2.OBJECT_OUTCOME_PRUNED, before=live, dry_run=self._order.dry_run)
+        return None
+
+    async def _delete(self, gvk: objects.Gvk, key: objects.ObjectKey, live: objects.KubeObject) -> None:
+        resource = await self._view.reached.port.resource(gvk)
+        expect = cluster.Precondition(objects.uid(live), objects.resource_version(live))
+        async with self._tools.guard.writing():
+            await self._view.reached.port.delete(resource, key, expect=expect, dry_run=self._order.dry_run)
+        self._tools.failpoint("reconcile.after_write")
+
+    async def _settle(self, step: stages.Step) -> None:
+        """After definitions: go on when the cluster serves what they define."""
+        if step.stage is not stages.Stage.DEFINITIONS or self._order.dry_run:
+            return
+        awaited = {gvk for key in step.keys for gvk in desired.crd_scopes(self._wanted.members[key].body)}
+        until = self._tools.time.monotonic() + _SERVED_WITHIN
+        while not awaited <= (await self._view.reached.port.resources(refresh=True)).keys():
+            if self._tools.time.monotonic() > until:
+                return  # the objects of these kinds fail with their own words
+            await self._tools.time.sleep(0.1)
+
+    async def _say(self, applied: Sequence[apply_pb2.ObjectApplied]) -> None:
+        for one in applied:
+            self._tally.add(one)
+        await self._tools.chronicle.say(applied, cause=self._order.origin)
+
+    def _kept(self, key: objects.ObjectKey, why: inventory.Kept) -> apply_pb2.ObjectApplied:
+        words = f"{key.display} is no longer in Git and was not pruned: {why.value}"
+        hint = "ask for the prune by name: decklog app sync --prune"
+        failure = sayings.failure("NotPruned", words, hint)
+        return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)
+
+    def _failed(self, key: objects.ObjectKey, error: errors.DecklogError, version: str) -> apply_pb2.ObjectApplied:
+        failure = complaints.about_object(error, key, redactor=self._wanted.redactor, version=version)
+        return self._applied(key, apply_pb2.OBJECT_OUTCOME_FAILED, failure=failure, dry_run=self._order.dry_run)
+
+    def _applied(
+        self,
+        key: objects.ObjectKey,
+        outcome: "apply_pb2.ObjectOutcome.ValueType",
+        *,
+        before: objects.KubeObject | None = None,
+        after: objects.KubeObject | None = None,
+        failure: subject_pb2.Failure | None = None,
+        dry_run: bool = False,
+    ) -> apply_pb2.ObjectApplied:
+        voice, mask = self._tools.chronicle.voice, self._view.mask
+        latest = after or before or {}
+        version = objects.gvk(latest).version or self._version(key)
+        overridden = managers.overridden(before, after) if before is not None and after is not None else ()
+        return apply_pb2.ObjectApplied(
+            application=voice.application,
+            sync_id=self._order.sync_id,
+            object=sayings.ref(key, version=version, uid=objects.uid(latest)),
+            outcome=outcome,
+            dry_run=dry_run,
+            before_digest=snapshot.take(before, mask).digest if before is not None else "",
+            after_digest=snapshot.take(after, mask).digest if after is not None else "",
+            before_resource_version=objects.resource_version(before or {}),
+            after_resource_version=objects.resource_version(after or {}),
+            overridden=sayings.field_managers(overridden),
+            failure=failure,
+            fence=voice.fence,
+        )
+
+    def _version(self, key: objects.ObjectKey) -> str:
+        one = self._wanted.members.get(key)
+        return one.gvk.version if one else self._tools.chronicle.known.of(key).object.version
+
+    async def _finish(self, outcome: sync.Outcome, *, unchanged: int) -> sync.Outcome:
+        order, voice, counts = self._order, self._tools.chronicle.voice, self._tally.counts
+        finished = apply_pb2.SyncFinished(
+            application=voice.application,
+            sync_id=order.sync_id,
+            outcome=recollection.OUTCOMES_BY_NAME[outcome],
+            trigger=recollection.TRIGGERS_BY_NAME[order.trigger],
+            actor=order.actor,
+            reason=order.reason,
+            revision=self._wanted.revision,
+            created=counts[apply_pb2.OBJECT_OUTCOME_CREATED],
+            configured=counts[apply_pb2.OBJECT_OUTCOME_CONFIGURED],
+            pruned=counts[apply_pb2.OBJECT_OUTCOME_PRUNED],
+            unchanged=unchanged,
+            skipped=counts[apply_pb2.OBJECT_OUTCOME_SKIPPED],
+            failed=counts[apply_pb2.OBJECT_OUTCOME_FAILED],
+            inventory_digest=inventory.digest(self._tools.chronicle.known.inventory()),
+            duration_us=self._tools.time.now_us() - self._started_us,
+            failure=self._tally.failure,
+            dry_run=order.dry_run,
+            fence=voice.fence,
+        )
+        await self._tools.chronicle.say([finished], cause=order.origin)
+        self._tools.failpoint("reconcile.after_sync_finished")
+        return outcome
+
+
+def stillborn(
+    voice: sayings.Voice, order: Order, revision: subject_pb2.Revision, failure: subject_pb2.Failure
+) -> list[apply_pb2.SyncStarted | apply_pb2.SyncFinished]:
+    """The start and the end of a sync that was asked for and has nothing to apply."""
+    common: dict[str, Any] = {
+        "application": voice.application,
+        "sync_id": order.sync_id,
+        "trigger": recollection.TRIGGERS_BY_NAME[order.trigger],
+        "actor": order.actor,
+        "reason": order.reason,
+        "revision": revision,
+        "dry_run": order.dry_run,
+        "fence": voice.fence,
+    }
+    started = apply_pb2.SyncStarted(attempt=order.attempt, cause=order.cause, **common)
+    failed = apply_pb2.SYNC_OUTCOME_FAILED
+    return [started, apply_pb2.SyncFinished(outcome=failed, failure=failure, **common)]
+
+
+def abandoned(voice: sayings.Voice, started: apply_pb2.SyncStarted, *, duration_us: int) -> apply_pb2.SyncFinished:
+    """The end of a sync whose owner is gone: it is told by the next one."""
+    words = "its owner stopped or lost the partition before the end; what is left is done by the next sync"
+    return apply_pb2.SyncFinished(
+        application=voice.application,
+        sync_id=started.sync_id,
+        outcome=apply_pb2.SYNC_OUTCOME_ABORTED,
+        trigger=started.trigger,
+        actor=started.actor,
+        reason=started.reason,
+        revision=started.revision,
+        duration_us=duration_us,
+        failure=sayings.failure("Abandoned", words, transient=True),
+        dry_run=started.dry_run,
+        fence=voice.fence,
+    )
+
+
+def _settled(one: desired.DesiredObject, after: objects.KubeObject, view: comparing.View) -> compare.Comparison:
+    """What the API server just stored is what an apply makes of it."""
+    return compare.Comparison(
+        key=one.key,
+        verdict=compare.Verdict.IN_SYNC,
+        desired_digest=one.digest,
+        live_digest=snapshot.take(after, view.mask).digest,
+        uid=objects.uid(after),
+        live_resource_version=objects.resource_version(after),
+    )
+
+
+def _size(steps: Sequence[stages.Step]) -> int:
+    return sum(len(step.keys) for step in steps)
+
+
+def _noteworthy(why: inventory.Kept) -> bool:
+    """An application that does not prune is told of its extra objects as drift, not with every sync."""
+    return why not in (inventory.Kept.PRUNE_OFF, inventory.Kept.NOT_OURS)

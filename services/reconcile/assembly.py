@@ -1,0 +1,133 @@
+"""The real parts: adapters made from settings."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from decklog.adapters import system
+from decklog.adapters.git import mirrors
+from decklog.adapters.kafka import admin, connection, membership, producer, reader
+from decklog.adapters.kubernetes import account
+from decklog.adapters.kubernetes import cluster as kubernetes
+from decklog.model import errors, masking, topics
+from decklog.ports import cluster
+from decklog.runtime import http, ops, process, settings
+from services.reconcile import clusters
+from services.reconcile.parts import Parts
+from services.reconcile.render import renderer
+from services.reconcile.service import Reconcile
+from services.reconcile.settings import ReconcileSettings
+
+GROUP = "reconcile"
+
+
+def make(told: settings.ServiceSettings) -> process.Serve:
+    """The service, ready to run. Raises Terminal for what is missing or not private."""
+    if not isinstance(told, ReconcileSettings):
+        raise errors.Terminal("these are not reconcile's settings", where="services.reconcile")
+    mask = _masking(told)
+    readiness = ops.Readiness("kafka", "fleet", "group")
+    bound = http.bind(told.ops_host, told.ops_port)
+
+    async def serve(stop: asyncio.Event) -> None:
+        with _own(told.state_dir) as instance:
+            async with renderer.Renderer(mask, workers=told.render_workers) as renders, asyncio.TaskGroup() as tasks:
+                tasks.create_task(http.serve(ops.application("reconcile", readiness), bound, stop=stop), name="ops")
+                parts = _parts(told, mask, renders, instance, readiness)
+                tasks.create_task(Reconcile(parts).serve(stop), name="reconcile")
+
+    return serve
+
+
+def _masking(told: ReconcileSettings) -> masking.Masking:
+    try:
+        return masking.Masking(masking.MaskingKey(settings.read_secret(told.masking_key_file)))
+    except ValueError as error:
+        raise errors.Terminal(str(error), where=str(told.masking_key_file)) from error
+
+
+def _parts(
+    told: ReconcileSettings, mask: masking.Masking, renders: renderer.Renderer, instance: str, readiness: ops.Readiness
+) -> Parts:
+    kafka = connection.Connection(bootstrap=told.kafka, client_id="decklog-reconcile")
+    time = system.SystemClock()
+    return Parts(
+        prefix=told.topic_prefix,
+        member=str(uuid.uuid4()),
+        producer=producer.KafkaProducer(kafka),
+        new_reader=lambda: reader.KafkaReader(kafka),
+        membership=membership.KafkaMembership(
+            kafka,
+            group=f"{told.topic_prefix}.{GROUP}",
+            topic=topics.CONTROL.name(told.topic_prefix),
+            instance=instance,
+            session_timeout=told.session_seconds,
+            heartbeat_interval=told.heartbeat_seconds,
+        ),
+        topics=admin.KafkaTopics(kafka),
+        connect=_connect(told, clusters.patiently(time)),
+        mirrors=mirrors.GitMirrors(told.state_dir / "mirrors", credentials_folder=told.credentials_dir),
+        render=renders.render,
+        mask=mask,
+        write_seconds=told.request_seconds,
+        scratch=_scratch(told.state_dir),
+        time=time,
+        entropy=system.entropy,
+        status=_status(readiness),
+    )
+
+
+def _connect(told: ReconcileSettings, wait: Callable[[int], Awaitable[None]]) -> clusters.Connect:
+    async def connect(context: str) -> cluster.Cluster:
+        whose = account.Account(context, told.kubeconfig)
+        return await kubernetes.connect(whose, wait=wait, limits=kubernetes.Limits(write=told.request_seconds))
+
+    return connect
+
+
+def _status(readiness: ops.Readiness) -> Callable[[str, str | None], None]:
+    def status(component: str, reason: str | None) -> None:
+        if reason is None:
+            readiness.works(component)
+        else:
+            readiness.waiting(component, reason)
+
+    return status
+
+
+def _scratch(state_dir: Path) -> Path:
+    """An empty folder for exported trees; what a killed process left there goes."""
+    folder = state_dir / "trees"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+@contextlib.contextmanager
+def _own(state_dir: Path) -> Iterator[str]:
+    """The state folder for ourselves, and the permanent name of its owner in the group.
+
+    The name outlives the process, so that a restarted one takes its partitions back at once; the lock keeps a second
+    process from using the same name, which the broker would not refuse.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(state_dir / "instance", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        hint = "Stop the other process, or give this one a DECKLOG_STATE_DIR of its own"
+        raise errors.Terminal("another process uses this folder", where=str(state_dir), hint=hint) from error
+    try:
+        name = os.read(handle, 100).decode("ascii", "replace").strip()
+        if not name:
+            name = f"reconcile-{uuid.uuid4()}"
+            os.pwrite(handle, name.encode(), 0)
+        yield name
+    finally:
+        os.close(handle)

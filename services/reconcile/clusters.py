@@ -1,0 +1,119 @@
+"""The clusters that are declared: reached under their names, and known by what they really are.
+
+A name that suddenly points at another cluster is noticed before every sync; nothing is written there until somebody
+confirms that it is meant.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from decklog.events.v1 import fleet_pb2
+from decklog.model import errors
+from decklog.ports import clock, cluster
+from decklog.runtime import backoff, emitter
+from services.reconcile import fleet, watches
+
+log = structlog.get_logger(__name__)
+
+Connect = Callable[[str], Awaitable[cluster.Cluster]]
+"""Reaches the cluster of a kubeconfig context; the empty context is the account of our own pod."""
+
+Spawn = Callable[[Awaitable[None], str], "asyncio.Task[None]"]
+
+
+class Untrusted(errors.Refused):
+    """The name points at another cluster than the confirmed one."""
+
+
+class Undeclared(errors.Refused):
+    """No cluster of that name is declared."""
+
+
+class Reached:
+    """A cluster that is reached: the port, its watches, and the uid it had when it was asked last."""
+
+    def __init__(self, name: str, context: str, port: cluster.Cluster, seen: watches.ClusterWatches) -> None:
+        self.name = name
+        self.context = context
+        self.port = port
+        self.watches = seen
+        self.uid = ""
+
+
+class Clusters:
+    """All clusters, by name. Each is reached when the first application needs it."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        fleet_follower: fleet.FleetFollower,
+        voice: emitter.Emitter,
+        *,
+        time: clock.Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._connect = connect
+        self._fleet = fleet_follower
+        self._voice = voice
+        self._time = time
+        self._spawn = spawn
+        self._reached: dict[str, Reached] = {}
+        self._told: dict[str, str] = {}
+
+    async def reach(self, name: str) -> Reached:
+        """The cluster of that name, identified. Raises `Undeclared`, `Refused` or `Unavailable`."""
+        spec = self._fleet.current.cluster(name)
+        if spec is None:
+            raise Undeclared(
+                "no such cluster is declared", where=f"cluster {name}", hint="Declare it, or correct destCluster"
+            )
+        found = self._reached.get(name)
+        if found is None or found.context != spec.context:
+            port = await self._connect(spec.context)
+            found = Reached(name, spec.context, port, watches.ClusterWatches(port, self._time, self._spawn))
+            self._reached[name] = found
+        if not found.uid:
+            await self.identify(found)
+        return found
+
+    async def identify(self, reached: Reached) -> None:
+        """Ask the cluster who it is, and say so if that is news. Raises `Unavailable`."""
+        reached.uid = await reached.port.identity()
+        known = self._fleet.current.identities.get(reached.name)
+        seen = known.seen if known else ""
+        if reached.uid not in (seen, self._told.get(reached.name)):
+            self._told[reached.name] = reached.uid
+            log.warning("cluster identity changed", cluster=reached.name, before=seen, after=reached.uid)
+            said = fleet_pb2.ClusterIdentityChanged(cluster=reached.name, before=seen, after=reached.uid)
+            about = f"cluster/{reached.name}"
+            await self._voice.emit(emitter.Emission(message=said, key=about, subject=about, name=reached.name))
+            await self._fleet.until(lambda current: reached.name in current.identities)
+
+    async def check_trusted(self, reached: Reached) -> None:
+        """Ask again who the cluster is. Raises `Untrusted` unless it is the confirmed one, `Unavailable`."""
+        await self.identify(reached)
+        known = self._fleet.current.identities.get(reached.name)
+        if known is None or known.seen != reached.uid:
+            raise cluster.Unavailable("its identity is being recorded", where=f"cluster {reached.name}")
+        if not known.trusted:
+            raise Untrusted(
+                f"it is now {reached.uid}, not {known.confirmed} as confirmed; nothing is written",
+                where=f"cluster {reached.name}",
+                hint="Confirm the new identity if the cluster was replaced on purpose, or correct its context",
+            )
+
+    async def close(self) -> None:
+        """Disconnect from all."""
+        for one in self._reached.values():
+            await one.port.close()
+
+
+def patiently(time: clock.Clock) -> Callable[[int], Awaitable[None]]:
+    """What a watch does between failures: wait longer each time."""
+
+    async def wait(failures: int) -> None:
+        await time.sleep(backoff.delay(backoff.CONNECTION, failures, 0.0))
+
+    return wait

@@ -1,0 +1,68 @@
+"""What is declared, as reconcile follows it: the whole fleet topic from its beginning, then every change."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from decklog.events.v1 import fleet_pb2
+from decklog.model import envelope, errors, events, fleet, topics
+from decklog.ports import stream
+from services.reconcile import following
+
+log = structlog.get_logger(__name__)
+
+
+class FleetFollower:
+    """The fold of the fleet topic, kept up to date. `changed` is called after each batch once the start is over."""
+
+    def __init__(self, follower: following.Follower, reader: stream.Reader, *, prefix: str) -> None:
+        self._follower = follower
+        self._reader = reader
+        self._where = stream.TopicPartition(topics.FLEET.name(prefix), 0)
+        self._listeners: list[Callable[[], None]] = []
+        self._grown = asyncio.Event()
+        self._position = 0
+        self.current = fleet.Fleet()
+        self.removals: dict[str, fleet_pb2.ApplicationRemoved] = {}
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever something was declared or removed."""
+        self._listeners.append(listener)
+
+    async def start(self) -> None:
+        """Return when everything declared so far is known, the installation's identity among it."""
+        first = (await self._reader.beginning_offsets([self._where]))[self._where]
+        end = (await self._reader.end_offsets([self._where]))[self._where]
+        self._position = first
+        self._follower.follow(self._where, first, self._take)
+        while self._position < end or not self.current.installation:
+            await self._grown.wait()
+
+    async def until(self, seen: Callable[[fleet.Fleet], bool]) -> None:
+        """Return when the fleet is as asked for: something we said ourselves came back."""
+        while not seen(self.current):
+            grown = self._grown
+            await grown.wait()
+
+    async def _take(self, records: Sequence[stream.Record]) -> None:
+        for record in records:
+            self._fold(record)
+        self._position = records[-1].offset + 1
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+        for listener in self._listeners:
+            listener()
+
+    def _fold(self, record: stream.Record) -> None:
+        try:
+            event = envelope.from_headers(record.headers, record.value)
+            message = events.decode(event.type, event.data)
+        except (errors.Refused, events.UnknownType, events.Malformed) as error:
+            log.warning("a record of the fleet topic is no event of ours", offset=record.offset, error=str(error))
+            return
+        self.current = fleet.fold(self.current, message)
+        if isinstance(message, fleet_pb2.ApplicationRemoved):
+            self.removals[message.name] = message
+        elif isinstance(message, fleet_pb2.ApplicationDeclared):
+            self.removals.pop(message.name, None)

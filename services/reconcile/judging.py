@@ -1,0 +1,80 @@
+"""Judging: the health of an application's objects and of the application, and what of it is news."""
+
+from collections.abc import Iterator, Mapping
+
+from decklog.events.v1 import apply_pb2
+from decklog.model import objects
+from services.reconcile import comparing, rendering
+from services.reconcile.core import complaints, health, recollection, sayings
+
+NUMBERS = {
+    health.Status.HEALTHY: apply_pb2.HEALTH_HEALTHY,
+    health.Status.PROGRESSING: apply_pb2.HEALTH_PROGRESSING,
+    health.Status.DEGRADED: apply_pb2.HEALTH_DEGRADED,
+    health.Status.SUSPENDED: apply_pb2.HEALTH_SUSPENDED,
+    health.Status.MISSING: apply_pb2.HEALTH_MISSING,
+    health.Status.UNKNOWN: apply_pb2.HEALTH_UNKNOWN,
+}
+
+
+def assess(view: comparing.View, wanted: rendering.Wanted, *, now: float) -> dict[objects.ObjectKey, health.Health]:
+    """The health of every wanted object. `now`: seconds since the epoch."""
+    return {key: _one(view, key, one.gvk, now) for key, one in wanted.members.items()}
+
+
+def _one(view: comparing.View, key: objects.ObjectKey, gvk: objects.Gvk, now: float) -> health.Health:
+    blind = view.blindness(gvk) if gvk in view.served else None
+    if blind is not None:
+        return health.unknown(complaints.reason(blind), blind.problem)
+    live = view.live.get(key)
+    return health.missing(key) if live is None else health.assess(live, now=now)
+
+
+def news(
+    voice: sayings.Voice,
+    known: recollection.Recollection,
+    members: Mapping[objects.ObjectKey, health.Health],
+    whole: health.Health,
+    wanted: rendering.Wanted,
+) -> list[apply_pb2.HealthChanged]:
+    """What changed since it was told last: the objects first, then the whole."""
+    told = list(_object_news(voice, known, members, wanted))
+    before = known.header.health.health
+    after = NUMBERS[whole.status]
+    if before != after:
+        told.append(
+            apply_pb2.HealthChanged(
+                application=voice.application,
+                before=before,
+                after=after,
+                reason=whole.reason,
+                message=wanted.redactor.redact(whole.message),
+                revision=known.header.synced if known.header.HasField("synced") else None,
+                fence=voice.fence,
+            )
+        )
+    return told
+
+
+def _object_news(
+    voice: sayings.Voice,
+    known: recollection.Recollection,
+    members: Mapping[objects.ObjectKey, health.Health],
+    wanted: rendering.Wanted,
+) -> Iterator[apply_pb2.HealthChanged]:
+    for key, one in sorted(members.items()):
+        before, after = known.of(key).health.health, NUMBERS[one.status]
+        # An object that was healthy from the first is no news: most kinds have no other health.
+        first_and_fine = before == apply_pb2.HEALTH_UNSPECIFIED and one.status is health.Status.HEALTHY
+        if before == after or first_and_fine:
+            continue
+        yield apply_pb2.HealthChanged(
+            application=voice.application,
+            object=sayings.ref(key, version=wanted.members[key].gvk.version),
+            before=before,
+            after=after,
+            reason=one.reason,
+            message=wanted.redactor.redact_about(key, one.message),
+            revision=known.header.synced if known.header.HasField("synced") else None,
+            fence=voice.fence,
+        )

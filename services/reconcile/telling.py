@@ -1,0 +1,186 @@
+"""Telling: what of a picture is news, said once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import structlog
+from google.protobuf.message import Message
+from prometheus_client import Counter
+
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subject_pb2
+from decklog.model import fleet, masking, objects, timestamps
+from decklog.runtime import names, telemetry
+from services.reconcile import applying, recording, rendering
+from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync
+
+log = structlog.get_logger(__name__)
+
+_syncs = Counter(names.METRIC_SYNCS, "Syncs that ended", ["cluster", "outcome"])
+
+
+def kinds(wanted: rendering.Wanted, known: recollection.Recollection) -> frozenset[objects.Gvk]:
+    """The kinds to be watched: of what is wanted, and of what is remembered."""
+    remembered = {
+        objects.Gvk(key.group, one.object.version, key.kind)
+        for key, one in known.records.items()
+        if key not in wanted.members
+    }
+    return frozenset({one.gvk for one in wanted.members.values()} | remembered)
+
+
+def claimed_by_another(conflict: claims.Conflict, wanted: rendering.Wanted) -> compare.Comparison:
+    """What belongs to somebody else is not judged."""
+    one = wanted.members[conflict.key]
+    return compare.unknown(conflict.key, reason="ClaimConflicted", error=str(conflict), wanted=one)
+
+
+def claims_news(
+    chronicle: recording.Chronicle, claimed: Iterable[claims.Conflict], wanted: rendering.Wanted
+) -> list[apply_pb2.ClaimConflicted]:
+    """Claims that were not told yet."""
+    return [
+        sayings.claim_conflicted(chronicle.voice, one, version=wanted.members[one.key].gvk.version)
+        for one in claimed
+        if chronicle.known.of(one.key).claimed_by != f"{one.holder_installation}/{one.holder}"
+    ]
+
+
+def drift_news(
+    chronicle: recording.Chronicle,
+    comparisons: Mapping[objects.ObjectKey, compare.Comparison],
+    wanted: rendering.Wanted,
+    *,
+    seen_us: int,
+    forget_others: bool,
+) -> Iterator[drift_pb2.DriftObserved]:
+    """What the verdicts add to the stories of the objects.
+
+    `seen_us` stands in for the time of a manager that the API server keeps none for (a scale). With `forget_others`,
+    stories of objects that are neither wanted nor there end.
+    """
+    now = timestamps.format_us(seen_us // 1_000_000 * 1_000_000)
+    for key, one in sorted(comparisons.items()):
+        dated = replace(one, blame=managers.dated(one.blame, now))
+        seen = drift.observe(chronicle.key, episode(chronicle.known.of(key)), dated)
+        if seen is not None:
+            yield _observed(chronicle, seen, wanted)
+    if not forget_others:
+        return
+    for key, record in sorted(chronicle.known.records.items()):
+        ended = None if key in comparisons else drift.gone(episode(record), key)
+        if ended is not None:
+            yield _observed(chronicle, ended, wanted)
+
+
+def episode(record: state_pb2.ObjectState) -> drift.Episode | None:
+    """An object's open story."""
+    if not record.episode:
+        return None
+    return drift.Episode(record.episode, recollection.VERDICTS[record.verdict], record.fingerprint, record.drifted)
+
+
+def _observed(
+    chronicle: recording.Chronicle, seen: drift.Observation, wanted: rendering.Wanted
+) -> drift_pb2.DriftObserved:
+    key = seen.comparison.key
+    one = wanted.members.get(key)
+    version = one.gvk.version if one else chronicle.known.of(key).object.version
+    return sayings.drift_observed(chronicle.voice, seen, version=version, revision=wanted.revision)
+
+
+async def rendered(
+    chronicle: recording.Chronicle, wanted: rendering.Wanted, mask: masking.Masking, origin: str | None
+) -> None:
+    """Say what is wanted, unless the same was said of the same revision."""
+    known = chronicle.known.header
+    same = (known.rendered.revision, known.rendered.digest) == (wanted.revision, wanted.digest)
+    if not same or known.HasField("render_failed"):
+        await chronicle.say(sayings.rendered(chronicle.voice, wanted.render, wanted.members, mask=mask), cause=origin)
+    log.info(
+        "rendered",
+        application=chronicle.application.application,
+        commit=wanted.revision.commit,
+        objects=len(wanted.members),
+        renderer=wanted.render.renderer,
+        news=not same,
+    )
+
+
+async def render_failed(
+    chronicle: recording.Chronicle,
+    revision: subject_pb2.Revision,
+    failure: subject_pb2.Failure,
+    order: applying.Order | None,
+    origin: str | None,
+) -> None:
+    """Say once why there is nothing to compare with. Whoever asked for a sync is answered that it failed."""
+    known = chronicle.known.header.render_failed
+    messages: list[Message] = []
+    if (known.revision, known.failure) != (revision, failure):
+        messages.append(
+            apply_pb2.RenderFailed(
+                application=chronicle.application, revision=revision, failure=failure, fence=chronicle.voice.fence
+            )
+        )
+        log.warning(
+            "rendering failed", application=chronicle.application.application, reason=failure.reason, file=failure.file
+        )
+    if order is not None:
+        messages.extend(applying.stillborn(chronicle.voice, order, revision, failure))
+    await chronicle.say(messages, cause=origin)
+
+
+async def resolve_all(chronicle: recording.Chronicle, mask: masking.Masking, *, now_us: int) -> None:
+    """The application is gone, and with it every difference."""
+    wanted = nothing_wanted(chronicle, mask)
+    await chronicle.say(list(drift_news(chronicle, {}, wanted, seen_us=now_us, forget_others=True)))
+
+
+def nothing_wanted(chronicle: recording.Chronicle, mask: masking.Masking) -> rendering.Wanted:
+    """What a removed application wants."""
+    return rendering.Wanted(
+        members={},
+        ignored=(),
+        digest=sayings.desired_digest({}),
+        render=sayings.Render(revision=chronicle.known.header.synced, renderer="", renderer_version="", inputs={}),
+        redactor=mask.redactor(),
+    )
+
+
+def render_basis(spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, declared: fleet.Fleet) -> str:
+    """Names everything that decides a render."""
+    source = declared.source(spec.source)
+    parts = (revision.commit, spec.path, spec.renderer, spec.dest_namespace, source.url if source else "")
+    return "\n".join(map(str, parts))
+
+
+@contextmanager
+def sync_span(
+    chronicle: recording.Chronicle, order: applying.Order, revision: subject_pb2.Revision
+) -> Iterator[Callable[[sync.Outcome], None]]:
+    """The trace span and the canonical log line of a sync; it is told the outcome."""
+    ended: list[sync.Outcome] = []
+    attributes = {
+        names.APPLICATION: chronicle.application.application,
+        names.CLUSTER: chronicle.application.cluster,
+        names.SYNC: order.sync_id,
+        names.COMMIT: revision.commit,
+    }
+    with telemetry.span(names.SPAN_APPLY, parent=order.origin, attributes=attributes) as span:
+        try:
+            yield ended.append
+        finally:
+            outcome = ended[0].value if ended else sync.Outcome.ABORTED.value
+            span.set_attribute(names.OUTCOME, outcome)
+            _syncs.labels(chronicle.application.cluster, outcome).inc()
+            log.info(
+                "synced",
+                application=chronicle.application.application,
+                cluster=chronicle.application.cluster,
+                sync=order.sync_id,
+                trigger=order.trigger.value,
+                attempt=order.attempt,
+                commit=revision.commit,
+                outcome=outcome,
+            )

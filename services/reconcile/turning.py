@@ -1,0 +1,216 @@
+"""A turn of one application: look, compare, judge, tell, and where it is called for, sync."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import fleet_pb2, state_pb2
+from decklog.model import objects
+from services.reconcile import applying, comparing, judging, ordering, rendering, telling, watches, witnessing
+from services.reconcile import world as worlds
+from services.reconcile.core import claims, compare, health, inventory, recollection, stages, sync
+
+_MODES = {
+    fleet_pb2.MODE_UNSPECIFIED: sync.Mode.DETECT,
+    fleet_pb2.MODE_OFF: sync.Mode.OFF,
+    fleet_pb2.MODE_DETECT: sync.Mode.DETECT,
+    fleet_pb2.MODE_APPLY: sync.Mode.APPLY,
+    fleet_pb2.MODE_HEAL: sync.Mode.HEAL,
+}
+
+_WEATHER = frozenset({"Unavailable", "Transient", "Stale", "Expired", "NotCompared"})
+_SECOND = 1_000_000
+_HEALTH_SECONDS = 300
+_MOVED_SECONDS = 0.2
+_BLIND_SECONDS = 5.0
+_REFUSED_SECONDS = 30.0
+_GONE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Where the application stands.
+
+    Attributes:
+        comparisons: of wanted and of extra objects.
+        waiting: objects that cannot be dry-run before this sync brought their Namespace or definition.
+        moved: whether objects changed while they were looked at: the picture is not complete.
+    """
+
+    comparisons: Mapping[objects.ObjectKey, compare.Comparison]
+    waiting: Mapping[objects.ObjectKey, objects.ObjectKey]
+    extra: inventory.Extra
+    claimed: tuple[claims.Conflict, ...]
+    moved: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What a turn is made with."""
+
+    world: worlds.World
+    tools: applying.Tools
+    view: comparing.View
+    subscriber: watches.Subscriber
+    witness: witnessing.Witness
+    spec: fleet_pb2.ApplicationSpec
+    _now: float = field(init=False, default=0.0)
+
+    async def take(
+        self, wanted: rendering.Wanted, request: state_pb2.PendingRequest | None, *, origin: str | None
+    ) -> float | None:
+        """Take the turn; returns seconds until the next is due by itself, None for never."""
+        self._now = self.world.time.now_us() / _SECOND
+        picture = await self._look(wanted, request)
+        if picture.moved:
+            await self._tell(wanted, picture)
+            return _MOVED_SECONDS
+        decision = self._decide(wanted, picture, request)
+        if isinstance(decision, sync.Start):
+            if decision.trigger is sync.Trigger.DRIFT:
+                await self._tell(wanted, picture)  # recorded before it is touched
+            return await self._sync(wanted, picture, decision, request, origin)
+        due = [decision.seconds] if isinstance(decision, sync.Wait) else []
+        return min([*due, *await self._tell(wanted, picture)], default=None)
+
+    async def _look(self, wanted: rendering.Wanted, request: state_pb2.PendingRequest | None) -> Picture:
+        known, reached = self.tools.chronicle.known, self.view.reached
+        keys = frozenset(wanted.members) | known.records.keys()
+        await reached.watches.follow(self.subscriber, keys, telling.kinds(wanted, known))
+        self.view.live = reached.watches.live(self.subscriber)
+        self.view.served = (await reached.port.resources()).keys()
+        await self.witness.catch_up(reached, self.subscriber, self.view.live)
+        waiting = stages.waits_for(wanted.members, existing=self.view.live.keys(), served=self.view.served)
+        result = await comparing.wanted_objects(self.view, wanted, waiting=waiting, again=True)
+        claimed = claims.conflicts(self.view.live, wanted.members, self.subscriber.owner)
+        extra = self._extra(wanted, request)
+        seen = [*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)]
+        comparisons = {
+            **result.comparisons,
+            **comparing.extra_objects(self.view, seen),
+            **{one.key: telling.claimed_by_another(one, wanted) for one in claimed},
+        }
+        return Picture(comparisons=comparisons, waiting=waiting, extra=extra, claimed=claimed, moved=bool(result.moved))
+
+    def _extra(self, wanted: rendering.Wanted, request: state_pb2.PendingRequest | None) -> inventory.Extra:
+        owner, live = self.subscriber.owner, self.view.live
+        ours = {key for key, body in live.items() if claims.judge(body, owner) is claims.Claim.OURS}
+        asked = request is not None and request.request.prune
+        return inventory.extras(
+            self.tools.chronicle.known.inventory() | ours,
+            wanted.members.keys() | set(wanted.ignored),
+            live=live,
+            owner=owner,
+            guard=inventory.PruneGuard(enabled=self.spec.prune or asked, requested=asked),
+        )
+
+    def _situation(
+        self, wanted: rendering.Wanted, picture: Picture, request: state_pb2.PendingRequest | None
+    ) -> sync.Situation:
+        return sync.Situation(
+            mode=_MODES[self.spec.mode],
+            requested=request is not None,
+            desired_digest=wanted.digest,
+            settings_digest=recollection.settings_digest(self.spec),
+            drifted=sync.drifted(picture.comparisons.values(), picture.extra.prune),
+            last=self.tools.chronicle.known.attempt(),
+            now=self._now,
+        )
+
+    def _decide(
+        self, wanted: rendering.Wanted, picture: Picture, request: state_pb2.PendingRequest | None
+    ) -> sync.Decision:
+        decision = sync.decide(self._situation(wanted, picture, request))
+        if isinstance(decision, sync.Rest) or self.tools.chronicle.complete or request is not None:
+            return decision
+        words = "its state was lost and its events are no longer complete: it is not synced by itself, ask for a sync"
+        self.world.status(f"application {self.tools.chronicle.key}", words)
+        return sync.Rest()
+
+    async def _tell(self, wanted: rendering.Wanted, picture: Picture) -> list[float]:
+        """Record drift, claims and health that are news; returns when to look again, in seconds."""
+        chronicle = self.tools.chronicle
+        members = judging.assess(self.view, wanted, now=self._now)
+        since = self._now - chronicle.known.header.synced_us / _SECOND if chronicle.known.header.synced_us else 0.0
+        patience = float(self.spec.health_timeout_seconds or _HEALTH_SECONDS)
+        whole = health.application(members, seconds_since_sync=since, timeout_seconds=patience)
+        messages: list[Message] = [
+            *telling.claims_news(chronicle, picture.claimed, wanted),
+            *telling.drift_news(
+                chronicle,
+                picture.comparisons,
+                wanted,
+                seen_us=self.world.time.now_us(),
+                forget_others=not picture.moved,
+            ),
+            *judging.news(chronicle.voice, chronicle.known, members, whole, wanted),
+        ]
+        await chronicle.say(messages)
+        due = [_REFUSED_SECONDS if one.reason not in _WEATHER else _BLIND_SECONDS for one in _unknown(picture)]
+        hoped_for = whole.status in (health.Status.PROGRESSING, health.Status.MISSING)
+        return [*due, *([patience - since] if hoped_for and 0 < since < patience else [])]
+
+    async def _sync(
+        self,
+        wanted: rendering.Wanted,
+        picture: Picture,
+        start: sync.Start,
+        request: state_pb2.PendingRequest | None,
+        origin: str | None,
+    ) -> float | None:
+        plan = await self._plan(wanted, picture)
+        if isinstance(plan, sync.Refused) and {reason for reason, _ in plan.failures.values()} <= _WEATHER:
+            return min([_BLIND_SECONDS, *await self._tell(wanted, picture)])
+        await self.world.clusters.check_trusted(self.view.reached)
+        self.tools.guard.check()
+        await self.tools.chronicle.say(telling.claims_news(self.tools.chronicle, picture.claimed, wanted))
+        order = ordering.order(self.spec, start, request, sync_id=self.world.new_id(), origin=origin)
+        with telling.sync_span(self.tools.chronicle, order, wanted.revision) as finish:
+            finish(await applying.Sync(self.tools, self.view, wanted, order).run(plan))
+        return 0.0
+
+    async def _plan(self, wanted: rendering.Wanted, picture: Picture) -> sync.Plan | sync.Refused:
+        """What is to be written, once everything was dry-run."""
+        early = stages.too_early(wanted.members, picture.waiting)
+        if early:
+            by_place = {(one.file, one.line): one for one in wanted.members.values()}
+            return sync.Refused({by_place[p.file, p.line].key: (p.reason, f"{p.message}; {p.hint}") for p in early})
+        new = [
+            wanted.members[key]
+            for key, one in picture.comparisons.items()
+            if one.verdict is compare.Verdict.MISSING and key not in picture.waiting
+        ]
+        rehearsed = await comparing.rehearse(self.view, new, wanted.redactor)
+        return sync.plan(
+            wanted.members,
+            {**picture.comparisons, **rehearsed},
+            waiting=picture.waiting,
+            extra=picture.extra,
+            claimed=picture.claimed,
+            force=self.spec.conflicts != fleet_pb2.CONFLICTS_FAIL,
+        )
+
+
+async def tear_down(turn: Turn, order: applying.Order) -> bool:
+    """Delete everything that a removed application has; True once it is gone, protected objects apart."""
+    chronicle, view = turn.tools.chronicle, turn.view
+    wanted = telling.nothing_wanted(chronicle, turn.world.mask)
+    await view.reached.watches.follow(
+        turn.subscriber, chronicle.known.records.keys(), telling.kinds(wanted, chronicle.known)
+    )
+    view.live = view.reached.watches.live(turn.subscriber)
+    await turn.world.clusters.check_trusted(view.reached)
+    extra = inventory.teardown(chronicle.known.inventory(), live=view.live, owner=turn.subscriber.owner)
+    plan = sync.Plan((), frozenset(), stages.prune_order(extra.prune), 0, extra.kept)
+    outcome = await applying.Sync(turn.tools, view, wanted, order).run(plan)
+    until = turn.world.time.monotonic() + _GONE_SECONDS
+    while outcome is sync.Outcome.SUCCEEDED and turn.world.time.monotonic() < until:
+        if not set(extra.prune) & chronicle.known.inventory() & view.reached.watches.live(turn.subscriber).keys():
+            break
+        await turn.world.time.sleep(0.1)
+    return outcome is sync.Outcome.SUCCEEDED
+
+
+def _unknown(picture: Picture) -> list[compare.Comparison]:
+    return [one for one in picture.comparisons.values() if one.verdict is compare.Verdict.UNKNOWN]

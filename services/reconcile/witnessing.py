@@ -1,0 +1,116 @@
+"""Witnessing: every new body of an object that is ours is recorded, in the order in which it was seen."""
+
+import asyncio
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import live_pb2
+from decklog.model import masking, objects
+from services.reconcile import clusters, recording, watches
+from services.reconcile.core import recollection, sayings, snapshot
+
+
+class Witness:
+    """Records what the watches see of one application's objects, beside whatever else the application does."""
+
+    def __init__(self, chronicle: recording.Chronicle, mask: masking.Masking) -> None:
+        self._chronicle = chronicle
+        self._mask = mask
+        self._rules = snapshot.rules_digest(mask)
+        self._seen: list[watches.Sighting] = []
+        self._news = asyncio.Event()
+        self._looked_at: dict[objects.ObjectKey, tuple[str, str]] = {}
+
+    def notice(self, sighting: watches.Sighting) -> None:
+        """Something was seen; it is recorded in turn."""
+        self._seen.append(sighting)
+        self._news.set()
+
+    async def run(self, reached: clusters.Reached) -> None:
+        """Record until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            seen, self._seen = self._seen, []
+            await self._chronicle.say(self._messages(reached, seen))
+
+    async def catch_up(
+        self,
+        reached: clusters.Reached,
+        subscriber: watches.Subscriber,
+        live: dict[objects.ObjectKey, objects.KubeObject],
+    ) -> None:
+        """Record what happened while nobody watched: new versions, and objects that are no longer there."""
+        seen = [watches.Seen(obj) for _, obj in sorted(live.items())]
+        messages = self._messages(reached, seen)
+        for key, record in sorted(self._chronicle.known.records.items()):
+            gvk = objects.Gvk(key.group, record.object.version, key.kind)
+            watched = gvk in subscriber.kinds and reached.watches.blindness(gvk) is None
+            if record.live_digest and watched and key not in live:
+                name = self._chronicle.application.application
+                messages.append(sayings.object_vanished(reached.uid, record, application=name))
+        await self._chronicle.say(messages)
+
+    def _messages(self, reached: clusters.Reached, seen: Sequence[watches.Sighting]) -> list[Message]:
+        """What of it is news. Several versions of one object in one batch are told one by one."""
+        told: dict[objects.ObjectKey, str] = {}
+        messages: list[Message] = []
+        for one in seen:
+            match one:
+                case watches.Seen():
+                    messages.extend(self._changed(reached, one.object, told))
+                case watches.Gone():
+                    messages.extend(self._gone(reached, one, told))
+                case watches.Gap():
+                    messages.append(self._gap(reached, one))
+                case watches.Sight():
+                    pass
+        return messages
+
+    def _changed(
+        self, reached: clusters.Reached, obj: objects.KubeObject, told: dict[objects.ObjectKey, str]
+    ) -> list[live_pb2.ObjectChanged]:
+        key, version = objects.key(obj), (objects.uid(obj), objects.resource_version(obj))
+        if self._looked_at.get(key) == version:
+            return []
+        self._looked_at[key] = version
+        record = self._chronicle.known.of(key)
+        taken = snapshot.take(obj, self._mask)
+        recorded = (record.live_digest, record.rules_digest, record.object.uid)
+        last = told.get(key)
+        if last == taken.digest or (last is None and recorded == (taken.digest, taken.rules_digest, taken.uid)):
+            return []
+        told[key] = taken.digest
+        return [sayings.object_changed(reached.uid, taken, key_id=self._mask.key.id)]
+
+    def _gone(
+        self, reached: clusters.Reached, gone: watches.Gone, told: dict[objects.ObjectKey, str]
+    ) -> list[live_pb2.ObjectDeleted]:
+        key = objects.key(gone.object)
+        record = self._chronicle.known.of(key)
+        self._looked_at.pop(key, None)
+        if not record.live_digest and not told.get(key):
+            return []
+        told[key] = ""
+        if gone.inferred and record.live_digest:
+            name = self._chronicle.application.application
+            return [sayings.object_vanished(reached.uid, record, application=name)]
+        return [sayings.object_deleted(reached.uid, gone.object)]
+
+    def _gap(self, reached: clusters.Reached, gap: watches.Gap) -> live_pb2.WatchGap:
+        return live_pb2.WatchGap(
+            cluster=reached.name,
+            cluster_uid=reached.uid,
+            group=gap.gvk.group,
+            kind=gap.gvk.kind,
+            from_resource_version=gap.missed_from,
+            to_resource_version=gap.to,
+            reason=gap.reason,
+            application=self._chronicle.application,
+        )
+
+
+def keys_of(known: recollection.Recollection) -> frozenset[objects.ObjectKey]:
+    """Every object that something is remembered of."""
+    return frozenset(known.records)

@@ -1,0 +1,30 @@
+"""What all applications of a member share."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from decklog.model import masking
+from decklog.ports import clock
+from services.reconcile import clusters, fleet, recording, rendering
+
+Status = Callable[[str, str | None], None]
+"""Says of a component why it does not work, or with None that it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything from outside that an application needs, handed in so that a simulation can hand in its own."""
+
+    fleet: fleet.FleetFollower
+    clusters: clusters.Clusters
+    workshop: rendering.Workshop
+    mask: masking.Masking
+    time: clock.Clock
+    entropy: Callable[[int], bytes]
+    status: Status
+    failpoint: recording.Failpoint = recording.no_failpoint
+
+    def new_id(self) -> str:
+        """A new id for a sync."""
+        return str(uuid.UUID(bytes=self.entropy(16), version=4))
