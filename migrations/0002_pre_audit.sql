@@ -373,6 +373,13 @@ CREATE TABLE audit.access (
     count bigint NOT NULL
 );
 
+CREATE TABLE audit.speaker (
+    service text PRIMARY KEY,
+    events bigint NOT NULL,
+    last_leaf bigint NOT NULL,
+    last_us bigint NOT NULL
+);
+
 -- What a fold could not place, and why: the ledger holds it all the same. Alerts when it grows.
 CREATE TABLE audit.unplaced (
     leaf bigint NOT NULL,

@@ -40,7 +40,8 @@ END
 $$;
 
 -- State at T (`at_us`) as known at K (`before_leaf`): for each object the greatest (valid_from, resource_version, leaf)
--- with valid_from <= T and leaf < K, unless that says it was gone. A cluster's name means whatever it meant at T.
+-- with valid_from <= T and leaf < K, unless that says it was gone. Of one cluster, one application, or (NULL) all; a
+-- cluster's name means whatever it meant at T.
 CREATE FUNCTION audit.state_at(of_cluster text, of_application text, at_us bigint, before_leaf bigint)
 RETURNS TABLE (
     object_group text, kind text, namespace text, name text, cluster text, application text, uid text, api_version text,
@@ -48,19 +49,20 @@ RETURNS TABLE (
     digest text, canonical bytea
 ) LANGUAGE sql STABLE AS $$
     WITH meant AS (
-        SELECT i.uid FROM audit.cluster_identity i
-        WHERE i.cluster = of_cluster AND i.from_us <= at_us AND i.leaf < before_leaf
-        ORDER BY i.from_us DESC, i.leaf DESC LIMIT 1
+        SELECT DISTINCT ON (i.cluster) i.cluster, i.uid FROM audit.cluster_identity i
+        WHERE i.from_us <= at_us AND i.leaf < before_leaf
+        ORDER BY i.cluster, i.from_us DESC, i.leaf DESC
     ), candidate AS (
-        SELECT o.* FROM audit.live_object o WHERE of_application IS NULL AND o.cluster = of_cluster
+        SELECT o.* FROM audit.live_object o WHERE of_application IS NULL
         UNION ALL
         SELECT o.* FROM audit.live_object o
-        WHERE of_application IS NOT NULL AND o.cluster = of_cluster
+        WHERE of_application IS NOT NULL
             AND o.object_id IN (SELECT v.object_id FROM audit.object_version v WHERE v.application = of_application)
     )
     SELECT o.object_group, o.kind, o.namespace, o.name, v.cluster, v.application, v.uid, v.api_version,
         v.resource_version, v.generation, v.valid_from, v.observed_us, v.changed_us, v.leaf, v.digest, b.canonical
     FROM candidate o
+    LEFT JOIN meant m ON m.cluster = o.cluster
     CROSS JOIN LATERAL (
         SELECT * FROM audit.object_version p
         WHERE p.object_id = o.object_id AND p.valid_from <= at_us AND p.leaf < before_leaf
@@ -68,9 +70,10 @@ RETURNS TABLE (
     ) v
     LEFT JOIN audit.body b ON b.digest = v.digest
     WHERE NOT v.gone
+        AND (of_cluster IS NULL OR o.cluster = of_cluster)
         AND (of_application IS NULL OR v.application = of_application)
-        AND o.cluster_uid = coalesce((SELECT uid FROM meant), o.cluster_uid)
-    ORDER BY o.object_group, o.kind, o.namespace, o.name
+        AND o.cluster_uid = coalesce(m.uid, o.cluster_uid)
+    ORDER BY o.cluster, o.object_group, o.kind, o.namespace, o.name
 $$;
 
 CREATE VIEW audit.commits AS

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from decklog.model import errors
 
@@ -33,12 +33,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: FastAPI, listener: socket.socket, *, stop: asyncio.Event, drain_seconds: int = 5) -> None:
+async def serve(app: ASGIApp, listener: socket.socket, *, stop: asyncio.Event, drain_seconds: int = 5) -> None:
     """Serve until `stop` is set, then finish the requests in flight within the drain and return."""
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nobody in between is trusted to say who asks
         lifespan="off",
         timeout_graceful_shutdown=drain_seconds,
         server_header=False,

@@ -473,6 +473,19 @@ class Access(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker(Row):
+    """A service, and when it last said something."""
+
+    TABLE: ClassVar[str] = "speaker"
+    KEY: ClassVar[tuple[str, ...]] = ("service",)
+    KEPT: ClassVar[bool] = False
+    service: str
+    events: int
+    last_leaf: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unplaced(Row):
     """A leaf that a fold could not place, and why. The ledger holds it all the same."""
 
@@ -504,5 +517,6 @@ ALL: tuple[type[Row], ...] = (
     Refusal,
     Moment,
     Access,
+    Speaker,
     Unplaced,
 )

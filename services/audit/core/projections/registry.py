@@ -1,7 +1,18 @@
 """Every projection, in the order in which they see a leaf: what counts objects comes after what declares them."""
 
 from services.audit.core.folding import Projection
-from services.audit.core.projections import access, applications, drift, fleet, git, objects, syncs, timeline, versions
+from services.audit.core.projections import (
+    access,
+    applications,
+    drift,
+    fleet,
+    git,
+    objects,
+    speakers,
+    syncs,
+    timeline,
+    versions,
+)
 
 ALL: tuple[Projection, ...] = (
     git.PROJECTION,
@@ -12,5 +23,6 @@ ALL: tuple[Projection, ...] = (
     drift.PROJECTION,
     versions.PROJECTION,
     access.PROJECTION,
+    speakers.PROJECTION,
     timeline.PROJECTION,
 )

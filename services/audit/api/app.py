@@ -1,0 +1,64 @@
+"""The application: routers, errors, and the door around it all."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import Match
+from starlette.types import ASGIApp, Scope
+
+from services.audit.api import (
+    applications,
+    commands,
+    door,
+    drift,
+    events,
+    outcome,
+    problems,
+    state,
+    status,
+    stream,
+    timeline,
+)
+from services.audit.api.context import Context
+
+PREFIX = "/api/v1"
+ROUTERS = (
+    applications.router,
+    commands.router,
+    timeline.router,
+    stream.router,
+    drift.router,
+    state.router,
+    outcome.router,
+    events.router,
+    status.router,
+)
+
+
+def make(context: Context, lock: door.Lock, pages: APIRouter, mount: Callable[[FastAPI], None]) -> ASGIApp:
+    """The API and the page, behind the door."""
+    app = FastAPI(
+        title="Decklog",
+        version="1",
+        description="What was ordered, what happened, who was on watch: the record of a GitOps installation.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(pages, include_in_schema=False)
+    mount(app)
+    return door.Door(app, lock=lock, refused=context.refused, route_of=lambda scope: _template(app, scope))
+
+
+def _template(app: FastAPI, scope: Scope) -> str:
+    """The template of the route that a request would take; never the raw path, which may hold anything."""
+    for route in app.routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            return str(getattr(route, "path", "(unknown)"))
+    return "(unknown)"

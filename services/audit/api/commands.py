@@ -1,0 +1,136 @@
+"""Commands: what a caller wants becomes an event, or is refused with a reason. Nothing is half done."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from decklog.events.v1 import control_pb2, fleet_pb2, subject_pb2
+from decklog.model import errors
+from decklog.runtime import emitter
+from services.audit.api import answering, context, models, problems, statements
+from services.audit.api.context import Actor, Given
+from services.audit.core import declaring
+
+router = APIRouter(tags=["commands"])
+
+FOLLOW_SECONDS = 2.0
+"""After a declaration is acknowledged, its answer waits this long for our own fold of the fleet to have it."""
+
+Name = Annotated[str, Path(max_length=253)]
+Reason = Annotated[str, Query(max_length=1000)]
+
+
+@router.post("/applications", status_code=202, response_model=models.Accepted)
+async def create_application(given: Given, actor: Actor, asked: models.CreateApplication) -> Response:
+    """Declare an application; with `repo`, reuse the source of that repository or declare one."""
+    by = _author(given, actor, asked.reason)
+    messages = _decided(lambda: declaring.create(_fleet(given), asked.name, asked.spec, asked.repo, by))
+    return await _declare(given, messages)
+
+
+@router.put("/applications/{name}", status_code=202, response_model=models.Accepted)
+async def change_application(given: Given, actor: Actor, name: Name, asked: models.ChangeApplication) -> Response:
+    """Change an application that was declared through the API."""
+    by = _author(given, actor, asked.reason)
+    return await _declare(given, _decided(lambda: declaring.change(_fleet(given), name, asked.spec, by)))
+
+
+@router.delete("/applications/{name}", status_code=202, response_model=models.Accepted)
+async def delete_application(
+    given: Given,
+    actor: Actor,
+    name: Name,
+    objects: Annotated[declaring.Objects, Query(description="what becomes of its objects in the cluster")],
+    reason: Reason = "",
+) -> Response:
+    """Remove an application's declaration, and say what becomes of its objects: `cascade` or `keep`."""
+    by = _author(given, actor, reason)
+    return await _declare(given, _decided(lambda: declaring.remove(_fleet(given), name, objects, by)))
+
+
+@router.post("/applications/{name}/sync", status_code=202, response_model=models.Accepted)
+async def request_sync(given: Given, actor: Actor, name: Name, asked: models.RequestSync) -> Response:
+    """Ask for a sync now, whatever the mode."""
+    spec = _fleet(given).application(name)
+    if spec is None:
+        raise problems.not_found("application", name)
+    commit = await _commit(given, spec.source, asked.commit) if asked.commit else ""
+    message = control_pb2.SyncRequested(
+        application=subject_pb2.ApplicationRef(cluster=spec.dest_cluster, application=name),
+        actor=subject_pb2.Actor(id=actor, kind=subject_pb2.ACTOR_KIND_PRINCIPAL),
+        reason=asked.reason,
+        commit=commit,
+        prune=asked.prune,
+        dry_run=asked.dry_run,
+    )
+    scope = f"{spec.dest_cluster}/{name}"
+    (said,) = await _say(given, [emitter.Emission(message=message, key=scope, subject=scope, name=spec.dest_cluster)])
+    return _accepted(said)
+
+
+def _fleet(given: context.Context) -> declaring.Fleet:
+    """The fleet, once all of it is known: before that, precedence could not be decided."""
+    if not given.fleet.ready:
+        raise errors.Transient(
+            "the fleet is not known yet",
+            where="fleet topic",
+            hint="Try again in a moment; /readyz says what is awaited",
+        )
+    return given.fleet.current
+
+
+def _author(given: context.Context, actor: str, reason: str) -> declaring.Author:
+    return declaring.Author(actor=actor, reason=reason, request_id=given.entropy(8).hex())
+
+
+def _decided(decide: declaring.Decision) -> list[declaring.Message]:
+    try:
+        return decide()
+    except declaring.Refusal as refusal:
+        raise problems.Problem(refusal.status, refusal.reason, refusal.detail, hint=refusal.hint) from refusal
+
+
+async def _commit(given: context.Context, source: str, prefix: str) -> str:
+    """The whole id of a commit that was observed in the source."""
+    found = await given.database.fetch(statements.COMMITS_LIKE, source, prefix)
+    if not found:
+        raise problems.not_found(f"commit of {source}", prefix)
+    if len(found) > 1 and found[0]["commit"] != prefix:
+        raise problems.Problem(
+            409, "AmbiguousCommit", f"more than one commit begins with {prefix}", hint="Give more of it"
+        )
+    return str(found[0]["commit"])
+
+
+async def _declare(given: context.Context, messages: list[declaring.Message]) -> Response:
+    """All in one go and in order; the answer names the last, which is what was asked for."""
+    emissions = [_emission(message) for message in messages]
+    said = (await _say(given, emissions))[-1]
+    await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
+    return _accepted(said)
+
+
+def _emission(message: declaring.Message) -> emitter.Emission:
+    kind = "source" if isinstance(message, fleet_pb2.SourceDeclared) else "application"
+    key = f"{kind}/{message.name}"
+    return emitter.Emission(message=message, key=key, subject=key, name="api")
+
+
+async def _say(given: context.Context, emissions: list[emitter.Emission]) -> list[emitter.Said]:
+    """One attempt within the producer's delivery time: a caller is told the truth instead of being kept waiting."""
+    try:
+        return await given.voice.deliver([given.voice.seal(emission) for emission in emissions])
+    except errors.Transient as error:
+        raise problems.Problem(
+            503,
+            "NotRecorded",
+            f"Kafka did not acknowledge the event: {error.problem}",
+            where=error.where,
+            hint="Try again; should it have been recorded all the same, the timeline will show it",
+        ) from error
+
+
+def _accepted(said: emitter.Said) -> Response:
+    topic, partition, offset = said.at
+    coordinates = {"topic": topic, "partition": partition, "offset": offset}
+    return answering.json({"event_id": said.event.id, "coordinates": coordinates}, status=202)

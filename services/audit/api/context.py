@@ -1,0 +1,85 @@
+"""What the endpoints work with, made once and given to the application."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from decklog.ports import clock, stream
+from decklog.runtime import emitter, ops
+from services.audit.api import database, fleet, problems, sessions, statements, watermark
+from services.audit.api.door import ACTOR
+from services.audit.core.denials import Denial
+
+AFTER_SECONDS = 10.0
+"""How long a read waits for the event it is to come after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything an endpoint may use."""
+
+    database: database.Database
+    watermark: watermark.Watermark
+    fleet: fleet.FleetView
+    voice: emitter.Emitter
+    positions: stream.Reader
+    """Asked for end offsets only."""
+    sessions: sessions.Sessions
+    refused: Callable[[Denial], None]
+    readiness: ops.Readiness
+    stopping: asyncio.Event
+    """Set when the service stops: streams would otherwise outlive any drain."""
+    time: clock.Clock
+    entropy: Callable[[int], bytes]
+
+
+def of(request: Request) -> Context:
+    """The context of the application that serves the request."""
+    context: Context = request.app.state.context
+    return context
+
+
+def actor_of(request: Request) -> str:
+    """The subject that the door let in."""
+    return str(request.scope[ACTOR])
+
+
+async def leaf_of(context: Context, event_id: str, seconds: float) -> int | None:
+    """The leaf of an event once it is projected; None if it is not within the time."""
+    deadline = context.time.monotonic() + seconds
+    while True:
+        seen = context.watermark.next_leaf
+        leaf = await context.database.value(statements.LEAF_OF_ID, event_id)
+        left = deadline - context.time.monotonic()
+        if leaf is not None:
+            return int(leaf) if await context.watermark.beyond(leaf, max(left, 0.001)) else None
+        if left <= 0 or not await context.watermark.beyond(seen, left):
+            return None
+
+
+async def caught_up(
+    request: Request,
+    after: Annotated[
+        str | None,
+        Query(
+            description="id of an event that the answer must already reflect",
+            pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        ),
+    ] = None,
+) -> None:
+    """Hold a read until the given event is projected."""
+    if after is None or await leaf_of(of(request), after, AFTER_SECONDS) is not None:
+        return
+    raise problems.Problem(
+        504,
+        "NotProjectedYet",
+        f"event {after} is not in the projections after {AFTER_SECONDS:.0f} s",
+        hint="Ask again; `decklog status` says how far the ledger and its projections are behind Kafka",
+    )
+
+
+Given = Annotated[Context, Depends(of)]
+Actor = Annotated[str, Depends(actor_of)]

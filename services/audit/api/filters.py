@@ -1,0 +1,59 @@
+"""What timeline, stream and drift may be filtered by: parsed at the edge, turned into conditions in one place."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from services.audit.api import context, problems, statements
+from services.audit.core import moments
+
+Name = Annotated[str | None, Query(max_length=1000)]
+Moment = Annotated[str | None, Query(max_length=64, description="RFC 3339, or microseconds since 1970")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Only lines of this application, object, actor, cluster, kind; None = any."""
+
+    app: str | None
+    object: str | None
+    actor: str | None
+    cluster: str | None
+    kind: str | None
+
+    def apply(self, query: statements.Query) -> statements.Query:
+        """Add the conditions to a query on the timeline."""
+        return (
+            query.where("application = {}", self.app)
+            .where("object = {}", self.object)
+            .where("actor = {}", self.actor)
+            .where("cluster = {}", self.cluster)
+            .where("kind = {}", self.kind)
+        )
+
+
+def of(app: Name = None, object: Name = None, actor: Name = None, cluster: Name = None, kind: Name = None) -> Filter:  # noqa: A002 (the parameter's name in the API)
+    """The filter of a request. NUL is in no text of the database, so nothing can match it."""
+    values = {"app": app, "object": object, "actor": actor, "cluster": cluster, "kind": kind}
+    return Filter(**{name: None if value is None else value.replace("\0", "\ufffd") for name, value in values.items()})
+
+
+def moment(text: str | None, where: str) -> int | None:
+    """Microseconds of a moment, or a 422 that says how to write one."""
+    if text is None:
+        return None
+    try:
+        return moments.parse(text)
+    except moments.NotAMoment as error:
+        raise problems.Problem(
+            422, "NotAMoment", f"{where}: {error}", hint="The CLI also takes -1h and '10m ago'"
+        ) from error
+
+
+async def leaves_until(given: context.Context, moment_us: int | None) -> int | None:
+    """How many leaves were recorded up to a moment."""
+    return None if moment_us is None else int(await given.database.value(statements.LEAVES_UNTIL, moment_us))
+
+
+Filtered = Annotated[Filter, Depends(of)]

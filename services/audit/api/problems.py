@@ -1,0 +1,114 @@
+"""Errors as RFC 9457 problem details: what happened (`detail`), where (`where`), what to do next (`hint`)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from decklog.model import errors
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "https://decklog.dev/problems/"
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for."""
+
+    def __init__(self, status: int, reason: str, detail: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.hint = hint
+        self.where = where
+
+
+class Details(BaseModel):
+    """The shape of every error."""
+
+    type: str
+    title: str
+    status: int
+    reason: str
+    detail: str
+    where: str
+    hint: str
+    errors: list[dict[str, Any]] | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Details, "content": {MEDIA_TYPE: {}}, "description": HTTPStatus(status).phrase}
+    for status in (400, 401, 403, 404, 409, 422, 503, 504)
+}
+"""For OpenAPI: what any endpoint may answer besides its own."""
+
+
+def not_found(kind: str, name: str) -> Problem:
+    """There is no such thing."""
+    return Problem(
+        404, "NotFound", f"there is no {kind} {name!r}", hint=f"List what there is, or check the {kind}'s name"
+    )
+
+
+def response(problem: Problem, *, where: str, extra: Mapping[str, Any] | None = None) -> Response:
+    """The answer to send."""
+    body = {
+        "type": TYPE + problem.reason,
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "reason": problem.reason,
+        "detail": problem.detail,
+        "where": problem.where or where,
+        "hint": problem.hint,
+        **(extra or {}),
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    headers |= {"Retry-After": "1"} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error so."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(errors.DecklogError, _ours)
+
+
+def _where(request: Request) -> str:
+    return f"{request.method} {request.url.path}"
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 (registered for it)
+    return response(error, where=_where(request))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    wrong = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    problem = Problem(422, "InvalidRequest", "the request does not fit the API", hint="Correct what `errors` names")
+    return response(problem, where=_where(request), extra={"errors": wrong})
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    hints = {404: "See /api/v1/openapi.json for what there is", 405: "See /api/v1/openapi.json for the methods"}
+    reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
+    problem = Problem(error.status_code, reason, str(error.detail), hint=hints.get(error.status_code, ""))
+    answer = response(problem, where=_where(request))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    """Bad weather is 503: nothing was changed, or it is said that nobody can know."""
+    assert isinstance(error, errors.DecklogError)  # noqa: S101
+    status = 503 if isinstance(error, errors.Transient) else 422 if isinstance(error, errors.Refused) else 500
+    problem = Problem(status, type(error).__name__, error.problem, hint=error.hint, where=error.where)
+    return response(problem, where=_where(request))

@@ -1,0 +1,147 @@
+"""SQL of the API: named, commented; columns come from the row classes, so an answer's fields are a row's fields."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from services.audit.core import rows
+
+
+def columns(row: type[rows.Row], *, without: Iterable[str] = ()) -> str:
+    """The columns of a row class for an answer: ranks are how folds compare, and no one else's business."""
+    left_out = set(without)
+    names = (field.name for field in fields(row) if field.name not in left_out and not field.name.endswith("_rank"))
+    return ", ".join(f'"{name}"' for name in names)
+
+
+_APPLICATION = columns(rows.Application)
+_MOMENT = columns(rows.Moment)
+_EPISODE = columns(rows.DriftEpisode)
+
+# Together with the failure of the source, which keeps an application from getting further.
+APPLICATIONS = f"""
+SELECT {_APPLICATION},
+    (SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source') AS source_failure
+FROM audit.application a WHERE declared ORDER BY name
+"""  # noqa: S608
+
+APPLICATION = f"""
+SELECT {_APPLICATION},
+    (SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source') AS source_failure
+FROM audit.application a WHERE name = $1 AND declared
+"""  # noqa: S608
+
+# What needs attention first.
+APPLICATION_OBJECTS = f"""
+SELECT {columns(rows.ApplicationObject)} FROM audit.application_object
+WHERE cluster = $1 AND application = $2
+ORDER BY verdict IN ('in_sync', ''), health IN ('healthy', ''), object
+"""  # noqa: S608
+
+SYNCS = f"""
+SELECT {columns(rows.Sync)} FROM audit.sync WHERE application = $1
+ORDER BY coalesce(started_leaf, finished_leaf) DESC LIMIT $2
+"""  # noqa: S608
+
+SYNC = f"SELECT {columns(rows.Sync)} FROM audit.sync WHERE sync_id = $1"  # noqa: S608
+
+SYNC_OBJECTS = f"SELECT {columns(rows.SyncObject)} FROM audit.sync_object WHERE sync_id = $1 ORDER BY leaf"  # noqa: S608
+
+CLUSTERS = f"SELECT {columns(rows.Cluster)} FROM audit.cluster WHERE declared ORDER BY name"  # noqa: S608
+
+SOURCES = f"SELECT {columns(rows.Source)} FROM audit.source WHERE declared ORDER BY name"  # noqa: S608
+
+REFUSALS = f"SELECT {columns(rows.Refusal)} FROM audit.refusal ORDER BY leaf DESC LIMIT 50"  # noqa: S608
+
+EPISODE = f"SELECT {_EPISODE} FROM audit.drift_episode WHERE episode = $1"  # noqa: S608
+
+OBSERVATIONS = f"""
+SELECT {columns(rows.DriftObservation)} FROM audit.drift_observation WHERE episode = $1 ORDER BY leaf DESC LIMIT 100
+"""  # noqa: S608
+
+MOMENTS_AFTER = f"""
+SELECT {_MOMENT} FROM audit.timeline WHERE leaf > $1 AND leaf < $2 AND {{conditions}} ORDER BY leaf LIMIT $3
+"""  # noqa: S608
+
+STATE = """
+SELECT object_group || '/' || kind || '/' || namespace || '/' || name AS object, cluster, application, uid, api_version,
+    resource_version, generation, valid_from, observed_us, changed_us, leaf, digest, canonical
+FROM audit.state_at($1, $2, $3, $4)
+"""
+
+LEAVES_UNTIL = "SELECT audit.leaves_until($1)"
+
+KNOWN_APPLICATION = "SELECT EXISTS (SELECT FROM audit.application WHERE name = $1)"
+KNOWN_CLUSTER = "SELECT EXISTS (SELECT FROM audit.cluster WHERE name = $1)"
+
+# Ids are compared as numbers, so that a prefix is a range of the index.
+LEAVES_OF_IDS = (
+    "SELECT DISTINCT ON (id) id, leaf FROM ledger.dedup WHERE id BETWEEN $1 AND $2 ORDER BY id, leaf LIMIT 2"
+)
+
+LEAF_OF_ID = "SELECT min(leaf) FROM ledger.dedup WHERE id = $1"
+
+ENTRY = """
+SELECT e.leaf, e.receipt, e.hash, e.recorded_at, p.value, p.headers
+FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf = $1
+"""
+
+POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
+
+RUNGS = """
+SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced) AS unplaced
+FROM ledger.head h, audit.cursor c
+"""
+
+SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608
+
+COMMITS_LIKE = """
+SELECT commit FROM audit.commit WHERE source = $1 AND commit >= $2 AND commit < $2 || 'g' ORDER BY commit LIMIT 2
+"""
+
+# The sync that answers a command: the one it caused, else the newest that started after it.
+SYNC_AFTER = f"""
+SELECT {columns(rows.Sync)} FROM audit.sync
+WHERE application = $1 AND NOT dry_run AND (cause = $2 OR ($3::bigint IS NOT NULL AND started_leaf > $3))
+ORDER BY cause = $2 DESC, started_leaf DESC LIMIT 1
+"""  # noqa: S608
+
+SYNC_CAUSED = f"SELECT {columns(rows.Sync)} FROM audit.sync WHERE cause = $1 ORDER BY started_leaf DESC LIMIT 1"  # noqa: S608
+
+
+class Query:
+    """A statement put together from fixed parts; values only ever travel as parameters."""
+
+    def __init__(self, head: str, *values: Any) -> None:
+        self._head = head
+        self._conditions: list[str] = ["true"]
+        self.values: list[Any] = list(values)
+
+    def where(self, condition: str, value: Any) -> "Query":
+        """Add a condition on one value, written `{}` in it; None adds none."""
+        if value is not None:
+            self.values.append(value)
+            self._conditions.append(condition.format(f"${len(self.values)}"))
+        return self
+
+    def text(self, tail: str = "") -> str:
+        """The whole statement; `{conditions}` of the head is filled in, or a WHERE added."""
+        joined = " AND ".join(self._conditions)
+        if "{conditions}" in self._head:
+            return self._head.replace("{conditions}", joined)
+        return f"{self._head} WHERE {joined} {tail}"
+
+
+def timeline() -> Query:
+    """Lines of the timeline."""
+    return Query(f"SELECT {_MOMENT} FROM audit.timeline")  # noqa: S608
+
+
+def episodes() -> Query:
+    """Episodes of drift."""
+    return Query(f"SELECT {_EPISODE} FROM audit.drift_episode")  # noqa: S608
+
+
+def moments_after(leaf: int, before: int, limit: int) -> Query:
+    """Lines of the timeline between two leaves, oldest first."""
+    return Query(MOMENTS_AFTER, leaf, before, limit)

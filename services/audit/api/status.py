@@ -1,0 +1,54 @@
+"""Is the record complete and up to date? Each rung of the ladder, and what it is behind the one before."""
+
+import asyncio
+from collections import Counter
+
+from fastapi import APIRouter, Response
+
+from decklog.model import errors
+from decklog.ports import stream
+from services.audit.api import answering, context, models, statements
+from services.audit.api.context import Given
+
+router = APIRouter(tags=["operation"])
+
+KAFKA_SECONDS = 3.0
+
+
+@router.get("/status", responses={200: {"model": models.Status}})
+async def get_status(given: Given) -> Response:
+    """How far the ledger is behind Kafka and the projections behind the ledger; when each service last spoke."""
+    head = await given.database.row(statements.RUNGS)
+    assert head is not None  # noqa: S101 (the migration puts both rows there)
+    lag, waiting = await _lag(given)
+    speakers = await given.database.fetch(statements.SPEAKERS)
+    return answering.json(
+        {
+            "rungs": [
+                {"name": "sequenced", "size": head["size"], "behind": sum(lag.values())},
+                {"name": "projected", "size": head["next_leaf"], "behind": head["size"] - head["next_leaf"]},
+            ],
+            "topics": [{"topic": topic, "behind": behind} for topic, behind in sorted(lag.items())],
+            "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
+            "unplaced": head["unplaced"],
+            "waiting": {**given.readiness.reasons, **waiting},
+        }
+    )
+
+
+_SPOKEN = ("events", "last_leaf", "last_us")
+
+
+async def _lag(given: context.Context) -> tuple[Counter[str], dict[str, str]]:
+    """Records per topic that are not sequenced yet; empty, with the reason, where Kafka does not say."""
+    positions = await given.database.fetch(statements.POSITIONS)
+    known = {stream.TopicPartition(one["topic"], one["partition"]): one["next_offset"] for one in positions}
+    try:
+        async with asyncio.timeout(KAFKA_SECONDS):
+            ends = await given.positions.end_offsets(list(known)) if known else {}
+    except (errors.DecklogError, TimeoutError) as error:
+        return Counter(), {"kafka": str(error) or "it does not answer"}
+    behind: Counter[str] = Counter()
+    for where, end in ends.items():
+        behind[where.topic] += max(0, end - known[where])
+    return behind, {}

@@ -1,0 +1,72 @@
+"""How far the projections are, for whoever waits for a leaf to appear in them."""
+
+import asyncio
+
+from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors
+from decklog.ports import clock
+from decklog.runtime import backoff, ops
+from services.audit.projector import projecting, statements
+
+CHANNEL = "decklog_projected"
+LOOK_SECONDS = 5.0
+"""A notification that got lost costs at most this."""
+
+
+class Watermark:
+    """The next leaf to be projected, as Postgres last said."""
+
+    def __init__(self, uri: str, *, time: clock.Clock, readiness: ops.Readiness) -> None:
+        self._uri = uri
+        self._time = time
+        self._readiness = readiness
+        self._moved = asyncio.Condition()
+        self.next_leaf = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until `stop`, through bad weather."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                await self._listen(stop)
+                attempt = 0
+            except errors.Transient as error:
+                attempt += 1
+                self._readiness.waiting("postgres", str(error))
+                await self._time.sleep(backoff.delay(backoff.CONNECTION, attempt, 0.0))
+
+    async def beyond(self, leaf: int, seconds: float) -> bool:
+        """True once that leaf is projected; False if it is not within the time."""
+        try:
+            async with asyncio.timeout(seconds), self._moved:
+                await self._moved.wait_for(lambda: self.next_leaf > leaf)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        connection = await postgres.connect(self._uri, "decklog watermark")
+        woken = asyncio.Event()
+        try:
+            with failures.translated("watermark"):
+                await connection.add_listener(CHANNEL, lambda *_: woken.set())
+            while not stop.is_set():
+                woken.clear()
+                await self._set(await projecting.cursor(connection, statements.LIVE))
+                self._readiness.works("postgres")
+                await _either(woken, stop, LOOK_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _set(self, next_leaf: int) -> None:
+        async with self._moved:
+            self.next_leaf = next_leaf
+            self._moved.notify_all()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    tasks = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,36 @@
+"""The services' last words: whoever was silent for long may be down."""
+
+from collections.abc import Iterable, Iterator
+
+from services.audit.core import rows
+from services.audit.core.folding import Projection
+from services.audit.core.leaf import Leaf
+from services.audit.core.view import AnyNeed, Need, View
+
+
+def needs(leaf: Leaf) -> Iterable[AnyNeed]:
+    """The row of the service that speaks."""
+    service = _service(leaf)
+    return [Need(rows.Speaker, (service,))] if service else []
+
+
+def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
+    """Count the event, and keep the newest time said."""
+    service = _service(leaf)
+    if service:
+        known = view.get(rows.Speaker, service)
+        yield rows.Speaker(
+            service=service,
+            events=(known.events if known else 0) + 1,
+            last_leaf=leaf.index,
+            last_us=max(leaf.time_us, known.last_us if known else leaf.time_us),
+        )
+
+
+def _service(leaf: Leaf) -> str:
+    """`reconcile` of `/decklog/<installation>/reconcile/<cluster>`; empty for a source that is not of that form."""
+    parts = leaf.source.split("/")
+    return parts[3] if leaf.kind == "event" and len(parts) >= 5 and parts[1] == "decklog" else ""
+
+
+PROJECTION = Projection("speaker", needs, fold)

@@ -1,0 +1,128 @@
+"""The page's routes: HTML from the same statements that the API answers with."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.audit.api import context, door, sessions, statements
+from services.audit.api.context import Given
+from services.audit.core.denials import Denial
+from services.audit.page import wording
+
+FOLDER = Path(__file__).parent
+LINES = 60
+SYNCS = 10
+
+router = APIRouter()
+
+_templates = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters.update(
+    iso=wording.iso,
+    short=wording.short,
+    tone=wording.tone,
+    label=wording.label,
+    display=wording.display,
+    step=wording.step,
+)
+_templates.globals.update(ago=wording.ago, troubles=wording.troubles)
+
+
+def mount(app: FastAPI) -> None:
+    """Serve the page's script and style beside it."""
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+
+
+@router.get("/", response_class=HTMLResponse)
+async def index(given: Given) -> Response:
+    """All applications, and what happens."""
+    values = await _applications(given)
+    return _page("index.html", given, **values, **await _timeline(given))
+
+
+@router.get("/fragments/applications", response_class=HTMLResponse)
+async def applications_fragment(given: Given) -> Response:
+    """The table of applications alone, to replace the one shown."""
+    return _page("_applications.html", given, **await _applications(given))
+
+
+@router.get("/applications/{name}", response_class=HTMLResponse)
+async def application(given: Given, name: str) -> Response:
+    """One application: objects, drift, syncs, and what happened to it."""
+    values = await _application(given, name)
+    status = 404 if values["application"] is None else 200
+    return _page("application.html", given, status=status, **values, **await _timeline(given, app=name))
+
+
+@router.get("/fragments/applications/{name}", response_class=HTMLResponse)
+async def application_fragment(given: Given, name: str) -> Response:
+    """The application's part of its page, to replace the one shown."""
+    return _page("_application.html", given, **await _application(given, name))
+
+
+@router.get("/login", response_class=HTMLResponse)
+async def login(request: Request, given: Given, code: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Exchange the one-time code for a session."""
+    if not code:
+        return _page("login.html", given, refusal="")
+    session = given.sessions.login(code)
+    if isinstance(session, sessions.Refusal):
+        given.refused(Denial(reason=session.value, peer=door.peer(request.scope)))
+        return _page("login.html", given, status=403, refusal=session.value)
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(
+        sessions.COOKIE, session, max_age=sessions.LIFE_SECONDS, httponly=True, samesite="strict", path="/"
+    )
+    return answer
+
+
+async def _applications(given: context.Context) -> dict[str, Any]:
+    return {
+        "applications": await given.database.fetch(statements.APPLICATIONS),
+        "refusals": await given.database.fetch(statements.REFUSALS),
+    }
+
+
+async def _application(given: context.Context, name: str) -> dict[str, Any]:
+    found = await given.database.row(statements.APPLICATION, name)
+    if found is None:
+        return {"name": name, "application": None, "objects": [], "drifts": [], "syncs": []}
+    open_drifts = (
+        statements.episodes()
+        .where("application = {}", name)
+        .where("cluster = {}", found["cluster"])
+        .where("resolved_leaf IS NULL ORDER BY opened_leaf DESC LIMIT {}", 50)
+    )
+    return {
+        "name": name,
+        "application": found,
+        "objects": await given.database.fetch(statements.APPLICATION_OBJECTS, found["cluster"], name),
+        "drifts": await given.database.fetch(open_drifts.text(), *open_drifts.values),
+        "syncs": await given.database.fetch(statements.SYNCS, name, SYNCS),
+    }
+
+
+async def _timeline(given: context.Context, app: str | None = None) -> dict[str, Any]:
+    """The newest lines, and the leaf behind which the stream goes on."""
+    upto = given.watermark.next_leaf
+    query = (
+        statements.timeline()
+        .where("leaf < {}", upto)
+        .where("application = {}", app)
+        .where("true ORDER BY leaf DESC LIMIT {}", LINES)
+    )
+    return {"moments": await given.database.fetch(query.text(), *query.values), "leaf": upto - 1, "scope": app or ""}
+
+
+def _page(template: str, given: context.Context, status: int = 200, **values: Any) -> Response:
+    text = _templates.get_template(template).render(now=given.time.now_us(), **values)
+    return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})

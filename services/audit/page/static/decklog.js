@@ -1,0 +1,107 @@
+// Keeps the page live: new lines of the timeline as they are recorded, the part beside it when something changed.
+"use strict";
+
+const MOST_LINES = 200;
+const PART_DELAY = 400;
+
+function ago(us, now) {
+  const seconds = (now - us) / 1e6;
+  const size = Math.abs(seconds);
+  if (size < 1) return "now";
+  const [unit, name] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([unit]) => size >= unit);
+  const text = `${Math.round(size / unit)} ${name}`;
+  return seconds > 0 ? `${text} ago` : `in ${text}`;
+}
+
+function refreshTimes(root) {
+  const now = Date.now() * 1000;
+  for (const time of root.querySelectorAll("time[data-us]")) time.textContent = ago(Number(time.dataset.us), now);
+}
+
+function setTime(time, us) {
+  const moment = new Date(us / 1000);
+  time.dataset.us = us;
+  if (!Number.isNaN(moment.getTime())) time.dateTime = time.title = moment.toISOString();
+  time.textContent = ago(us, Date.now() * 1000);
+}
+
+function line(template, moment, scoped) {
+  const item = template.content.firstElementChild.cloneNode(true);
+  item.classList.add(moment.level, "new");
+  item.dataset.leaf = moment.leaf;
+  setTime(item.querySelector("time"), moment.time_us);
+  item.querySelector(".kind").textContent = moment.kind;
+  item.querySelector(".summary").textContent = moment.summary;
+  item.querySelector(".actor").textContent = moment.actor ? `by ${moment.actor}` : "";
+  const link = item.querySelector("a");
+  if (scoped || !moment.application) {
+    link.replaceWith(scoped ? "" : moment.source);
+  } else {
+    link.textContent = moment.application;
+    link.href = `/applications/${encodeURIComponent(moment.application)}`;
+  }
+  return item;
+}
+
+function partRefresher(part) {
+  let waiting = false, loading = false, again = false;
+  async function load() {
+    waiting = false;
+    if (loading) { again = true; return; }
+    loading = true;
+    try {
+      const answer = await fetch(part.dataset.src, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (answer.ok) { part.innerHTML = await answer.text(); refreshTimes(part); }
+    } catch { /* the stream says that the server is away, and asks again when it is back */ }
+    loading = false;
+    if (again) { again = false; soon(); }
+  }
+  function soon() {
+    if (!waiting) { waiting = true; setTimeout(load, PART_DELAY); }
+  }
+  return soon;
+}
+
+function follow() {
+  const list = document.getElementById("timeline");
+  if (!list) return;
+  const template = document.getElementById("moment");
+  const state = document.getElementById("live");
+  const part = document.getElementById("part");
+  const refresh = part ? partRefresher(part) : () => {};
+  const scope = list.dataset.app;
+  let last = Number(list.dataset.leaf);
+  let lost = false;
+  const query = new URLSearchParams({ last_leaf: last });
+  if (scope) query.set("app", scope);
+  const stream = new EventSource(`/api/v1/stream?${query}`);
+  stream.onopen = () => {
+    state.hidden = false;
+    state.className = "live";
+    state.textContent = "Live";
+    if (lost) refresh();
+    lost = false;
+  };
+  stream.onerror = () => {
+    lost = true;
+    state.hidden = false;
+    state.className = "live lost";
+    const closed = stream.readyState === EventSource.CLOSED;
+    state.textContent = closed ? "No longer live: reload the page" : "Connection lost, trying again";
+  };
+  stream.onmessage = (event) => {
+    const moment = JSON.parse(event.data);
+    if (moment.leaf <= last) return;
+    last = moment.leaf;
+    document.getElementById("timeline-empty")?.remove();
+    list.prepend(line(template, moment, Boolean(scope)));
+    while (list.children.length > MOST_LINES) list.lastElementChild.remove();
+    refresh();
+  };
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  refreshTimes(document);
+  setInterval(() => refreshTimes(document), 10000);
+  follow();
+});

@@ -1,0 +1,103 @@
+"""How values look on the page: times, commits, words. Pure: the time is given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from decklog.model import objects, timestamps
+
+SECOND = 1_000_000
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+SYNC_WORDS: Mapping[str, str] = {
+    "in_sync": "In sync",
+    "drifted": "Drifted",
+    "behind": "Behind",
+    "unknown": "Unknown",
+    "off": "Off",
+}
+
+TONES: Mapping[str, str] = {
+    "in_sync": "good",
+    "healthy": "good",
+    "succeeded": "good",
+    "created": "good",
+    "configured": "good",
+    "resolved": "good",
+    "progressing": "busy",
+    "behind": "busy",
+    "running": "busy",
+    "suspended": "idle",
+    "off": "idle",
+    "pruned": "idle",
+    "skipped": "idle",
+    "drifted": "warn",
+    "modified": "warn",
+    "missing": "bad",
+    "extra": "warn",
+    "degraded": "bad",
+    "failed": "bad",
+    "aborted": "warn",
+}
+"""Colour follows meaning; what is not listed (unknown, not compared) is its own tone."""
+
+
+def ago(moment_us: int | None, now_us: int) -> str:
+    """`12 s ago`, `3 min ago`, `in 5 s` where clocks differ; empty for never."""
+    if moment_us is None:
+        return ""
+    seconds = (now_us - moment_us) / SECOND
+    if abs(seconds) < 1:
+        return "now"
+    size, unit = next((size, unit) for size, unit in _STEPS if abs(seconds) >= size)
+    text = f"{abs(seconds) / size:.0f} {unit}"
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+def iso(moment_us: int | None) -> str:
+    """RFC 3339, for `<time datetime>`; empty for never, or for what it cannot say."""
+    try:
+        return "" if moment_us is None else timestamps.format_us(moment_us)
+    except (ValueError, OverflowError):
+        return ""
+
+
+def short(commit: str) -> str:
+    """The beginning of a commit that people recognise."""
+    return commit[:8]
+
+
+def tone(word: str) -> str:
+    """The class of a word's badge."""
+    return TONES.get(word, "unknown")
+
+
+def label(word: str) -> str:
+    """A machine word for people: `in_sync` → `In sync`."""
+    return SYNC_WORDS.get(word) or word.replace("_", " ").capitalize() or "Not compared yet"
+
+
+def display(key: str) -> str:
+    """An object's key as kubectl would say it."""
+    try:
+        return objects.ObjectKey.parse(key).display
+    except ValueError:
+        return key
+
+
+def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Everything that failed and was not put right since, most basic first: source, rendering, claim, sync."""
+    failures = application["failures"] or {}
+    found = [("source", application.get("source_failure")), *((stage, failures.get(stage)) for stage in _STAGES)]
+    return [{"stage": stage, **failure} for stage, failure in found if failure]
+
+
+_STAGES = ("render", "claim", "sync")
+
+
+def step(change: Mapping[str, Any]) -> str:
+    """The value that a step of a JSON Patch writes, short enough for a line."""
+    if "value" not in change:
+        return ""
+    value = change["value"]
+    text = value if isinstance(value, str) else repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 120 else text[:119] + "…"

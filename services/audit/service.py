@@ -1,0 +1,150 @@
+"""Audit assembled: adapters made from settings, handed to the tasks, run and stopped together."""
+
+import asyncio
+
+import structlog
+
+from decklog.adapters import system
+from decklog.adapters.kafka import admin, connection, producer, reader
+from decklog.adapters.postgres import ledger, migrations
+from decklog.model import door as doors
+from decklog.model import errors
+from decklog.ports import clock
+from decklog.runtime import backoff, emitter, http, ops, process, settings
+from services.audit.api import app, context, database, denials, door, fleet, sessions, watermark
+from services.audit.page import routes
+from services.audit.projector import following
+from services.audit.sequencer import parts, sequencer
+from services.audit.settings import AuditSettings
+
+log = structlog.get_logger(__name__)
+
+COMMAND_SECONDS = 5.0
+"""How long a command waits for Kafka's acknowledgement before it is answered 503."""
+
+
+def make(told: settings.ServiceSettings) -> process.Serve:
+    """The service, ready to run. Raises Terminal for a token file that is missing or not private."""
+    if not isinstance(told, AuditSettings):
+        raise errors.Terminal("these are not audit's settings", where="services.audit")
+    return Audit(told).serve
+
+
+class Audit:
+    """One process: sequencer, projector and API."""
+
+    def __init__(self, told: AuditSettings) -> None:
+        self._told = told
+        self._time = system.SystemClock()
+        self._token = settings.read_secret(told.token_file)
+        self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet")
+        self._kafka = connection.Connection(bootstrap=told.kafka, client_id="decklog-audit")
+        self._bound = http.bind(told.http_host, told.http_port)
+        self._ops_bound = http.bind(told.ops_host, told.ops_port)
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Run all tasks until `stop`; streams end first, then the API, then projector and sequencer."""
+        voice_producer = producer.KafkaProducer(self._kafka, delivery_timeout=COMMAND_SECONDS)
+        given, counted = self._context(voice_producer, stop)
+        api = app.make(given, self._lock(given.sessions), routes.router, routes.mount)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                serving_ops = http.serve(ops.application("audit", self._readiness), self._ops_bound, stop=stop)
+                tasks.create_task(serving_ops, name="ops")
+                tasks.create_task(http.serve(api, self._bound, stop=stop), name="api")
+                tasks.create_task(counted.run(stop), name="denials")
+                tasks.create_task(given.fleet.run(stop), name="fleet")
+                if await self._migrated(stop):
+                    tasks.create_task(given.watermark.run(stop), name="watermark")
+                    tasks.create_task(self._projector().run(stop), name="projector")
+                    tasks.create_task(self._sequencer().run(stop), name="sequencer")
+        finally:
+            await given.database.close()
+            await given.positions.close()
+            await voice_producer.close()
+
+    def _lock(self, logged_in: sessions.Sessions) -> door.Lock:
+        hosts = doors.loopback_hosts(self._bound.getsockname()[1])
+        return door.Lock(token=self._token, hosts=hosts, sessions=logged_in)
+
+    def _context(self, sender: producer.KafkaProducer, stop: asyncio.Event) -> tuple[context.Context, denials.Denials]:
+        view = fleet.FleetView(
+            reader.KafkaReader(self._kafka),
+            prefix=self._told.topic_prefix,
+            time=self._time,
+            readiness=self._readiness,
+        )
+        voice = emitter.Emitter(
+            sender,
+            service="audit",
+            installation=lambda: view.installation,
+            prefix=self._told.topic_prefix,
+            time=self._time,
+            entropy=system.entropy,
+        )
+        counted = denials.Denials(voice, ready=lambda: view.ready, time=self._time)
+        given = context.Context(
+            database=database.Database(self._told.postgres),
+            watermark=watermark.Watermark(self._told.postgres, time=self._time, readiness=self._readiness),
+            fleet=view,
+            voice=voice,
+            positions=reader.KafkaReader(self._kafka),
+            sessions=sessions.Sessions(
+                self._told.login_code_file,
+                subject=doors.subject_of(self._token),
+                time=self._time,
+                entropy=system.entropy,
+            ),
+            refused=counted.count,
+            readiness=self._readiness,
+            stopping=stop,
+            time=self._time,
+            entropy=system.entropy,
+        )
+        return given, counted
+
+    def _projector(self) -> following.Projector:
+        return following.Projector(self._told.postgres, time=self._time, readiness=self._readiness)
+
+    def _sequencer(self) -> sequencer.Sequencer:
+        return sequencer.Sequencer(
+            parts.Parts(
+                prefix=self._told.topic_prefix,
+                connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres),
+                make_reader=lambda: reader.KafkaReader(self._kafka),
+                producer=producer.KafkaProducer(self._kafka),
+                topics=admin.KafkaTopics(self._kafka),
+                time=self._time,
+                entropy=system.entropy,
+                readiness=self._readiness,
+            )
+        )
+
+    async def _migrated(self, stop: asyncio.Event) -> bool:
+        """Wait for Postgres, then insist on this release's schema. Raises Terminal naming the command to run."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                await _check_schema(self._told.postgres)
+                return True
+            except errors.Transient as error:
+                attempt += 1
+                self._readiness.waiting("postgres", str(error))
+                log.warning("waits for Postgres", error=str(error), attempt=attempt)
+                await _pause(self._time, backoff.delay(backoff.CONNECTION, attempt, 0.0), stop)
+        return False
+
+
+async def _check_schema(uri: str) -> None:
+    opened = await ledger.connect(uri, "decklog audit")
+    try:
+        await migrations.check(opened)
+    finally:
+        opened.terminate()
+
+
+async def _pause(time: clock.Clock, seconds: float, stop: asyncio.Event) -> None:
+    waits = {asyncio.ensure_future(time.sleep(seconds)), asyncio.ensure_future(stop.wait())}
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
