@@ -19,6 +19,9 @@ PLACES = [
     manifest("Secret", data={"anything": ENCODED}),
     manifest("Secret", stringData={"anything": PLANTED}),
     manifest("ConfigMap", data={"db-password": PLANTED}),
+    manifest("ConfigMap", data={"db-password": {"nested": [PLANTED]}}),
+    manifest("ConfigMap", data={"nested": {"db-password": PLANTED}}),
+    manifest("Pod", spec={"params": [{"name": "db-password", "value": [PLANTED]}]}),
     manifest("ConfigMap", data={"url": f"postgres://shop:{PLANTED}@db/shop"}),
     manifest("Pod", spec={"containers": [{"name": "web", "env": [{"name": "API_TOKEN", "value": PLANTED}]}]}),
     {

@@ -128,17 +128,9 @@ def _secret(obj: objects.KubeObject, masker: _Masker | _Collector) -> objects.Ku
 
 
 def _config_map(obj: objects.KubeObject, masker: _Masker | _Collector) -> objects.KubeObject:
-    text = _at(obj, ("data",), lambda value: _entries(value, masker.text))
-    return _at(text, ("binaryData",), lambda value: _entries(value, masker.encoded))
-
-
-def _entries(value: Any, mask_one: _Mask) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: mask_one(entry) if _speaks_secret(name, entry) and not isinstance(entry, dict | list) else entry
-        for name, entry in value.items()
-    }
+    # An entry that is no text is refused by the API server, after it was rendered and recorded.
+    text = _at(obj, ("data",), lambda value: _below_secret_names(value, masker.text))
+    return _at(text, ("binaryData",), lambda value: _below_secret_names(value, masker.encoded))
 
 
 def _last_applied(obj: objects.KubeObject, mask_one: _Mask) -> objects.KubeObject:
@@ -161,9 +153,8 @@ def _named_pairs(value: Any, mask_one: _Mask) -> Any:
         return value
     walked = {name: _named_pairs(entry, mask_one) for name, entry in value.items()}
     name, literal = value.get("name"), value.get("value")
-    if isinstance(name, str) and not isinstance(literal, dict | list) and _speaks_secret(name, literal):
-        walked["value"] = mask_one(literal)
-        return walked if "value" in value else value
+    if "value" in value and isinstance(name, str) and _speaks_secret(name, literal):
+        walked["value"] = _leaves(literal, mask_one)
     return walked
 
 
