@@ -1,5 +1,6 @@
 """Topics on Kafka: described, created and corrected; never deleted."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -8,10 +9,11 @@ from aiokafka import errors as kafka
 from aiokafka.admin import config_resource
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures
+from decklog.adapters.kafka import failures, incarnations
 from decklog.model import topics
 
 _ALREADY_EXISTS = kafka.TopicAlreadyExistsError.errno
+_METADATA_PAUSE = 0.05
 _SET_ON_TOPIC = 1
 """`config_source` of a setting that stands on the topic itself (Kafka protocol, DescribeConfigs)."""
 
@@ -47,6 +49,12 @@ class KafkaTopics:
             for name, topic in present.items()
         }
 
+    async def incarnations(self, names: Collection[str]) -> Mapping[str, str]:
+        """See `stream.Topics.incarnations`."""
+        client = await self._started()
+        with failures.translated(self._connection.bootstrap):
+            return await incarnations.of(client._client, names)  # noqa: SLF001
+
     async def create(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
         """See `stream.Topics.create`."""
         client = await self._started()
@@ -56,6 +64,10 @@ class KafkaTopics:
             for _, code, *_ in response.topic_errors:
                 if code not in (0, _ALREADY_EXISTS):
                     raise kafka.for_code(code)(response.topic_errors)
+            # Kafka answers before the brokers know the topic: wait until it can be described.
+            async with asyncio.timeout(self._connection.request_timeout):
+                while not await self.incarnations([name]):  # noqa: ASYNC110 - the broker tells nobody
+                    await asyncio.sleep(_METADATA_PAUSE)
 
     async def alter(self, name: str, settings: Mapping[str, str]) -> None:
         """See `stream.Topics.alter`. Kafka's AlterConfigs resets what is not named, so what is there is sent along."""

@@ -27,6 +27,7 @@ from decklog.ports import stream
 
 _NEVER_IDLE_MS = 2**31 - 1
 _CLOSE_TIMEOUT = 5.0
+_METADATA_PAUSE = 0.1
 
 
 class _Coordinator(group_coordinator.GroupCoordinator):  # type: ignore[misc]
@@ -114,7 +115,7 @@ class KafkaMembership:
         try:
             with failures.translated(self._connection.bootstrap):
                 await client.bootstrap()
-                await client.set_topics([self._topic])
+                await self._wait_for_topic(client)
                 await self._belong(client, listener, failed)
         finally:
             await client.close()
@@ -138,6 +139,14 @@ class KafkaMembership:
             async with asyncio.timeout(self._session_timeout):
                 found = await coordinator.fetch_committed_offsets(wanted)
         return {where.partition: committed.offset for where, committed in found.items() if committed.offset >= 0}
+
+    async def _wait_for_topic(self, client: kafka_client.AIOKafkaClient) -> None:
+        """A leader that does not know the topic yet would give out no partitions until the next metadata refresh."""
+        await client.set_topics([self._topic])
+        async with asyncio.timeout(self._session_timeout):
+            while not client.cluster.partitions_for_topic(self._topic):
+                await asyncio.sleep(_METADATA_PAUSE)
+                await client.force_metadata_update()
 
     async def _belong(
         self, client: kafka_client.AIOKafkaClient, listener: stream.AssignmentListener, failed: asyncio.Future[None]
