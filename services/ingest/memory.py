@@ -1,11 +1,11 @@
 """The memory of sources outside of this process: the cursor topic, and what can be read back of our own output."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from decklog.events.v1 import control_pb2, cursor_pb2
+from decklog.events.v1 import control_pb2, cursor_pb2, git_pb2
 from decklog.model import envelope, events, topics
 from decklog.ports import stream
 from services.ingest import history
@@ -15,6 +15,7 @@ from services.ingest.core import recollection
 log = structlog.get_logger(__name__)
 
 _OUTPUTS = (topics.GIT, topics.CONTROL)
+_COMMIT_TYPE = events.kind_of(git_pb2.CommitObserved()).ce_type.encode()
 Starts = Mapping[stream.TopicPartition, int]
 
 
@@ -47,6 +48,18 @@ class Memory:
         finally:
             await reader.close()
 
+    async def commits(self, source: str) -> frozenset[bytes]:
+        """Ids of all commits of a source that the git topic still holds. Raises Transient."""
+        reader = self._readers()
+        found: set[bytes] = set()
+        where = stream.TopicPartition(topics.GIT.name(self._prefix), topics.expected_partition(topics.GIT, source))
+        try:
+            async for _, records in history.read(reader, {where: 0}):
+                found.update(_commits(records, source))
+        finally:
+            await reader.close()
+        return frozenset(found)
+
     async def _cursors(self, reader: stream.Reader, sources: Collection[str]) -> dict[str, recollection.Recollection]:
         found = {source: cursors.Cursor(source=source) for source in sources}
         partitions = {topics.expected_partition(topics.CURSOR, source) for source in sources}
@@ -68,6 +81,15 @@ class Memory:
             for source, messages in _by_source(records, known, place).items():
                 known[source] = recollection.fold(known[source], messages)
         return {source: _advanced(one, ends) for source, one in known.items()}
+
+
+def _commits(records: Sequence[stream.Record], source: str) -> Iterator[bytes]:
+    """Ids of the commits that records speak of, told by their headers alone."""
+    key, prefix = source.encode(), f"{source}@".encode()
+    for record in records:
+        headers = dict(record.headers) if record.key == key else {}
+        if headers.get("ce_type") == _COMMIT_TYPE:
+            yield bytes.fromhex(headers["ce_subject"].removeprefix(prefix).decode("ascii"))
 
 
 def _parsed(record: stream.Record, otherwise: cursors.Cursor) -> cursors.Cursor:

@@ -70,6 +70,15 @@ class Notebook:
         await self.say([condition])
         self.cursor = cursors.failed(self.cursor, condition)
 
+    async def said_commits(self) -> frozenset[bytes]:
+        """Ids of all commits that were said, read back from the log: long, and seldom needed."""
+        return await backoff.until_done(
+            lambda: self._memory.commits(self.cursor.source),
+            policy=backoff.CONNECTION,
+            time=self._time,
+            failed=_log_failure,
+        )
+
     def retire_tips(self) -> None:
         """Note commits that were said for a move that never came: their ref went elsewhere meanwhile."""
         self.cursor = cursors.retire(self.cursor, frozenset(self.tips))
@@ -90,4 +99,4 @@ class Notebook:
 
 
 def _log_failure(error: errors.Transient, attempt: int) -> None:
-    log.warning("Kafka does not take the cursor now, sending it again", error=str(error), attempt=attempt)
+    log.warning("the memory of the source cannot be reached now, trying again", error=str(error), attempt=attempt)

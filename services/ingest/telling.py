@@ -44,11 +44,14 @@ class Teller:
         self._failpoint = failpoint
         self._no_commit: dict[str, mirror.Target] = {}
         self._walked: set[bytes] | None = None
+        self._remembered: frozenset[bytes] | None = None
 
     async def look(self, patterns: Collection[str]) -> Look:
         """Ask the remote, and fetch what moved. Raises Unavailable, Unusable."""
         remote = await self._remote(patterns)
         wanted = [move.ref for move in self._decide(remote, patterns) if move.target is not None]
+        if wanted and not await self._holds(self._notes.cursor.covered):
+            wanted = sorted(remote)  # a new mirror, which does not know yet what was said
         trace = None
         if wanted:
             with telemetry.span(names.SPAN_FETCH, attributes={names.SOURCE: self._source, names.BATCH: len(wanted)}):
@@ -106,15 +109,28 @@ class Teller:
             return 0
         # Commits of an interrupted telling count, but are not said again.
         tips = frozenset(self._notes.tips)
+        said = await self._said(covered | tips)
         count = await self._count(start, covered) if tips else 0
         async for ids in self._mirror.walk(start, hide=covered | tips, batch=BATCH):
-            found = await self._mirror.commits(ids)
+            fresh = [oid for oid in ids if bytes.fromhex(oid) not in said]
+            found = await self._mirror.commits(fresh)
             await self._notes.say_commits([commits.observed(self._source, commit) for commit in found])
             self._failpoint("ingest.after_commits")
             if self._walked is not None:
                 self._walked.update(map(bytes.fromhex, ids))
-            count += 0 if tips else len(ids)
+            count += 0 if tips else len(fresh)
         return count
+
+    async def _holds(self, known: Collection[str]) -> bool:
+        return len(await self._mirror.present(known)) == len(known)
+
+    async def _said(self, known: frozenset[str]) -> frozenset[bytes]:
+        """What was said and cannot be told from the mirror: it is new, and a force push removed what it should know."""
+        if await self._holds(known):
+            return frozenset()
+        if self._remembered is None:
+            self._remembered = await self._notes.said_commits()
+        return self._remembered
 
     async def _count(self, start: str, covered: frozenset[str]) -> int:
         return sum([len(ids) async for ids in self._mirror.walk(start, hide=covered, batch=BATCH)])
