@@ -108,11 +108,14 @@ class MemoryMembership:
             self._frozen = self._group.cluster.clock.monotonic()
 
     async def wake(self) -> None:
-        """Heartbeat again after `silence`; an expelled member learns of it now, gives up its share and joins anew."""
-        self._frozen = None
+        """Heartbeat again after `silence`; an expelled member learns of it now, gives up its share and joins anew.
+
+        Until it has, no heartbeat of its was successful.
+        """
         if not self._group.owns(self):
             await self.revoke()
             await self._group.join(self)
+        self._frozen = None
 
     async def assign(self, partitions: frozenset[int]) -> None:
         """The group's side of a rebalance: a new share."""
