@@ -1,6 +1,9 @@
 """Audit assembled: adapters made from settings, handed to the tasks, run and stopped together."""
 
 import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -9,7 +12,7 @@ from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.model import door as doors
 from decklog.model import errors
-from decklog.ports import clock
+from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter, http, ops, process, settings
 from services.audit.api import app, context, database, denials, door, fleet, sessions, watermark
 from services.audit.page import routes
@@ -21,30 +24,57 @@ log = structlog.get_logger(__name__)
 
 COMMAND_SECONDS = 5.0
 """How long a command waits for Kafka's acknowledgement before it is answered 503."""
+SEQUENCER_SECONDS = 10.0
+"""The same for the sequencer's dead letters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """The event stream as audit uses it. `make_producer` takes the seconds after which a delivery is given up."""
+
+    make_reader: Callable[[], stream.Reader]
+    make_producer: Callable[[float], stream.Producer]
+    topics: stream.Topics
 
 
 def make(told: settings.ServiceSettings) -> process.Serve:
-    """The service, ready to run. Raises Terminal for a token file that is missing or not private."""
+    """The service on the real Kafka. Raises Terminal for a token file that is missing or not private."""
     if not isinstance(told, AuditSettings):
         raise errors.Terminal("these are not audit's settings", where="services.audit")
-    return Audit(told).serve
+    reached = connection.Connection(bootstrap=told.kafka, client_id="decklog-audit")
+    kafka = Kafka(
+        make_reader=lambda: reader.KafkaReader(reached),
+        make_producer=lambda seconds: producer.KafkaProducer(reached, delivery_timeout=seconds),
+        topics=admin.KafkaTopics(reached),
+    )
+    return Audit(told, kafka).serve
 
 
 class Audit:
     """One process: sequencer, projector and API."""
 
-    def __init__(self, told: AuditSettings) -> None:
+    def __init__(self, told: AuditSettings, kafka: Kafka) -> None:
         self._told = told
+        self._kafka = kafka
         self._time = system.SystemClock()
         self._token = settings.read_secret(told.token_file)
         self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet")
-        self._kafka = connection.Connection(bootstrap=told.kafka, client_id="decklog-audit")
         self._bound = http.bind(told.http_host, told.http_port)
         self._ops_bound = http.bind(told.ops_host, told.ops_port)
 
+    @property
+    def address(self) -> str:
+        """Where the API and the page are, `http://127.0.0.1:port`."""
+        return _address(self._bound)
+
+    @property
+    def ops_address(self) -> str:
+        """Where /livez, /readyz and /metrics are."""
+        return _address(self._ops_bound)
+
     async def serve(self, stop: asyncio.Event) -> None:
         """Run all tasks until `stop`; streams end first, then the API, then projector and sequencer."""
-        voice_producer = producer.KafkaProducer(self._kafka, delivery_timeout=COMMAND_SECONDS)
+        voice_producer = self._kafka.make_producer(COMMAND_SECONDS)
         given, counted = self._context(voice_producer, stop)
         api = app.make(given, self._lock(given.sessions), routes.router, routes.mount)
         try:
@@ -67,9 +97,9 @@ class Audit:
         hosts = doors.loopback_hosts(self._bound.getsockname()[1])
         return door.Lock(token=self._token, hosts=hosts, sessions=logged_in)
 
-    def _context(self, sender: producer.KafkaProducer, stop: asyncio.Event) -> tuple[context.Context, denials.Denials]:
+    def _context(self, sender: stream.Producer, stop: asyncio.Event) -> tuple[context.Context, denials.Denials]:
         view = fleet.FleetView(
-            reader.KafkaReader(self._kafka),
+            self._kafka.make_reader(),
             prefix=self._told.topic_prefix,
             time=self._time,
             readiness=self._readiness,
@@ -88,7 +118,7 @@ class Audit:
             watermark=watermark.Watermark(self._told.postgres, time=self._time, readiness=self._readiness),
             fleet=view,
             voice=voice,
-            positions=reader.KafkaReader(self._kafka),
+            positions=self._kafka.make_reader(),
             sessions=sessions.Sessions(
                 self._told.login_code_file,
                 subject=doors.subject_of(self._token),
@@ -111,9 +141,9 @@ class Audit:
             parts.Parts(
                 prefix=self._told.topic_prefix,
                 connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres),
-                make_reader=lambda: reader.KafkaReader(self._kafka),
-                producer=producer.KafkaProducer(self._kafka),
-                topics=admin.KafkaTopics(self._kafka),
+                make_reader=self._kafka.make_reader,
+                producer=self._kafka.make_producer(SEQUENCER_SECONDS),
+                topics=self._kafka.topics,
                 time=self._time,
                 entropy=system.entropy,
                 readiness=self._readiness,
@@ -133,6 +163,11 @@ class Audit:
                 log.warning("waits for Postgres", error=str(error), attempt=attempt)
                 await _pause(self._time, backoff.delay(backoff.CONNECTION, attempt, 0.0), stop)
         return False
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _check_schema(uri: str) -> None:

@@ -1,0 +1,250 @@
+"""The API over a whole audit process: what is said becomes what is answered, and what is asked becomes an event."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.events.v1 import apply_pb2, drift_pb2
+from tests import audit_leaves as some
+from tests import audit_process
+from tests.audit_process import Process
+
+
+@pytest.fixture
+async def process(database: str, tmp_path: Path) -> AsyncIterator[Process]:
+    async with audit_process.running(database, tmp_path) as running:
+        yield running
+
+
+async def test_what_reconcile_says_is_what_the_api_answers(process: Process) -> None:
+    """From declaration to drift: application, objects, episode, timeline."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    last = await process.say("reconcile", some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+    (listed,) = (await process.get("/applications", after=last)).json()["items"]
+    assert (listed["name"], listed["sync_status"], listed["modified"]) == ("shop", "drifted", 1)
+    shown = (await process.get("/applications/shop")).json()
+    assert [one["verdict"] for one in shown["object_list"]] == ["modified"]
+    (episode,) = (await process.get("/drift", app="shop", phase="open")).json()["items"]
+    assert episode["patch"] == [{"op": "replace", "path": "/data/a", "value": "1"}]
+    detail = (await process.get(f"/drift/{episode['episode']}")).json()
+    assert [one["phase"] for one in detail["observation_list"]] == ["opened"]
+    lines = (await process.get("/timeline", app="shop")).json()["items"]
+    assert [one["kind"] for one in lines] == ["DriftObserved", "Rendered", "ApplicationDeclared"]
+
+
+async def test_the_state_before_and_after_differs_in_what_changed(process: Process) -> None:
+    """State at T: bodies as they were, byte for byte; gone is gone; as known before, it is not known yet."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    first = await process.say("reconcile", some.changed(5))
+    between = (await process.get(f"/events/{first}", after=first)).json()
+    last = await process.say("reconcile", some.changed(6), some.changed(3, name="other"))
+    at = between["time_us"]
+    before = (await process.get("/state", app="shop", at=str(at), after=last)).json()
+    now = (await process.get("/state", cluster="dev")).json()
+    assert [(one["object"], one["body"]) for one in before["items"]] == [
+        ("/ConfigMap/shop/settings", {"data": {"a": "5"}})
+    ]
+    assert [one["body"]["data"]["a"] for one in now["items"]] == ["3", "6"]
+    known = (await process.get("/state", app="shop", known_leaf=between["leaf"] + 1)).json()
+    assert [one["resource_version"] for one in known["items"]] == [5]
+    gone = await process.say("reconcile", some.deleted(7))
+    left = (await process.get("/state", app="shop", after=gone)).json()
+    assert [one["object"] for one in left["items"]] == ["/ConfigMap/shop/other"]
+
+
+async def test_an_event_is_shown_with_its_receipt(process: Process) -> None:
+    """By id, by a beginning of it, by leaf: the same; embedded JSON is unfolded."""
+    last = await process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+    shown = (await process.get(f"/events/{last}", after=last)).json()
+    assert shown["data"]["patch"][0]["op"] == "replace"
+    assert shown["receipt"]["ce"]["id"] == last
+    assert shown["payload"]["length"] == shown["receipt"]["len"]
+    assert (await process.get(f"/events/{last[:30]}")).json() == shown
+    assert (await process.get(f"/leaves/{shown['leaf']}")).json() == shown
+
+
+async def test_creating_an_application_declares_its_source_too(process: Process) -> None:
+    """202 with id and coordinates; both declarations carry the token's subject and the reason."""
+    body = {
+        "name": "example-app",
+        "repo": "https://git.example/team/example-app.git",
+        "spec": {"path": "apps", "destCluster": "dev", "destNamespace": "default", "mode": "heal", "prune": True},
+        "reason": "first try",
+    }
+    answer = await process.api.post("/applications", json=body)
+    assert answer.status_code == 202
+    assert answer.json()["coordinates"]["topic"] == "t.fleet.v1"
+    (application,) = (await process.get("/applications", after=answer.json()["event_id"])).json()["items"]
+    assert (application["actor"], application["reason"]) == ("alice", "first try")
+    assert application["spec"]["source"] == "example-app"
+    sources = (await process.get("/sources")).json()["items"]
+    assert [one["name"] for one in sources] == ["example-app", "infrastructure"]
+    again = await process.api.post("/applications", json=body)
+    assert (again.status_code, again.json()["reason"]) == (409, "AlreadyDeclared")
+
+
+async def test_a_declared_repository_is_reused(process: Process) -> None:
+    """One source per repository, however it came to be declared."""
+    body = {
+        "name": "one",
+        "repo": "https://git.example/infrastructure.git",
+        "spec": {"path": "", "destCluster": "dev"},
+    }
+    body["spec"] = {"path": "x", "destCluster": "dev"}
+    said = (await process.api.post("/applications", json=body)).json()
+    shown = (await process.get("/applications/one", after=said["event_id"])).json()
+    assert shown["spec"]["source"] == "infrastructure"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "says"),
+    [
+        ({"name": "Not_A_Label"}, "InvalidDeclaration", "not a valid name"),
+        ({"spec": {"path": "a", "destCluster": "nowhere"}}, "UnknownCluster", "nowhere"),
+        ({"spec": {"path": "../up", "destCluster": "dev"}}, "InvalidDeclaration", "out of the repository"),
+        ({"spec": {"path": "a", "destCluster": "dev", "mood": "heal"}}, "InvalidDeclaration", "mood"),
+        ({"repo": "https://user:pass@git.example/x.git"}, "InvalidDeclaration", "credentials"),
+        ({"repo": None, "spec": {"path": "a", "destCluster": "dev", "source": "none"}}, "UnknownSource", "none"),
+    ],
+)
+async def test_what_cannot_be_declared_is_refused_with_the_way_out(
+    process: Process, change: dict[str, object], reason: str, says: str
+) -> None:
+    """422 problem details: what is wrong, where, what next; nothing is said to Kafka."""
+    body = {"name": "x", "repo": "https://git.example/x.git", "spec": {"path": "a", "destCluster": "dev"}} | change
+    answer = await process.api.post("/applications", json=body)
+    problem = answer.json()
+    assert (answer.status_code, problem["reason"]) == (422, reason)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert says in problem["detail"]
+    assert problem["hint"]
+    assert "pass" not in answer.text
+
+
+async def test_git_beats_the_api_and_the_refusal_names_the_file(process: Process) -> None:
+    """What a fleet repository declares is neither changed nor removed through the API."""
+    said = await process.say("ingest", some.declared(), key="application/shop")
+    await process.get("/applications", after=said)
+    answers = [
+        await process.api.put("/applications/shop", json={"spec": {"path": "a", "destCluster": "dev"}}),
+        await process.api.delete("/applications/shop", params={"objects": "keep"}),
+        await process.api.post("/applications", json={"name": "shop", "repo": "/r", "spec": {"path": "a"}}),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["reason"]) == (409, "DeclaredInGit")
+        assert "fleet.yaml:3" in answer.json()["detail"]
+
+
+async def test_an_application_is_removed_with_a_reason(process: Process) -> None:
+    """DELETE says what becomes of the objects; without saying it, nothing happens."""
+    said = await process.say("ingest", some.declared(by_git=False), key="application/shop")
+    await process.get("/applications", after=said)
+    assert (await process.api.delete("/applications/shop")).status_code == 422
+    removed = await process.api.delete("/applications/shop", params={"objects": "cascade", "reason": "moved"})
+    assert removed.status_code == 202
+    assert (await process.get("/applications", after=removed.json()["event_id"])).json()["items"] == []
+    (line,) = (await process.get("/timeline", kind="ApplicationRemoved")).json()["items"]
+    assert line["summary"] == "Application shop removed through the API, its objects are deleted: moved"
+
+
+async def test_a_sync_is_requested_and_waited_for(process: Process) -> None:
+    """The outcome goes from recorded to synced to healthy; a failed sync says why."""
+    await process.say("ingest", some.declared(), audit_process.commit(), key="application/shop")
+    said = await process.say("reconcile", some.rendered(("settings", "j1:a")))
+    await process.get("/applications", after=said)
+    asked = await process.api.post("/applications/shop/sync", json={"commit": "aaaa", "reason": "now"})
+    event = asked.json()["event_id"]
+    shown = (await process.get(f"/events/{event}", after=event)).json()["data"]
+    assert (shown["commit"], shown["actor"]["id"]) == ("a" * 40, "alice")
+    path = f"/events/{event}/outcome"
+    assert (await process.get(path, until="synced")).json()["stage"] == "recorded"
+    started = apply_pb2.SyncStarted(application=some.application(), sync_id="s1", cause=event, revision=some.revision())
+    finished = apply_pb2.SyncFinished(
+        application=some.application(), sync_id="s1", outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED, revision=some.revision()
+    )
+    await process.say("reconcile", started, finished)
+    assert (await process.get(path, until="synced", timeout=20)).json() == {
+        "stage": "synced",
+        "reached": True,
+        "failure": None,
+        "sync_id": "s1",
+    }
+    healthy = apply_pb2.HealthChanged(application=some.application(), after=apply_pb2.HEALTH_HEALTHY)
+    await process.say("reconcile", healthy)
+    assert (await process.get(path, until="healthy", timeout=20)).json()["stage"] == "healthy"
+
+
+async def test_an_unknown_commit_or_application_is_not_found(process: Process) -> None:
+    """404 names what there is not."""
+    said = await process.say("ingest", some.declared(), key="application/shop")
+    await process.get("/applications", after=said)
+    wrong = await process.api.post("/applications/shop/sync", json={"commit": "dead"})
+    assert (wrong.status_code, "dead" in wrong.json()["detail"]) == (404, True)
+    for path in ("/applications/none", "/drift/none", "/leaves/999999", "/events/abcd1234", "/syncs/none"):
+        answer = await process.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "NotFound"), path
+
+
+async def test_without_kafka_a_command_is_503_and_nothing_happened(process: Process) -> None:
+    """The caller is told; after Kafka is back the same command works and there is one declaration."""
+    body = {"name": "x", "repo": "https://git.example/x.git", "spec": {"path": "a", "destCluster": "dev"}}
+    process.broker.go_down()
+    down = await process.api.post("/applications", json=body)
+    process.broker.come_up()
+    assert (down.status_code, down.json()["reason"]) == (503, "NotRecorded")
+    up = await process.api.post("/applications", json=body)
+    assert up.status_code == 202
+    (line,) = (await process.get("/timeline", kind="ApplicationDeclared", after=up.json()["event_id"])).json()["items"]
+    assert line["application"] == "x"
+
+
+async def test_reading_after_an_event_that_never_comes_says_what_to_do(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """504 after a bounded wait."""
+    from services.audit.api import context
+
+    monkeypatch.setattr(context, "AFTER_SECONDS", 0.1)
+    answer = await process.get("/applications", after="00000000-0000-8000-8000-000000000000")
+    assert (answer.status_code, answer.json()["reason"]) == (504, "NotProjectedYet")
+    assert "decklog status" in answer.json()["hint"]
+
+
+async def test_status_says_how_far_everything_is(process: Process) -> None:
+    """The rungs, the lag of each topic, the services' last words."""
+    last = await process.say("reconcile", some.rendered())
+    await process.get("/applications", after=last)
+    status = (await process.get("/status")).json()
+    assert [rung["name"] for rung in status["rungs"]] == ["sequenced", "projected"]
+    assert [rung["behind"] for rung in status["rungs"]] == [0, 0]
+    assert [one["name"] for one in status["services"]] == ["ingest", "reconcile"]
+    assert status["unplaced"] == 0
+
+
+async def test_the_stream_goes_on_where_the_client_was(process: Process) -> None:
+    """Server-sent events with the leaf as id: what came while nobody listened is not missed, nothing comes twice."""
+    last = await process.say("reconcile", some.rendered(), some.rendered(("settings", "j1:a")))
+    lines = (await process.get("/timeline", after=last, app="shop")).json()["items"]
+    async with process.api.stream(
+        "GET", "/stream?app=shop", headers={"Last-Event-ID": str(lines[1]["leaf"])}
+    ) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        ids = []
+        async for line in answer.aiter_lines():
+            if line.startswith("id: "):
+                ids.append(int(line[4:]))
+                if len(ids) == 1:
+                    await process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+                else:
+                    break
+    assert ids[0] == lines[0]["leaf"]
+    assert ids[1] > ids[0]
+
+
+async def test_an_installation_that_was_not_created_yet_takes_no_commands(database: str, tmp_path: Path) -> None:
+    """Precedence cannot be decided before the fleet is known: 503, and reads work all the same."""
+    async with audit_process.running(database, tmp_path, installed=False) as process:
+        answer = await process.api.post("/applications", json={"name": "x", "spec": {}, "repo": "/r"})
+        assert answer.status_code == 503
+        assert (await process.get("/applications")).json() == {"items": []}
