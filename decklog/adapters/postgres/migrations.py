@@ -35,8 +35,10 @@ CREATE TABLE IF NOT EXISTS public.decklog_migration (
     name text NOT NULL,
     sha256 text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
-)
+);
+GRANT SELECT ON public.decklog_migration TO PUBLIC
 """
+"""Readable by all: every service checks it at its start, with whatever role it has."""
 
 
 class Phase(enum.Enum):
