@@ -128,18 +128,25 @@ class _Builder:
         raise self._refused(node, f"the tag {node.tag} means nothing to Kubernetes", "remove it")
 
     def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
-        own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        result: dict[str, Any] = {}
+        own: set[str] = set()
         for name_node, value_node in node.value:
             if name_node.tag == _PLAIN and name_node.value == _MERGE:
-                merged = {**self._merged(value_node, depth), **merged}
+                merged = self._merged(value_node, depth)
+                # As go-yaml v2 has it: fields before the merge give way to it, fields after it do not.
+                for name in sorted(own & merged.keys()):
+                    self._warn(name_node, f"{name} gives way to the << after it: move the << to the front")
+                result.update(merged)
                 continue
             name = self._key(name_node)
             if name in own:
-                line = name_node.start_mark.line + 1
-                self.warnings.append(ManifestWarning(self._file, line, f"{name} is given twice: the last one holds"))
-            own[name] = self._value(value_node, depth + 1)
-        return {**merged, **own}
+                self._warn(name_node, f"{name} is given twice: the last one holds")
+            own.add(name)
+            result[name] = self._value(value_node, depth + 1)
+        return result
+
+    def _warn(self, node: Any, message: str) -> None:
+        self.warnings.append(ManifestWarning(self._file, node.start_mark.line + 1, message))
 
     def _merged(self, node: Any, depth: int) -> dict[str, Any]:
         """What `<<` brings in: one mapping, or several of which the first wins."""

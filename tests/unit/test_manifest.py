@@ -83,6 +83,13 @@ def test_merges_are_followed_and_own_fields_win():
     assert load(text).manifests[0].object["data"] == {"a": 1, "b": 1, "c": 3}
 
 
+def test_a_field_before_a_merge_gives_way_to_it_with_a_warning():
+    """As kubectl reads it, and as nobody expects."""
+    loaded = load(f"{HEAD}x: &x {{a: 1}}\ndata:\n  a: 2\n  <<: *x\n")
+    assert loaded.manifests[0].object["data"] == {"a": 1}
+    assert [one.line for one in loaded.warnings] == [7]
+
+
 def test_of_a_doubled_key_the_last_one_holds_with_a_warning():
     """As in Kubernetes, but said."""
     loaded = load(f"{HEAD}data:\n  a: x\n  a: z\n")

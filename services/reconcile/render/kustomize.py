@@ -7,8 +7,8 @@ from pathlib import Path
 
 import orjson
 
-from decklog.model import manifest, masking, objects
-from services.reconcile.render import kustomization, plain, trees
+from decklog.model import manifest, objects
+from services.reconcile.render import kustomization, plain, secrets, trees
 from services.reconcile.render.answer import Rendered
 from services.reconcile.render.failure import RenderFailure
 from services.reconcile.render.limits import RenderLimits
@@ -24,7 +24,7 @@ def render(tree: trees.Tree, folder: Path, kubectl: str, limits: RenderLimits) -
     """
     closure = kustomization.close(tree, folder, limits)
     declared = _declared(tree, closure)
-    built = _build(tree, folder, kubectl, declared)
+    built = _build(tree, folder, kubectl, closure)
     name = tree.name(folder)
     loaded = plain.load(built, f"{name}/kustomization.yaml".lstrip("/"))
     if len(loaded.manifests) > limits.objects:
@@ -45,7 +45,7 @@ def version(kubectl: str) -> str:
     return f"{found['kustomizeVersion']} (kubectl {found['clientVersion']['gitVersion']})"
 
 
-def _build(tree: trees.Tree, folder: Path, kubectl: str, declared: tuple[manifest.Manifest, ...]) -> bytes:
+def _build(tree: trees.Tree, folder: Path, kubectl: str, closure: kustomization.Closure) -> bytes:
     done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False)
     if done.returncode == 0:
         return done.stdout
@@ -59,14 +59,12 @@ def _build(tree: trees.Tree, folder: Path, kubectl: str, declared: tuple[manifes
         file=tree.name(folder),
         hint="run `kubectl kustomize` in that folder",
     )
-    failure.secrets = frozenset(
-        secret for one in declared for secret in masking.secret_values(one.object, masking.DEFAULT_RULES)
-    )
+    failure.secrets = secrets.known(closure.files)
     raise failure
 
 
 def _declared(tree: trees.Tree, closure: kustomization.Closure) -> tuple[manifest.Manifest, ...]:
-    """The objects of the files that a kustomization names: who is to blame for what it builds, and what is secret."""
+    """The objects of the files that a kustomization names: the places to blame for what it builds."""
     return tuple(one for path in closure.files for one in _readable(tree, path))
 
 
