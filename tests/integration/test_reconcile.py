@@ -1,0 +1,268 @@
+"""Reconcile on a real Kafka, a real API server and real Git: what it says and what it does."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2
+from tests import reconcile
+
+
+@pytest.fixture
+async def bench(
+    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
+) -> AsyncIterator[reconcile.Bench]:
+    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
+    made = reconcile.Kubectl(Path(kubeconfig))
+    yield made
+    await made.close()
+
+
+def succeeded(one: apply_pb2.SyncFinished) -> bool:
+    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
+
+
+async def test_detect_tells_of_missing_objects_and_writes_nothing(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode detect, what is wanted and not there is a drift, and the cluster stays as it is."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_DETECT)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        (seen,) = await bench.until(drift_pb2.DriftObserved)
+    assert (seen.object.name, seen.verdict, seen.phase) == (
+        "a",
+        drift_pb2.VERDICT_MISSING,
+        drift_pb2.DRIFT_PHASE_OPENED,
+    )
+    assert not await bench.said(apply_pb2.SyncStarted)
+    found = await kubectl.request("GET", f"/api/v1/namespaces/{namespace}/configmaps")
+    assert "a" not in [one["metadata"]["name"] for one in found["items"]]
+
+
+async def test_a_revision_is_applied_and_recorded(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode apply, a revision is rendered, its namespace comes first, and every new body is recorded."""
+    space = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    manifest = reconcile.documents(reconcile.config_map("a", {"colour": "red"}), space)
+    await bench.deliver("web", {"web/a.yaml": manifest})
+    async with bench.member():
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+        await bench.until(live_pb2.ObjectChanged, lambda one: one.object.name == "a")
+    assert succeeded(finished)
+    assert (finished.created, finished.failed) == (2, 0)
+    assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "red"}
+    assert not await bench.said(drift_pb2.DriftObserved)
+
+
+async def test_a_manual_change_is_recorded_then_healed(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode heal, who changed what is acknowledged by Kafka before the object is written back."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        path = f"/api/v1/namespaces/{namespace}/configmaps/a"
+        await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
+        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(drift_pb2.DriftObserved, count=2)
+    opened, resolved = await bench.said(drift_pb2.DriftObserved)
+    assert (opened.verdict, opened.phase) == (drift_pb2.VERDICT_MODIFIED, drift_pb2.DRIFT_PHASE_OPENED)
+    assert opened.patch == b'[{"op":"replace","path":"/data/colour","value":"red"}]'
+    assert [(one.manager, list(one.fields)) for one in opened.managers] == [("kubectl-edit", ["/data/colour"])]
+    assert (resolved.phase, resolved.episode) == (drift_pb2.DRIFT_PHASE_RESOLVED, opened.episode)
+    assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "red"}
+    order = [type(one.message).__name__ for one in await bench.log()]
+    healing = order[order.index("DriftObserved") :]
+    assert healing.index("DriftObserved") < healing.index("SyncStarted") < healing.index("ObjectApplied")
+
+
+async def test_a_scale_by_hand_names_its_manager(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """`kubectl scale` becomes a drift with the replicas' patch, the manager and a time."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/d.yaml": DEPLOYMENT})
+    async with bench.member():
+        healthy = apply_pb2.HEALTH_HEALTHY
+        await bench.until(apply_pb2.HealthChanged, lambda one: not one.HasField("object") and one.after == healthy)
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web/scale"
+        await kubectl.request("PATCH", path, {"spec": {"replicas": 3}}, manager="kubectl-scale")
+        (seen,) = await bench.until(drift_pb2.DriftObserved)
+    assert seen.patch == b'[{"op":"replace","path":"/spec/replicas","value":1}]'
+    assert [(one.manager, one.subresource) for one in seen.managers] == [("kubectl-scale", "scale")]
+    assert seen.managers[0].time_us > 0
+
+
+async def test_a_manifest_that_left_is_pruned(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """With prune, an object whose manifest was deleted is deleted, and others are left alone."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY, prune=True)
+    files = {f"web/{name}.yaml": reconcile.config_map(name, {"colour": "red"}) for name in "abc"}
+    await bench.deliver("web", files)
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.deliver("web", {"web/b.yaml": None})
+        _, second = await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        (gone,) = await bench.until(live_pb2.ObjectDeleted)
+    assert (second.pruned, second.unchanged, second.created) == (1, 2, 0)
+    assert gone.object.name == "b"
+    assert not gone.inferred
+    found = await kubectl.request("GET", f"/api/v1/namespaces/{namespace}/configmaps")
+    assert {"a", "c"} <= {one["metadata"]["name"] for one in found["items"]}
+    assert "b" not in {one["metadata"]["name"] for one in found["items"]}
+
+
+async def test_one_refused_object_means_no_write_at_all(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """A commit with one object that the API server refuses fails before its first write, and says which and why."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    bad = DEPLOYMENT.replace("replicas: 1", "replicas: lots")
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"}), "web/d.yaml": bad})
+    async with bench.member():
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+    assert finished.outcome == apply_pb2.SYNC_OUTCOME_FAILED
+    (refused,) = await bench.said(apply_pb2.ObjectApplied)
+    assert (refused.object.name, refused.dry_run, refused.failure.reason) == ("web", True, "Rejected")
+    found = await kubectl.request("GET", f"/api/v1/namespaces/{namespace}/configmaps")
+    assert "a" not in [one["metadata"]["name"] for one in found["items"]]
+
+
+async def test_no_secret_is_in_any_event(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """A Secret is applied as it is and recorded masked: in bodies, patches and the API server's own words."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("web", {"web/s.yaml": SECRET})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        path = f"/api/v1/namespaces/{namespace}/secrets/s"
+        await kubectl.request("PATCH", path, {"stringData": {"password": "hunter-by-hand"}})
+        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        bad = SECRET.replace("password: swordfish-of-old", "password: {nested: swordfish-of-old}")
+        await bench.deliver("web", {"web/s.yaml": bad})
+        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        live = await kubectl.request("GET", path)
+    assert live["data"]["password"] == "c3dvcmRmaXNoLW9mLW9sZA=="
+    everything = b"".join(one.event.data for one in await bench.log())
+    for secret in (b"swordfish-of-old", b"c3dvcmRmaXNoLW9mLW9sZA", b"hunter-by-hand", b"aHVudGVyLWJ5LWhhbmQ"):
+        assert secret not in everything
+    assert b"masked:" in everything
+
+
+async def test_a_broken_commit_stops_nobody_else(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Invalid YAML is recorded once with file and line, and other applications go on."""
+    await kubectl.namespace(namespace)
+    await bench.declare("bad", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("bad", {"bad/a.yaml": "kind: [\n"})
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, lambda one: one.application.application == "web" and succeeded(one))
+        (failed,) = await bench.until(apply_pb2.RenderFailed)
+        await bench.announce("bad", failed.revision.commit)
+        await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
+        await bench.until(apply_pb2.SyncFinished, lambda one: one.application.application == "web", count=2)
+    assert (failed.application.application, failed.failure.file) == ("bad", "bad/a.yaml")
+    assert failed.failure.line > 0
+    assert len(await bench.said(apply_pb2.RenderFailed)) == 1
+
+
+async def test_a_removed_application_takes_its_objects_along_if_told_so(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Removal with prune deletes what the application has; afterwards nothing of it is remembered."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.remove("web", fleet_pb2.ON_DELETE_PRUNE)
+        _, last = await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(live_pb2.ObjectDeleted)
+    assert (last.trigger, last.pruned) == (apply_pb2.SYNC_TRIGGER_REMOVAL, 1)
+
+
+async def test_a_request_syncs_whatever_the_mode(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode detect a requested sync is made, once, under the name of who asked."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_DETECT)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(drift_pb2.DriftObserved)
+        await bench.request("web")
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+        await bench.until(drift_pb2.DriftObserved, lambda one: one.phase == drift_pb2.DRIFT_PHASE_RESOLVED)
+    assert (finished.actor.id, finished.trigger, finished.created) == ("someone", apply_pb2.SYNC_TRIGGER_REQUEST, 1)
+
+
+async def test_a_restart_repeats_nothing(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """After a stop in order, the next member says and writes nothing that was said and written before."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        healthy = apply_pb2.HEALTH_HEALTHY
+        await bench.until(apply_pb2.HealthChanged, lambda one: one.after == healthy)
+        await bench.until(live_pb2.ObjectChanged)
+    before = [one.message for one in await bench.log()]
+    async with bench.member():
+        await bench.until(apply_pb2.OwnershipTaken, count=24)
+        await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
+        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+    after = [one.message for one in await bench.log()][len(before) :]
+    assert [type(one).__name__ for one in after if not isinstance(one, apply_pb2.OwnershipTaken)][:2] == [
+        "Rendered",
+        "SyncStarted",
+    ]
+
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.org/web:1
+          ports: [{containerPort: 8080}]
+"""
+
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s
+stringData:
+  password: swordfish-of-old
+"""
