@@ -29,6 +29,7 @@ class KafkaReader:
         self._call_timeout = call_timeout
         self._client: aiokafka.AIOKafkaConsumer | None = None
         self._positions: dict[stream.TopicPartition, int] = {}
+        self._starting = asyncio.Lock()
 
     async def assign(self, positions: Mapping[stream.TopicPartition, int]) -> None:
         """See `stream.Reader.assign`."""
@@ -78,27 +79,28 @@ class KafkaReader:
                 await asyncio.wait_for(client.stop(), _CLOSE_TIMEOUT)
 
     async def _started(self) -> aiokafka.AIOKafkaConsumer:
-        if self._client is None:
-            client = aiokafka.AIOKafkaConsumer(
-                **self._connection.options(),
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                isolation_level="read_uncommitted",
-                check_crcs=True,
-                fetch_min_bytes=1,
-                fetch_max_wait_ms=500,
-                fetch_max_bytes=4 * self._fetch_bytes,
-                max_partition_fetch_bytes=self._fetch_bytes,
-            )
-            with failures.translated(self._connection.bootstrap):
-                try:
-                    await client.start()
-                except BaseException:
-                    await client.stop()
-                    raise
-            self._client = client
-        return self._client
+        async with self._starting:
+            if self._client is None:
+                client = aiokafka.AIOKafkaConsumer(
+                    **self._connection.options(),
+                    group_id=None,
+                    enable_auto_commit=False,
+                    auto_offset_reset="none",
+                    isolation_level="read_uncommitted",
+                    check_crcs=True,
+                    fetch_min_bytes=1,
+                    fetch_max_wait_ms=500,
+                    fetch_max_bytes=4 * self._fetch_bytes,
+                    max_partition_fetch_bytes=self._fetch_bytes,
+                )
+                with failures.translated(self._connection.bootstrap):
+                    try:
+                        await client.start()
+                    except BaseException:
+                        await client.stop()
+                        raise
+                self._client = client
+            return self._client
 
     async def _raise_out_of_range(self, error: kafka.OffsetOutOfRangeError) -> None:
         """Raise with the range there is now; say nothing if the error is left over from an earlier assignment."""
