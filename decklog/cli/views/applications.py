@@ -86,7 +86,7 @@ def _facts(one: answers.Application, now: moments.Now) -> sheet.Facts:
     pairs: list[tuple[str, sheet.Cell | str]] = [
         ("application", one["name"]),
         ("declared in", words.place(one["origin"])),
-        ("by", one["actor"]),
+        ("by", words.actor(one["actor"])),
         ("source", f"{words.spec(declared, 'source')} {words.ref(words.spec(declared, 'ref'))}".strip()),
         ("path", words.spec(declared, "path") or "(the root)"),
         ("destination", "/".join(filter(None, [one["cluster"], words.spec(declared, "destNamespace")]))),

@@ -39,7 +39,7 @@ def name(one: answers.Moment) -> str:
 def line(one: answers.Moment, now: moments.Now) -> sheet.Text:
     """One line of a timeline that is being followed: its columns cannot wait to see what is wider."""
     about = _about(one)[:_APPLICATION_WIDTH].ljust(_APPLICATION_WIDTH)
-    who = f"  ({one['actor']})" if one["actor"] else ""
+    who = f"  ({words.actor(one['actor'])})" if one["actor"] else ""
     time = moments.local(one["time_us"], now)
     text = f"{one['leaf']:>7}  {time}  {about}  {one['summary']}{who}"
     return sheet.Text([sheet.Cell(text, _LEVELS.get(one["level"], sheet.Tone.PLAIN))])
@@ -51,7 +51,7 @@ def _row(one: answers.Moment, now: moments.Now) -> sheet.Row:
         moments.brief(one["time_us"], now),
         _about(one),
         sheet.Cell(one["summary"], _LEVELS.get(one["level"], sheet.Tone.PLAIN)),
-        sheet.quiet(one["actor"]),
+        sheet.quiet(words.actor(one["actor"])),
     )
 
 

@@ -1,5 +1,6 @@
 """Short forms shared by the views: objects, commits, places, failures."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,11 +9,17 @@ from decklog.client import answers
 from decklog.model import objects
 
 SHORT_COMMIT = 8
+_OPAQUE = re.compile(r"[0-9a-f]{16,}")
 
 
 def commit(full: str) -> str:
     """The beginning of a commit's id, long enough to be found again."""
     return full[:SHORT_COMMIT] or "-"
+
+
+def actor(full: str) -> str:
+    """Who, with an opaque id shortened: `author:6b67079e…` says as much to a reader."""
+    return _OPAQUE.sub(lambda found: f"{found[0][:SHORT_COMMIT]}…", full)
 
 
 def ref(full: str) -> str:

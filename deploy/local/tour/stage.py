@@ -55,7 +55,9 @@ def enter(state: folder.Folder) -> Stage:
     """The running stack of a state folder. Raises StackError where none runs."""
     if supervisor.holder(state) is None or not state.env.exists():
         raise errors.StackError(f"no stack runs in {state.path}; start one with `make up`")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "GIT_", "KUBECONFIG"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "GIT_", "KUBECONFIG"))
+    }
     path = f"{context.venv_bin()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     columns = str(max(_width() - len(INDENT) - 2, 60))
     return Stage(kept | envfile.parse(state.env.read_text()) | {"PATH": path, "COLUMNS": columns})

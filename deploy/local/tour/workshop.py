@@ -1,12 +1,11 @@
 """A clone of the demo's infrastructure repository, to commit in without touching the user's own clone."""
 
 import contextlib
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from deploy.local import folder
 from deploy.local.demo import repositories
@@ -22,20 +21,18 @@ class Workshop:
     stage: stages.Stage
     tree: Path
 
-    def read(self, path: str) -> list[dict[str, object]]:
-        """The YAML documents of a file."""
-        return list(yaml.safe_load_all((self.tree / path).read_text()))
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        (self.tree / path).write_text(text)
 
-    def write(self, path: str, *documents: Mapping[str, object]) -> None:
-        """Write a file of YAML documents."""
-        (self.tree / path).write_text(yaml.safe_dump_all(documents, sort_keys=False))
-
-    def replace(self, path: str, old: str, new: str) -> None:
-        """Change a text that stands once in a file. Raises Broken if it does not."""
+    def set_value(self, path: str, key: str, value: str) -> str:
+        """Give the only line `key: …` of a file another value; returns the former one. Raises Broken."""
         text = (self.tree / path).read_text()
-        if text.count(old) != 1:
-            raise stages.Broken(f"{path} of the demo holds {old!r} {text.count(old)} times; the tour expects it once")
-        (self.tree / path).write_text(text.replace(old, new))
+        found: list[str] = re.findall(rf"(?m)^ *{re.escape(key)}: (.*)$", text)
+        if len(found) != 1:
+            raise stages.Broken(f"{path} of the demo has {len(found)} lines `{key}: …`; the tour expects one")
+        (self.tree / path).write_text(text.replace(f"{key}: {found[0]}\n", f"{key}: {value}\n"))
+        return found[0]
 
     def remove(self, path: str) -> None:
         """Delete a file."""
