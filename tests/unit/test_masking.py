@@ -64,6 +64,9 @@ def test_the_original_is_untouched():
         "pgpass.pwd",
         "tls.key",
         "SENTRY_DSN",
+        "dbPass",
+        "VAULT_SECRET_ID",
+        ".npmrc",
         "credentials",
     ],
 )
@@ -134,6 +137,29 @@ def test_chart_values_are_masked_below_telling_names():
         "helm.toolkit.fluxcd.io/v2", "HelmRelease", "r", spec={"values": {"db": {"password": "x"}}, "chart": {}}
     )
     assert masking.is_masked(kube.MASK(release)["spec"]["values"]["db"]["password"])
+
+
+def test_chart_values_in_text_are_masked_as_a_whole_if_they_hold_a_secret():
+    """And if nobody can tell; text without one stays readable."""
+
+    def masked(text):
+        body = kube.obj("argoproj.io/v1alpha1", "Application", "a", spec={"source": {"helm": {"values": text}}})
+        return kube.MASK(body)["spec"]["source"]["helm"]["values"]
+
+    assert masked("replicas: 2\n") == "replicas: 2\n"
+    assert masking.is_masked(masked("db:\n  password: x\n"))
+    assert masking.is_masked(masked("db: ["))
+
+
+def test_telling_options_on_a_command_line_are_masked():
+    """With the value after `=` or as the next word, or a password inside a URL."""
+    args = ["serve", "--port=80", "--db-password=hunter2", "--token", "t0ken", "-v", "--url=redis://:pw@r:6379"]
+    masked = kube.MASK(kube.deployment(args=args))
+    found = masked["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert found[:3] == ["serve", "--port=80", f"--db-password={KEY.mask(b'hunter2')}"]
+    assert found[3:6] == ["--token", KEY.mask(b"t0ken"), "-v"]
+    assert masking.is_masked(found[6])
+    assert kube.MASK(masked) == masked
 
 
 def test_lists_are_masked_item_by_item():

@@ -1,9 +1,9 @@
 """Masking of one Kubernetes object: shape kept, secret values replaced.
 
 Three things are masked. Wholly: a Secret's `data` and `stringData`, and last-applied annotations of any object, which
-repeat whatever was applied. By secret-like name: ConfigMap entries, chart values, and every `{name, value}` pair of
-any list anywhere, which covers container environments in all pod templates, known or not. By declared rule: what it
-names.
+repeat whatever was applied. By secret-like name: ConfigMap entries, chart values, options on command lines, and every
+`{name, value}` pair of any list anywhere, which covers container environments in all pod templates, known or not. By
+declared rule: what it names.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from decklog.model import objects, pointer
+from decklog.model import objects, pointer, source_text, yaml_text
 from decklog.model.masking import key as masking_key
 from decklog.model.masking import rules as masking_rules
 
@@ -33,10 +33,12 @@ _Mask = Callable[[Any], Any]
 # Where other tools keep chart values inside their own objects: (group, kind) and the places.
 _CHART_VALUES: dict[tuple[str, str], tuple[pointer.Segments, ...]] = {
     ("helm.toolkit.fluxcd.io", "HelmRelease"): (("spec", "values"),),
-    ("helm.cattle.io", "HelmChart"): (("spec", "set"),),
+    ("helm.cattle.io", "HelmChart"): (("spec", "set"), ("spec", "valuesContent")),
     ("argoproj.io", "Application"): (
         ("spec", "source", "helm", "valuesObject"),
+        ("spec", "source", "helm", "values"),
         ("spec", "sources", "*", "helm", "valuesObject"),
+        ("spec", "sources", "*", "helm", "values"),
     ),
 }
 
@@ -116,7 +118,7 @@ def _masked(
     elif (kind.group, kind.kind) == ("", "ConfigMap"):
         result = _config_map(result, masker)
     for place in _CHART_VALUES.get((kind.group, kind.kind), ()):
-        result = _at(result, place, lambda value: _below_secret_names(value, masker.text))
+        result = _at(result, place, functools.partial(_chart_values, masker.text))
     for rule in rules.concerning(kind):
         result = _at(result, pointer.split(rule.pointer), functools.partial(_matching_leaves, rule, masker.text))
     return result
@@ -152,10 +154,44 @@ def _named_pairs(value: Any, mask_one: _Mask) -> Any:
     if not isinstance(value, dict):
         return value
     walked = {name: _named_pairs(entry, mask_one) for name, entry in value.items()}
+    for part in ("command", "args"):
+        if isinstance(value.get(part), list):
+            walked[part] = list(_options(value[part], mask_one))
     name, literal = value.get("name"), value.get("value")
     if "value" in value and isinstance(name, str) and _speaks_secret(name, literal):
         walked["value"] = _leaves(literal, mask_one)
     return walked
+
+
+def _options(words: list[Any], mask_one: _Mask) -> Iterator[Any]:
+    """A command line with the values of telling options replaced: `--password=x`, `--password x`, a URL with one."""
+    telling = False
+    for word in words:
+        option, equals, literal = word.partition("=") if isinstance(word, str) else ("", "", "")
+        named = option.startswith("-") and masking_rules.secret_like(option)
+        if named and equals:
+            yield f"{option}={mask_one(literal)}"
+        elif isinstance(word, str) and (
+            (telling and not option.startswith("-")) or masking_rules.carries_userinfo(word)
+        ):
+            yield mask_one(word)
+        else:
+            yield word
+        telling = named and not equals
+
+
+def _chart_values(mask_one: _Mask, value: Any) -> Any:
+    """Chart values, as a mapping or as YAML text; a text that holds something secret is replaced as a whole."""
+    if not isinstance(value, str):
+        return _below_secret_names(value, mask_one)
+    try:
+        documents, _ = yaml_text.read(value, "values", source_text.Limits())
+    except source_text.ManifestError:
+        return mask_one(value)  # what cannot be looked into is not recorded
+    inside = _Collector()
+    for document in documents:
+        _below_secret_names(document.value, inside.text)
+    return mask_one(value) if inside.found else value
 
 
 def _speaks_secret(name: str, value: Any) -> bool:

@@ -18,15 +18,17 @@ from decklog.model import objects, pointer
 VERSION = 1
 
 _SECRET_LIKE = re.compile(
-    r"pass(?:wd|word|phrase|code)|(?:^|[-_.])(?:pass|pwd|psk|pat|sas|jwt|dsn)(?:$|[-_.])|pwd$|secret|token|credential|authorization"
+    r"pass(?:wd|word|phrase|code)|(?:^|[-_.])(?:pass|pwd|psk|pat|sas|jwt|dsn|auth)(?:$|[-_.])|pwd$"
+    r"|(?:db|user|admin|root|sql|redis|smtp|mail|ldap)pass$|secret|token|credential|authorization|bearer"
     r"|(?:api|access|private|secret|encryption|signing|master|account|shared|auth|license|ssh|tls|session)[-_.]?key"
-    r"|connection[-_.]?string|(?:^|[-_.])cookie|webhook[-_.]?url|bearer|(?:^|[-_.])auth(?:$|[-_.])|htpasswd|kubeconfig"
-    r"|\.(?:pem|key|p12|pfx|jks|keystore|kdbx)$|^id_(?:rsa|dsa|ecdsa|ed25519)$",
+    r"|connection[-_.]?string|(?:^|[-_.])cookie|webhook[-_.]?url|htpasswd|kubeconfig"
+    r"|\.(?:pem|key|p12|pfx|jks|keystore|kdbx)$|^id_(?:rsa|dsa|ecdsa|ed25519)$"
+    r"|^\.?(?:netrc|npmrc|pgpass|pypirc|dockercfg|dockerconfigjson|git-credentials)$",
     re.IGNORECASE,
 )
 # Names that only speak *about* a secret: `secretName`, `tokenPath`, `AWS_ACCESS_KEY_ID`.
 _ABOUT_SECRETS = re.compile(
-    r"(?:name|ref|namespace|path|file|dir|type|mount|enabled|class|issuer|id)s?$", re.IGNORECASE
+    r"(?:name|ref|namespace|path|file|dir|type|mount|enabled|class|issuer|key[-_]?id)s?$", re.IGNORECASE
 )
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/@:]*:[^\s/@]+@")
 
