@@ -1,9 +1,11 @@
 """The application: routers, errors, and the door around it all."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import Match
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Scope
 
 from services.audit.api import (
@@ -53,12 +55,21 @@ def make(context: Context, lock: door.Lock, pages: APIRouter, mount: Callable[[F
         app.include_router(router, prefix=PREFIX)
     app.include_router(pages, include_in_schema=False)
     mount(app)
-    return door.Door(app, lock=lock, refused=context.refused, route_of=lambda scope: _template(app, scope))
+    templates = _templates([*((PREFIX, router) for router in ROUTERS), ("", pages)])
+    return door.Door(app, lock=lock, refused=context.refused, route_of=lambda scope: _template(templates, scope))
 
 
-def _template(app: FastAPI, scope: Scope) -> str:
+Templates = Sequence[tuple[re.Pattern[str], str]]
+
+
+def _templates(routers: Iterable[tuple[str, APIRouter]]) -> Templates:
+    """Every route's template, and what it matches."""
+    paths = [
+        prefix + route.path for prefix, router in routers for route in router.routes if isinstance(route, APIRoute)
+    ]
+    return [(compile_path(path)[0], path) for path in paths]
+
+
+def _template(templates: Templates, scope: Scope) -> str:
     """The template of the route that a request would take; never the raw path, which may hold anything."""
-    for route in app.routes:
-        if route.matches(scope)[0] is not Match.NONE:
-            return str(getattr(route, "path", "(unknown)"))
-    return "(unknown)"
+    return next((path for pattern, path in templates if pattern.match(scope["path"])), "(unknown)")

@@ -103,3 +103,15 @@ def delete(schema: str, row: type[rows.Row]) -> str:
     """Remove the row of a key."""
     condition = " AND ".join(f"{_quoted(name)} = ${number}" for number, name in enumerate(row.KEY, 1))
     return f"DELETE FROM {schema}.{_quoted(row.TABLE)} WHERE {condition}"  # noqa: S608
+
+
+def digest(schema: str, row: type[rows.Row]) -> str:
+    """How many rows, and a number that differs if any of them does, whatever their order."""
+    number = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint"
+    return f"SELECT count(*), coalesce(sum({number}), 0) FROM {schema}.{_quoted(row.TABLE)} t"  # noqa: S608
+
+
+def texts(schema: str, row: type[rows.Row]) -> str:
+    """Every row as text, in the order of its key's bytes, which is the same under every collation."""
+    key = " || '/' || ".join(f"{_quoted(name)}::text" for name in row.KEY)
+    return f"SELECT convert_to({key}, 'UTF8') AS key, t::text AS text FROM {schema}.{_quoted(row.TABLE)} t ORDER BY 1"  # noqa: S608

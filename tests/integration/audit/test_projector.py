@@ -13,8 +13,8 @@ from decklog.events.v1 import drift_pb2
 from decklog.runtime import ops
 from services.audit.core import rows, view
 from services.audit.projector import following, projecting, statements, tables
-from tests import audit_ledger
 from tests import audit_leaves as some
+from tests import audit_ledger
 
 LIVE = projecting.Target()
 
@@ -62,7 +62,8 @@ async def test_every_row_class_has_its_table(connection: asyncpg.Connection) -> 
     """Columns stand in the order of the fields, so that COPY and SELECT speak of the same."""
     for row in rows.ALL:
         found = await connection.fetch(
-            "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            "SELECT attname FROM pg_attribute "
+            "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             f"audit.{row.TABLE}",
         )
         assert tuple(record["attname"] for record in found) == statements.TABLES[row].columns, row.TABLE
@@ -136,7 +137,7 @@ async def test_the_projector_follows_and_stops_when_told(connection: asyncpg.Con
     try:
         await audit_ledger.append(database, history())
         async with asyncio.timeout(10):
-            while await projecting.cursor(connection, "audit") < 7:
+            while await projecting.cursor(connection, "audit") < 7:  # noqa: ASYNC110 (Postgres is the other side)
                 await asyncio.sleep(0.01)
         assert not readiness.reasons
     finally:

@@ -1,0 +1,180 @@
+"""Rebuilding the projections from leaf 0, beside the live ones: the same folds, into tables of the same shape.
+
+`compare` proves that replay equals live (DESIGN promise 5): a snapshot of the live tables holds still while the scratch
+tables are folded to exactly its leaf. `swap` puts the scratch tables in the live ones' place in one transaction; views
+are told anew what they read, rights are copied, and nobody sees anything in between.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors
+from services.audit.core import rows
+from services.audit.core.folding import Projection
+from services.audit.core.projections import registry
+from services.audit.projector import projecting, scratch, statements, tables
+
+SLICE = 2_000
+CLOSE_ENOUGH = 2_000
+"""Leaves that are left to be folded while the live tables are locked."""
+ATTEMPTS = 5
+MOST_DIFFERENCES = 5
+LONG_SECONDS = 3_600.0
+"""Reading a whole table of a large ledger takes its time."""
+
+Tell = Callable[[int, int], None]
+"""Hears of (leaves folded, leaves to fold)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One row that is not the same in both: as text, None where it is absent."""
+
+    table: str
+    key: str
+    live: str | None
+    rebuilt: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How live and rebuilt compare, as of `leaves` leaves."""
+
+    leaves: int
+    rows: int
+    differences: Sequence[Difference]
+
+    @property
+    def equal(self) -> bool:
+        """True if replay equals live."""
+        return not self.differences
+
+
+async def compare(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> Comparison:
+    """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind."""
+    async with (
+        _scratch(uri) as connection,
+        _connected(uri) as live,
+        live.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        until = await projecting.cursor(live, statements.LIVE)
+        await _fill(connection, until, projections, tell)
+        with failures.translated("comparison"):
+            return await _compared(live, connection, until)
+
+
+async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> int:
+    """Rebuild, and put the result in the live tables' place; the number of leaves folded."""
+    async with _scratch(uri) as connection:
+        while True:
+            size = int(await connection.fetchval(statements.LEDGER_SIZE))
+            done = await _fill(connection, size, projections, tell)
+            if int(await connection.fetchval(statements.LEDGER_SIZE)) - done <= CLOSE_ENOUGH:
+                break
+        return await _swapped(connection, projections)
+
+
+async def _fill(connection: asyncpg.Connection, until: int, projections: Sequence[Projection], tell: Tell) -> int:
+    """Fold into the scratch tables up to a leaf; the next one."""
+    target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False)
+    at = await projecting.cursor(connection, scratch.SCHEMA)
+    while at < until:
+        at = (await projecting.step(connection, target, at, until=until, size=SLICE)).next_leaf
+        tell(at, until)
+    return at
+
+
+async def _swapped(connection: asyncpg.Connection, projections: Sequence[Projection]) -> int:
+    """Try a few times: a long read of the live tables must not be waited for with everybody behind it."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with failures.translated("swap"):
+                async with connection.transaction():
+                    await scratch.lock(connection)
+                    live = await projecting.cursor(connection, statements.LIVE)
+                    done = await _fill(connection, live, projections, lambda *_: None)
+                    await scratch.swap(connection)
+                    await connection.execute(statements.ANNOUNCE, str(done))
+                    return done
+        except errors.Transient:
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _compared(live: asyncpg.Connection, rebuilt: asyncpg.Connection, leaves: int) -> Comparison:
+    differences: list[Difference] = []
+    count = 0
+    for row in rows.ALL:
+        one, other = await _digest(live, statements.LIVE, row), await _digest(rebuilt, scratch.SCHEMA, row)
+        count += int(one["count"])
+        if tuple(one) != tuple(other):
+            differences += await _differences(live, rebuilt, row)
+    return Comparison(leaves=leaves, rows=count, differences=differences)
+
+
+async def _digest(connection: asyncpg.Connection, schema: str, row: type[rows.Row]) -> asyncpg.Record:
+    record = await connection.fetchrow(statements.digest(schema, row), timeout=LONG_SECONDS)
+    assert record is not None  # noqa: S101 (an aggregate has one row)
+    return record
+
+
+async def _differences(live: asyncpg.Connection, rebuilt: asyncpg.Connection, row: type[rows.Row]) -> list[Difference]:
+    """The first rows that differ, in key order, both sides streamed."""
+    found: list[Difference] = []
+    async with rebuilt.transaction(readonly=True):
+        left = live.cursor(statements.texts(statements.LIVE, row), prefetch=500, timeout=LONG_SECONDS).__aiter__()
+        right = rebuilt.cursor(statements.texts(scratch.SCHEMA, row), prefetch=500, timeout=LONG_SECONDS).__aiter__()
+        one, other = await anext(left, None), await anext(right, None)
+        while (one is not None or other is not None) and len(found) < MOST_DIFFERENCES:
+            first, second = one, other
+            if second is None or (first is not None and first["key"] < second["key"]):
+                second = None
+            elif first is None or second["key"] < first["key"]:
+                first = None
+            if first is None or second is None or first["text"] != second["text"]:
+                found.append(_difference(row, first, second))
+            one = await anext(left, None) if first is not None else one
+            other = await anext(right, None) if second is not None else other
+    return found
+
+
+def _difference(row: type[rows.Row], live: asyncpg.Record | None, rebuilt: asyncpg.Record | None) -> Difference:
+    known = live or rebuilt
+    assert known is not None  # noqa: S101 (one of them is the row that differs)
+    return Difference(
+        table=f"audit.{row.TABLE}",
+        key=bytes(known["key"]).decode(errors="replace"),
+        live=live["text"] if live else None,
+        rebuilt=rebuilt["text"] if rebuilt else None,
+    )
+
+
+@asynccontextmanager
+async def _scratch(uri: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with fresh scratch tables, which do not outlive it; one rebuild at a time."""
+    async with _connected(uri) as connection:
+        with failures.translated("rebuild"):
+            await scratch.make(connection)
+        try:
+            yield connection
+        finally:
+            with failures.translated("rebuild"):
+                await scratch.drop(connection)
+
+
+@asynccontextmanager
+async def _connected(uri: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await postgres.connect(uri, "decklog rebuild")
+    try:
+        with failures.translated("rebuild"):
+            await connection.execute("SET statement_timeout = 0")
+            await tables.prepare(connection)
+        yield connection
+    finally:
+        connection.terminate()
