@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from decklog.model import digest, masking, objects
-from services.reconcile.core import desired, ignore, managers, normalise, owned, patch
+from services.reconcile.core import desired, ignore, managers, normalise, owned, patch, quantities
 
 
 class Verdict(StrEnum):
@@ -137,5 +137,6 @@ def sides(
     applied = managers.ours(dry_run)
     if applied is not None:
         after = owned.adopt(before, after, managers.ours(live) or {}, applied)
+    after = quantities.align(before, after)
     ignored = ignore.places(rules, key, live, before, after)
     return before, ignore.left_alone(after, before, ignored)
