@@ -8,6 +8,9 @@ from google.protobuf.message import Message
 from decklog.model import objects
 from decklog.ports import cluster, stream
 
+OUTSIDE = "somebody"
+"""Who speaks when no instance does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
@@ -22,9 +25,9 @@ class Stored:
     """What it says; None for records that are no events, and for those of topics that are not sequenced."""
 
     @property
-    def place(self) -> stream.TopicPartition:
-        """Its partition."""
-        return stream.TopicPartition(self.record.topic, self.record.partition)
+    def ours(self) -> bool:
+        """Whether a service under test said it, not people or the weather."""
+        return self.by != OUTSIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

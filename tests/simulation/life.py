@@ -6,8 +6,9 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import Context, ContextVar
 from typing import Any, TypeVar, cast
 
 from tests.simulation import recorders
@@ -19,12 +20,29 @@ class Killed(BaseException):
     """The process is gone. No `Exception`: nothing in a service may catch it."""
 
 
+_OWNER: ContextVar["Life | None"] = ContextVar("owner", default=None)
+
+
+def own(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], context: Context | None = None
+) -> "asyncio.Task[T]":
+    """A task factory: each task belongs to whoever began it."""
+    task = asyncio.Task(work, loop=loop, context=context)
+    owner = _OWNER.get() if context is None else context.get(_OWNER)
+    if owner is not None:
+        owner.tasks.append(task)
+        task.add_done_callback(owner.tasks.remove)
+    return task
+
+
 class Life:
     """Whether an instance lives, and whether it runs."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.dead = False
+        self.tasks: list[asyncio.Task[Any]] = []
+        """Every task that it began."""
         self._running = asyncio.Event()
         self._running.set()
         self._ended: list[Callable[[], None]] = []
@@ -41,6 +59,8 @@ class Life:
             self._running.set()
             for tell in self._ended:
                 tell()
+        for task in [task for task in self.tasks if not task.done()]:
+            task.cancel()
 
     def on_death(self, tell: Callable[[], None]) -> None:
         """Call `tell` when it is killed."""
@@ -64,6 +84,15 @@ class Life:
         self.check()
         await self._running.wait()
         self.check()
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Tasks that begin inside the block are its own, and theirs, and end with it."""
+        token = _OWNER.set(self)
+        try:
+            yield
+        finally:
+            _OWNER.reset(token)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:

@@ -7,11 +7,14 @@ is as deterministic as everything else. Threads and sockets are refused: they wo
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from decklog.adapters.memory import clock as memory_clock
+from tests.simulation import life
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 BUSY_LIMIT = 200_000
 """Turns of the loop at one moment of the fake clock; more means that something spins."""
@@ -29,6 +32,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._clock = clock
         self._clock_resolution = 1e-6
         self._selector = self
+        self.set_task_factory(life.own)  # type: ignore[arg-type]  # typeshed wants its own names
         self._turns = 0
 
     def time(self) -> float:
@@ -48,8 +52,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """What every task waits for, for a person to read."""
         return "\n".join(sorted(_describe(task) for task in asyncio.all_tasks(self)))
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 (refused)
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Arguments]], T], *args: *Arguments
+    ) -> "asyncio.Future[T]":
         """Refused."""
+        del executor, args
         raise RuntimeError(f"{func} would run in a thread: a simulated service must not need one")
 
     def _pass_time(self, timeout: float | None) -> None:

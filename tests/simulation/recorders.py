@@ -1,6 +1,6 @@
 """The memory adapters, writing down what goes through them: who appended what, who wrote which object."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 
 from google.protobuf.message import Message
@@ -11,7 +11,7 @@ from decklog.model import envelope, errors, events, objects
 from decklog.ports import clock, cluster, stream
 from tests.simulation import history
 
-SPEAKER: ContextVar[str] = ContextVar("speaker", default="somebody")
+SPEAKER: ContextVar[str] = ContextVar("speaker", default=history.OUTSIDE)
 """Whose call is under way; set by the gate of an instance's life."""
 
 Note = Callable[[history.Entry], None]
@@ -23,6 +23,8 @@ class RecordedStream(memory_stream.MemoryCluster):
     def __init__(self, time: clock.Clock, note: Note) -> None:
         super().__init__(time)
         self.epochs: dict[str, int] = {}
+        self.generation = 0
+        """Grows whenever a reader may see something else than before."""
         self._note = note
         self._fresh: list[stream.Record] = []
 
@@ -50,12 +52,14 @@ class RecordedStream(memory_stream.MemoryCluster):
     def retain(self, where: stream.TopicPartition, first: int) -> None:
         """Let retention work, and write it down."""
         super().retain(where, first)
+        self.generation += 1
         first, _ = self.offsets(where)
         self._note(history.Retained(where=where, epoch=self.epochs.get(where.topic, 0), first=first))
 
     def recreate(self, name: str) -> None:
         """Recreate the topic, and write it down."""
         super().recreate(name)
+        self.generation += 1
         self.epochs[name] = self.epochs.get(name, 0) + 1
         self._note(history.Recreated(topic=name, epoch=self.epochs[name]))
 
@@ -63,13 +67,49 @@ class RecordedStream(memory_stream.MemoryCluster):
         """Use up offsets, and write it down."""
         _, first = self.offsets(where)
         super().skip(where, count)
+        self.generation += 1
         epoch = self.epochs.get(where.topic, 0)
         self._note(history.Skipped(where=where, epoch=epoch, first=first, count=count))
+
+    def hold(self, topic: str) -> None:
+        """See `MemoryCluster.hold`."""
+        super().hold(topic)
+        self.generation += 1
+
+    def go_down(self) -> None:
+        """See `MemoryCluster.go_down`."""
+        super().go_down()
+        self.generation += 1
+
+    def _wake(self) -> None:
+        self.generation += 1
+        super()._wake()
 
     def _append(self, message: stream.Message) -> stream.Coordinates:
         place = super()._append(message)
         self._fresh.append(self._log(stream.TopicPartition(place.topic, place.partition)).records[-1])
         return place
+
+
+class QuietReader(memory_stream.MemoryReader):
+    """A reader that does not look again where nothing can have changed: runs consist of idle polls mostly."""
+
+    def __init__(self, world: RecordedStream) -> None:
+        super().__init__(world)
+        self._world = world
+        self._idle_since = -1
+
+    async def assign(self, positions: Mapping[stream.TopicPartition, int]) -> None:
+        """See `stream.Reader.assign`."""
+        self._idle_since = -1
+        await super().assign(positions)
+
+    def _drain(self, limit: int) -> dict[stream.TopicPartition, list[stream.Record]]:
+        if self._idle_since == self._world.generation:
+            return {}
+        batches = super()._drain(limit)
+        self._idle_since = -1 if batches else self._world.generation
+        return batches
 
 
 def said_in(record: stream.Record) -> Message | None:

@@ -115,7 +115,7 @@ class Litter:
 
 @dataclass(frozen=True, slots=True)
 class Retain:
-    """Retention takes all but the newest records of a topic that nobody needs to start from."""
+    """Retention takes all but the newest records of a topic that only the ledger reads."""
 
     topic: str
     keep: int
@@ -304,11 +304,11 @@ def _litter(chance: random.Random, _: Sequence[str]) -> Act:
 
 
 def _retain(chance: random.Random, _: Sequence[str]) -> Act:
-    return Retain(chance.choice(("git", "live", "drift", "apply")), chance.randint(0, 3))
+    return Retain("git", chance.randint(0, 3))
 
 
 def _skip(chance: random.Random, _: Sequence[str]) -> Act:
-    return Skip(chance.choice(TOPICS), chance.randint(1, 3))
+    return Skip("git", chance.randint(1, 3))
 
 
 def _recreate(_: random.Random, __: Sequence[str]) -> Act:
@@ -356,3 +356,6 @@ _WEATHER: tuple[Maker, ...] = (
     _acks, _drops, _hold, _redeliver, _repeat, _litter, _retain, _skip, _recreate,
     _outage, _refuse, _cut, _skew, _crash, _crash, _crash, _pause, _pause, _join, _leave,
 )  # fmt: skip
+
+PEOPLE = (Push, PushBroken, Edit, Declare, Retire, Ask)
+"""The acts that are no bad weather."""

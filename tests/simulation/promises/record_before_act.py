@@ -39,7 +39,7 @@ def check(entries: tuple[history.Entry, ...]) -> list[history.Violation]:
 def _violations(entries: tuple[history.Entry, ...]) -> Iterator[history.Violation]:
     recorded = _Recorded()
     for at, entry in enumerate(entries):
-        if isinstance(entry, history.Stored):
+        if isinstance(entry, history.Stored) and entry.ours:
             recorded.note(entry)
         elif isinstance(entry, history.Called) and entry.writes:
             problem = _problem(recorded, entry)

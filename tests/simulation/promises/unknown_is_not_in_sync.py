@@ -22,7 +22,7 @@ def _violations(entries: tuple[history.Entry, ...]) -> Iterator[history.Violatio
     for at, entry in enumerate(entries):
         if isinstance(entry, history.Called):
             looks[entry.by, entry.key] = not entry.error
-        elif isinstance(entry, history.Stored):
+        elif isinstance(entry, history.Stored) and entry.ours:
             for problem in _problems(looks, entry):
                 yield history.Violation(PROMISE, f"{entry.by}: {problem}", at)
 

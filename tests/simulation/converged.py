@@ -1,0 +1,103 @@
+"""After the storm: everything comes together. What still stands apart, in words; empty once all is well."""
+
+from collections.abc import Iterator, Mapping
+
+from google.protobuf.message import Message
+
+from decklog.events.v1 import apply_pb2, drift_pb2
+from decklog.model import objects
+from tests.simulation import history, people
+from tests.simulation.world import World
+
+
+def differences(world: World) -> list[str]:
+    """What is not as it should be in the end."""
+    return [*_ledger_differences(world), *_cluster_differences(world)]
+
+
+def _ledger_differences(world: World) -> Iterator[str]:
+    """The ledger has come to the end of every topic, and the tables to the end of the ledger."""
+    for label in ("fleet", "control", "apply", "drift", "live", "git"):
+        for where in world.partitions(label):
+            first, end = world.stream.offsets(where)
+            position = world.ledger.positions.get(where)
+            records = world.stream.log(where)
+            reached = position.next_offset if position is not None else 0
+            if records and reached <= records[-1].offset:
+                yield f"{where.topic}/{where.partition} is sequenced up to {reached} of [{first}, {end})"
+    if world.tables.cursor < world.ledger.head.size:
+        yield f"the tables stand at leaf {world.tables.cursor} of {world.ledger.head.size}"
+
+
+def _cluster_differences(world: World) -> Iterator[str]:
+    folk = world.people
+    told = told_last(tuple(world.entries))
+    for application, mode in folk.modes.items():
+        if application in folk.retired:
+            if folk.retired[application]:
+                yield from (f"{key} of a retired application is still there" for key in _mine(world, application))
+        elif application in folk.broken:
+            yield from _broken_differences(world, application, told)
+        else:
+            yield from _application_differences(world, application, mode, told)
+
+
+def _application_differences(
+    world: World, application: str, mode: str, told: Mapping[tuple[str, objects.ObjectKey], Message]
+) -> Iterator[str]:
+    """Every difference is healed, or is told; a difference that is told exists."""
+    wanted = {
+        people.key_of(application, kind): people.data_of(application, colour)
+        for kind, colour in world.people.wanted.get(application, {}).items()
+    }
+    live = {key: obj.get("data", {}) for key, obj in world.cluster.stored().items() if key in wanted}
+    extra = [key for key in _mine(world, application) if key not in wanted]
+    for key in sorted({*wanted, *extra}):
+        verdict = _verdict_of(told.get((application, key)))
+        if key in extra:
+            if wanted and verdict != drift_pb2.VERDICT_EXTRA:
+                yield f"{key} is extra and neither pruned nor told ({verdict})"
+        elif live.get(key) == wanted[key]:
+            if verdict not in (None, drift_pb2.VERDICT_IN_SYNC):
+                yield f"{key} is as wanted, and the last word on it is verdict {verdict}"
+        elif mode == "heal":
+            yield f"{key} is not healed: {live.get(key)} instead of {wanted[key]}"
+        elif verdict not in (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING):
+            yield f"{key} differs in silence: {live.get(key)} instead of {wanted[key]}, last verdict {verdict}"
+
+
+def _broken_differences(
+    world: World, application: str, told: Mapping[tuple[str, objects.ObjectKey], Message]
+) -> Iterator[str]:
+    """A commit that cannot be applied is told as a failure, and nothing was written for it."""
+    if people.key_of(application, "broken") in world.cluster.stored():
+        yield f"the broken object of {application} was written"
+    if world.people.broken[application] == "unreadable" and not any(
+        isinstance(entry, history.Stored)
+        and isinstance(entry.message, apply_pb2.RenderFailed)
+        and entry.message.application.application == application
+        for entry in world.entries
+    ):
+        yield f"no RenderFailed of {application} was told"
+    del told
+
+
+def told_last(entries: tuple[history.Entry, ...]) -> dict[tuple[str, objects.ObjectKey], Message]:
+    """The last word on each object: by (application, key) the newest DriftObserved."""
+    last: dict[tuple[str, objects.ObjectKey], Message] = {}
+    for _, entry in history.stored(entries):
+        if entry.ours and isinstance(entry.message, drift_pb2.DriftObserved):
+            ref = entry.message.object
+            key = objects.ObjectKey(ref.group, ref.kind, ref.namespace, ref.name)
+            last[entry.message.application.application, key] = entry.message
+    return last
+
+
+def _verdict_of(message: Message | None) -> int | None:
+    return message.verdict if isinstance(message, drift_pb2.DriftObserved) else None
+
+
+def _mine(world: World, application: str) -> list[objects.ObjectKey]:
+    """The objects that carry the application's mark."""
+    marks = {key: objects.tracking(obj) for key, obj in world.cluster.stored().items()}
+    return [key for key, mark in marks.items() if mark is not None and mark.application == application]

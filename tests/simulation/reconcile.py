@@ -1,0 +1,62 @@
+"""The reconcile service of a run: a real member on the memory cluster, mirror and stream."""
+
+from pathlib import Path
+
+from decklog.adapters.memory import stream as memory_stream
+from decklog.model import masking
+from decklog.ports import cluster
+from services.reconcile import parts, service
+from services.reconcile.render import answer, limits, plain, trees
+from tests.simulation import instances, people
+from tests.simulation.world import World, producer, reader
+
+MASK = masking.Masking(masking.MaskingKey(b"the key of a simulated installation"))
+
+
+def main_of(world: World) -> instances.Main:
+    """What an instance of the service runs."""
+
+    async def main(instance: instances.Instance) -> None:
+        await service.Reconcile(_parts(world, instance)).serve(instance.stop)
+
+    return main
+
+
+async def render(tree: Path, path: str, kind: str) -> answer.Rendered:
+    """The real plain renderer, in this process: a sub-process would bring real time back."""
+    del kind
+    root = trees.Tree(tree)
+    return plain.render(root, root.at(path), limits.RenderLimits())
+
+
+def _parts(world: World, instance: instances.Instance) -> parts.Parts:
+    mortal = instance.life
+    membership = instances.Member(world.group, mortal)
+    instance.member = membership
+
+    async def connect(context: str) -> cluster.Cluster:
+        return mortal.gate(world.reached[context])
+
+    return parts.Parts(
+        prefix=people.PREFIX,
+        member=instance.name,
+        producer=producer(world, instance),
+        new_reader=lambda: reader(world, instance),
+        membership=mortal.gate(membership),
+        topics=mortal.gate(memory_stream.MemoryTopics(world.stream)),
+        connect=connect,
+        mirrors=mortal.gate(world.mirrors),
+        render=render,
+        mask=MASK,
+        write_seconds=world.cluster.request_timeout,
+        scratch=Path(world.scratch.name).resolve(),
+        time=mortal.gate(world.clock),
+        entropy=world.entropy(instance.name),
+        status=_unheard,
+        failpoint=instance.failpoint,
+    )
+
+
+def _unheard(component: str, reason: str | None) -> None:
+    """Readiness is shown by the shipped service; a run ends with everything well or with what is not."""
+    del component, reason
