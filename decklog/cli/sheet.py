@@ -74,7 +74,9 @@ _TONES = {
     "syncing": Tone.BUSY,
     "running": Tone.BUSY,
     "pending": Tone.BUSY,
-    "out_of_sync": Tone.WARN,
+    "drifted": Tone.WARN,
+    "behind": Tone.BUSY,
+    "off": Tone.QUIET,
     "modified": Tone.WARN,
     "missing": Tone.WARN,
     "extra": Tone.WARN,
@@ -93,7 +95,7 @@ _TONES = {
 
 
 def word(text: str) -> Cell:
-    """A word of the contract as people read it (`out_of_sync` → `out of sync`), toned by its meaning."""
+    """A word of the contract as people read it (`in_sync` → `in sync`), toned by its meaning."""
     return Cell(text.replace("_", " ") or "-", _TONES.get(text, Tone.PLAIN))
 
 

@@ -56,7 +56,7 @@ BLOG: answers.Application = {
     "spec": {**SHOP["spec"], "mode": "detect", "prune": False, "path": "overlays/dev"},
     "origin": {"way": "api"},
     "available_commit": NEXT,
-    "sync_status": "out_of_sync",
+    "sync_status": "drifted",
     "sync_outcome": "failed",
     "health": "degraded",
     "health_message": "Deployment blog: 0 of 2 replicas are available: ImagePullBackOff",

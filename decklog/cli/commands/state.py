@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from decklog.cli import moments, output, report, screen, session
-from decklog.cli.views import changes
+from decklog.cli.views import changes, words
 from decklog.cli.views import state as view
 from decklog.client import answers, api, nearest
 
 if TYPE_CHECKING:
     from decklog.client import server
 
-_HEADER = "# {what} as of {moment}: {count} objects\n"
-_MASKED = "# {count} values were masked before they were recorded ('{mark}'): they cannot be applied as they are\n"
+_HEADER = "# {what} as of {moment}: {count}\n"
+_MASKED = "# Masked before it was recorded ('{mark}'), and not to be applied as it is: {count}\n"
 
 
 def state(
@@ -72,11 +72,11 @@ def _print_manifests(found: Sequence[answers.Version], what: str, moment: str) -
     """Print manifests one by one: a cluster may hold ten thousand."""
     from decklog.cli import documents  # the YAML library is needed here alone
 
-    screen.write(_HEADER.format(count=len(found), what=what, moment=moment))
+    screen.write(_HEADER.format(count=words.count(len(found), "object"), what=what, moment=moment))
     masked = sum(documents.masked_values(one["body"]) for one in found)
     if masked:
-        screen.write(_MASKED.format(count=masked, mark=documents.MASKED_NOTE))
-        report.note(f"Note: {masked} values are shown masked")
+        screen.write(_MASKED.format(count=words.count(masked, "value"), mark=documents.MASKED_NOTE))
+        report.note(f"Note: {words.count(masked, 'value')} shown masked")
     for one in found:
         body = one["body"]
         screen.write(

@@ -27,6 +27,11 @@ def ref(full: str) -> str:
     return full.removeprefix("refs/heads/").replace("refs/tags/", "tag ")
 
 
+def count(number: int, noun: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def revision(synced: str, available: str) -> str:
     """What is there, and what is on its way: `1a2b3c4d`, or `1a2b3c4d→5e6f7a8b`."""
     if available and available != synced:

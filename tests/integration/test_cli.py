@@ -1,0 +1,221 @@
+"""The shipped command against a whole audit process: what it prints, where, and how it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from asyncio.subprocess import Process as Command
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from decklog.cli import exits
+from decklog.events.v1 import apply_pb2, drift_pb2
+from tests import audit_leaves as some
+from tests import audit_process
+from tests.audit_process import Process
+
+CREATE = ("app", "create", "example-app", "--repo", "https://git.example/example.git", "--path", "apps",
+          "--dest-cluster", "dev", "--dest-namespace", "default", "--mode", "heal", "--prune")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> object:
+        """Standard output, which must be JSON and nothing else."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Runs `decklog` as a user with the running server's settings."""
+
+    process: Process
+
+    async def start(self, *arguments: str, **changed: str) -> Command:
+        """Start one command."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DECKLOG_")}
+        told = {"DECKLOG_SERVER": self.process.address, "DECKLOG_TOKEN_FILE": str(self.process.folder / "token")}
+        environment = kept | told | {"COLUMNS": "80", "TZ": "UTC"} | changed
+        command = (sys.executable, "-m", "decklog.cli.main", *arguments)
+        return await asyncio.create_subprocess_exec(*command, env=environment, stdin=-3, stdout=PIPE, stderr=PIPE)
+
+    async def run(self, *arguments: str, **changed: str) -> Ended:
+        """Run one command to its end."""
+        started = await self.start(*arguments, **changed)
+        async with asyncio.timeout(60):
+            out, err = await started.communicate()
+        return Ended(started.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def terminal(database: str, tmp_path: Path) -> AsyncIterator[Terminal]:
+    async with audit_process.running(database, tmp_path) as process:
+        yield Terminal(process)
+
+
+async def drifted(process: Process) -> None:
+    """An application that is declared in Git, rendered, and drifts; everything is projected."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    messages = (some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+    await process.get("/applications", after=await process.say("reconcile", *messages))
+
+
+async def test_an_application_is_created_listed_and_removed(terminal: Terminal) -> None:
+    """Standard output is what was asked for, messages are on standard error, each event can be shown."""
+    created = await terminal.run(*CREATE, "--wait", "recorded", "-o", "json")
+    assert (created.code, created.err) == (0, "Application example-app declared\nexample-app is recorded\n")
+    event = created.json["event_id"]  # type: ignore[index]
+    assert (await terminal.run("app", "list", "-o", "name")).out == "example-app\n"
+    listed = await terminal.run("app", "list")
+    assert listed.out.splitlines()[1].split() == ["example-app", "unknown", "unknown", "-", "heal", "-", "0"]
+    assert (await terminal.run("source", "list", "-o", "name")).out == "example\ninfrastructure\n"
+    assert "dev.decklog.v1.ApplicationDeclared" in (await terminal.run("show", event[:23])).out
+    removed = await terminal.run("app", "delete", "example-app", "--keep", "--reason", "moved")
+    assert removed.err == "Application example-app removed; its objects stay in the cluster\n"
+
+
+async def test_what_is_declared_in_git_is_refused_with_the_file(terminal: Terminal) -> None:
+    """409: the command line leads to where it must be changed."""
+    await drifted(terminal.process)
+    refused = await terminal.run("app", "delete", "shop", "--cascade")
+    assert (refused.code, refused.out) == (exits.Code.REFUSED, "")
+    assert "fleet.yaml:3" in refused.err
+
+
+async def test_a_misspelt_name_leads_to_the_right_one(terminal: Terminal) -> None:
+    """404 from get, sync, delete and state alike."""
+    await drifted(terminal.process)
+    for command in (["app", "get"], ["app", "sync"], ["app", "delete", "--keep"], ["state", "--app"]):
+        missed = await terminal.run(*command, "shpo")
+        assert missed.code == exits.Code.NOT_FOUND
+        assert "Did you mean 'shop'?" in missed.err
+
+
+async def test_a_wrong_token_is_refused_and_not_shown(terminal: Terminal, tmp_path: Path) -> None:
+    """401: which file to look at, never what is in it."""
+    other = tmp_path / "other"
+    other.touch(0o600)
+    other.write_text("alice.wrong")
+    refused = await terminal.run("app", "list", DECKLOG_TOKEN_FILE=str(other))
+    assert refused.code == exits.Code.REFUSED
+    assert "token" in refused.err
+    assert "alice.wrong" not in refused.err
+
+
+async def test_drift_is_listed_and_shown_by_the_beginning_of_its_id(terminal: Terminal) -> None:
+    """The table's short id is enough for `drift show`."""
+    await drifted(terminal.process)
+    row = (await terminal.run("drift", "list")).out.splitlines()[1].split()
+    shown = await terminal.run("drift", "show", row[0])
+    assert "replace  /data/a" in shown.out
+    assert (await terminal.run("drift", "show", "ffffffff")).code == exits.Code.NOT_FOUND
+    assert "drifted" in (await terminal.run("app", "get", "shop")).out
+
+
+async def test_two_moments_differ_in_exactly_what_changed(terminal: Terminal) -> None:
+    """`state --at` takes the id of an event; `--diff` names the field; `-o yaml` prints manifests."""
+    await terminal.process.say("ingest", some.declared(), key="application/shop")
+    first = await terminal.process.say("reconcile", some.changed(5))
+    await terminal.process.get("/applications", after=first)
+    last = await terminal.process.say("reconcile", some.changed(6))
+    await terminal.process.get("/applications", after=last)
+    (change,) = (await terminal.run("state", "--app", "shop", "--at", first, "--diff", "now", "-o", "json")).json  # type: ignore[misc]
+    assert [(one["path"], one["before"], one["after"]) for one in change["fields"]] == [("/data/a", "5", "6")]
+    yaml = await terminal.run("state", "--cluster", "dev", "--at", last, "-o", "yaml")
+    assert yaml.out.endswith("---\ndata:\n  a: '6'\n")
+    assert ": 1 object\n" in yaml.out
+    everywhere = await terminal.run("state", "--at", "-1h")
+    assert (everywhere.code, everywhere.out) == (0, "Nothing was there.\n")
+
+
+async def test_the_timeline_is_read_oldest_first_and_filtered(terminal: Terminal) -> None:
+    """The leaf of a line is enough for `show`."""
+    await drifted(terminal.process)
+    found = (await terminal.run("timeline", "--app", "shop", "--since", "1h", "-o", "json")).json
+    assert [one["kind"] for one in found] == ["ApplicationDeclared", "Rendered", "DriftObserved"]  # type: ignore[attr-defined]
+    leaf = str(found[-1]["leaf"])  # type: ignore[index]
+    assert (await terminal.run("show", leaf, "-o", "name")).out == f"{found[-1]['event_id']}\n"  # type: ignore[index]
+    assert (await terminal.run("timeline", "--until", "1h ago")).out == "Nothing happened there.\n"
+    assert len((await terminal.run("timeline", "--limit", "2", "-o", "name")).out.splitlines()) == 2
+
+
+async def test_a_followed_timeline_shows_what_happens_until_ctrl_c(terminal: Terminal) -> None:
+    """What was, then what comes; Ctrl-C ends it with 130 and no traceback."""
+    await drifted(terminal.process)
+    following = await terminal.start("timeline", "--follow", "--app", "shop", "-o", "json")
+    assert following.stdout is not None
+    async with asyncio.timeout(60):
+        was = [json.loads(await following.stdout.readline())["kind"] for _ in range(3)]
+        await terminal.process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_RESOLVED))
+        comes = json.loads(await following.stdout.readline())
+    assert was[-1] == "DriftObserved"
+    assert comes["summary"].endswith("is as in Git again")
+    following.send_signal(signal.SIGINT)
+    _, err = await following.communicate()
+    assert following.returncode == exits.Code.INTERRUPTED
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_sync_is_waited_for_until_it_is_over_or_the_time_is(terminal: Terminal) -> None:
+    """5 when the time is over, 1 with the failure's own words, 0 when it came true."""
+    await drifted(terminal.process)
+    late = await terminal.run("app", "sync", "shop", "--wait", "synced", "--timeout", "300ms")
+    assert late.code == exits.Code.TIMED_OUT
+    assert "shop is not synced after 300ms: it is drifted and unknown" in late.err
+    waiting = asyncio.create_task(terminal.run("app", "sync", "shop", "--wait", "synced", "--reason", "now"))
+    await finished(terminal.process, apply_pb2.SYNC_OUTCOME_FAILED)
+    failed = await waiting
+    assert failed.code == exits.Code.FAILED
+    assert "the port is too high" in failed.err
+    waiting = asyncio.create_task(terminal.run("app", "sync", "shop", "--wait", "synced"))
+    await finished(terminal.process, apply_pb2.SYNC_OUTCOME_SUCCEEDED)
+    assert (await waiting).code == 0
+
+
+async def finished(process: Process, outcome: "apply_pb2.SyncOutcome") -> None:
+    """Play reconcile: carry the next request out that is not carried out yet."""
+    asked = ""
+    async with asyncio.timeout(60):
+        while not asked:
+            requests = (await process.get("/timeline", kind="SyncRequested")).json()["items"]
+            done = (await process.get("/timeline", kind="SyncFinished")).json()["items"]
+            # The first request is the one that nobody answers.
+            asked = requests[0]["event_id"] if len(requests) > len(done) + 1 else ""
+            await asyncio.sleep(0.05)
+    about = {"application": some.application(), "sync_id": asked, "revision": some.revision()}
+    result = apply_pb2.SyncFinished(**about, outcome=outcome)  # type: ignore[arg-type]
+    if outcome == apply_pb2.SYNC_OUTCOME_FAILED:
+        result.failure.message, result.failure.hint = "the port is too high", "use one below 65536"
+    await process.say("reconcile", apply_pb2.SyncStarted(**about, cause=asked), result)  # type: ignore[arg-type]
+
+
+async def test_status_says_that_the_record_is_up_to_date(terminal: Terminal) -> None:
+    """Rungs, and each service's last word."""
+    await drifted(terminal.process)
+    found = await terminal.run("status", "-o", "json")
+    assert {one["name"]: one["behind"] for one in found.json["rungs"]} == {"sequenced": 0, "projected": 0}  # type: ignore[index]
+    assert "reconcile" in (await terminal.run("status")).out
+
+
+@pytest.mark.parametrize("arguments", [["timeline"], ["app", "list"], ["state", "--cluster", "dev", "-o", "yaml"]])
+async def test_a_reader_that_leaves_early_ends_the_command_quietly(terminal: Terminal, arguments: list[str]) -> None:
+    """As in `decklog … | head -0`: 141, and nothing on standard error."""
+    started = await terminal.start(*arguments)
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout._transport.close()  # type: ignore[attr-defined]  # asyncio offers no public way to stop reading
+    async with asyncio.timeout(60):
+        assert await started.wait() == exits.Code.CLOSED
+        assert await started.stderr.read() == b""
