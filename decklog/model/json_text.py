@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+import orjson
+
 from decklog.model import yaml_scalars
 from decklog.model.source_text import Limits, ManifestError, ManifestWarning, Node
 
@@ -28,7 +30,7 @@ def read(text: str, file: str, limits: Limits) -> tuple[list[Node], tuple[Manife
             raise ManifestError(file, line, f"nested deeper than {limits.depth} levels", "flatten it") from error
         except ValueError as error:
             raise ManifestError(file, line, str(error), "correct the number") from error
-        found.append(Node(_within(value, file, line, limits), line))
+        found.append(Node(_encodable(_within(value, file, line, limits), file, line), line))
         position = _skip_space(text, end)
     return found, tuple(warnings)
 
@@ -60,6 +62,15 @@ def _decoder(warnings: list[ManifestWarning], file: str, line: int) -> json.JSON
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} cannot be written in JSON")
+
+
+def _encodable(value: Any, file: str, line: int) -> Any:
+    """The value itself, once it is known that it can be written again: half a surrogate pair cannot."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ManifestError(file, line, f"a text is no Unicode: {error}", "escape whole characters") from error
+    return value
 
 
 def _within(value: Any, file: str, line: int, limits: Limits) -> Any:

@@ -178,7 +178,9 @@ def test_json_is_read_as_json():
     assert loaded.manifests[0].object["data"] == {"a": "😀", "n": 1}
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1e999}', "[" * 100_000, '{"a": 1', '{"apiVersion": "v1"}'])
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": "\\ud800"}', '{"a": 1e999}', "[" * 100_000, '{"a": 1', '{"apiVersion": "v1"}']
+)
 def test_json_that_is_none_is_refused(text):
     """With the line."""
     assert refused(text, "a.json").line == 1

@@ -84,7 +84,7 @@ def null_timestamps(obj: objects.KubeObject) -> objects.KubeObject:
 def empty_role_rules(obj: objects.KubeObject) -> objects.KubeObject:
     """Absent, null and empty `rules` of a Role or ClusterRole, and `subjects` of a binding, mean the same.
 
-    https://github.com/argoproj/argo-cd/issues/1700
+    https://github.com/argoproj/gitops-engine/blob/master/pkg/diff/diff.go (normalizeRole)
     """
     if obj.get("apiVersion", "").partition("/")[0] != "rbac.authorization.k8s.io":
         return obj
@@ -94,7 +94,7 @@ def empty_role_rules(obj: objects.KubeObject) -> objects.KubeObject:
 def aggregated_rules(obj: objects.KubeObject) -> objects.KubeObject:
     """The rules of an aggregated ClusterRole are written by a controller; what a manifest says there means nothing.
 
-    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
+    https://github.com/argoproj/argo-cd/issues/2382
     """
     if not _is(obj, "rbac.authorization.k8s.io", "ClusterRole") or not obj.get("aggregationRule"):
         return obj
@@ -104,7 +104,7 @@ def aggregated_rules(obj: objects.KubeObject) -> objects.KubeObject:
 def endpoints_order(obj: objects.KubeObject) -> objects.KubeObject:
     """The order of an Endpoints' addresses and ports means nothing, and a port without protocol is TCP.
 
-    The API server sorts them on write: https://github.com/argoproj/gitops-engine/pull/121
+    https://github.com/argoproj/argo-cd/issues/6300
     """
     if not _is(obj, "", "Endpoints") or not isinstance(obj.get("subsets"), list):
         return obj
@@ -142,7 +142,7 @@ def autoscaler_metrics(obj: objects.KubeObject) -> objects.KubeObject:
 def injected_ca_bundles(obj: objects.KubeObject) -> objects.KubeObject:
     """A `caBundle` that an injector writes, or that stands in a manifest as its placeholder, is not the manifest's.
 
-    https://cert-manager.io/docs/concepts/ca-injector/ and https://github.com/argoproj/argo-cd/issues/7408
+    https://github.com/metallb/metallb/issues/2571 and https://github.com/argoproj/argo-cd/issues/1487
     """
     if (obj.get("kind"), obj.get("apiVersion", "").partition("/")[0]) not in _CA_HOLDERS:
         return obj

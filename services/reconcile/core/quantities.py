@@ -3,7 +3,7 @@
 The API server writes quantities of its own kinds in one canonical form; in a custom resource they are text, and a
 controller or webhook that parses and writes them back makes `1000m` of `1`, or `60s` of `1m`. Only fields whose names
 tell that they hold such a value are compared by value, since `1.10` and `1.1` are one quantity and two versions.
-https://github.com/argoproj/argo-cd/issues/2437
+https://argo-cd.readthedocs.io/en/stable/user-guide/diffing/#known-kubernetes-types-in-crds-resource-limits-volume-mounts-etc
 """
 
 import re

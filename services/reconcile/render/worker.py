@@ -69,10 +69,11 @@ def _rendered(request: answer.Request) -> answer.Rendered:
 
 def _confine() -> None:
     """Die with the service, see no network, start in an empty home."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # Where the kernel does not grant it, the checks before Kustomize runs and the dead proxy stand alone.
-    libc.unshare(_CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Where the kernel does not grant it, the checks before Kustomize runs and the dead proxy stand alone.
+        libc.unshare(_CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET)
     os.chdir(os.environ.get("HOME") or tempfile.gettempdir())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITTEN_FILE, _WRITTEN_FILE))
