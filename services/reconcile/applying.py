@@ -5,7 +5,7 @@ are written one after another, the objects of a step at the same time. A refusal
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,12 +148,12 @@ class Sync:
         for step in plan.apply:
             unjudged = [self._wanted.members[key] for key in step.keys if key in plan.unjudged]
             refused = await self._rehearse(unjudged)
-            await self._say(refused or await self._all(map(self._write, step.keys)))
+            await self._say(refused or await self._all(self._write, step.keys))
             if self._tally.failure is not None:
                 return
             await self._settle(step)
         for step in plan.prune:
-            await self._say(await self._all(map(self._prune, step.keys)))
+            await self._say(await self._all(self._prune, step.keys))
             if self._tally.failure is not None:
                 return
         await self._say([self._kept(key, why) for key, why in sorted(plan.kept.items()) if _noteworthy(why)])
@@ -175,14 +175,18 @@ class Sync:
             if one.verdict is compare.Verdict.UNKNOWN
         ]
 
-    async def _all(self, writes: Iterable[Awaitable[apply_pb2.ObjectApplied | None]]) -> list[apply_pb2.ObjectApplied]:
+    async def _all(
+        self,
+        write: Callable[[objects.ObjectKey], Awaitable[apply_pb2.ObjectApplied | None]],
+        keys: Iterable[objects.ObjectKey],
+    ) -> list[apply_pb2.ObjectApplied]:
         limit = asyncio.Semaphore(comparing.CONCURRENCY)
 
-        async def one(write: Awaitable[apply_pb2.ObjectApplied | None]) -> apply_pb2.ObjectApplied | None:
+        async def one(key: objects.ObjectKey) -> apply_pb2.ObjectApplied | None:
             async with limit:
-                return await write
+                return await write(key)
 
-        done = await asyncio.gather(*map(one, writes), return_exceptions=True)
+        done = await asyncio.gather(*map(one, keys), return_exceptions=True)
         applied = [found for found in done if isinstance(found, apply_pb2.ObjectApplied)]
         raised = [found for found in done if isinstance(found, BaseException)]
         if raised:
