@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import uuid
 
 from decklog.adapters import system
 from decklog.adapters.git import mirror as git_mirror
@@ -13,7 +12,7 @@ from decklog.events.v1 import fleet_pb2
 from decklog.model import door, topics
 from decklog.runtime import http, ops, process
 from decklog.runtime import settings as runtime_settings
-from services.ingest import service, trigger
+from services.ingest import identity, service, trigger
 from services.ingest.settings import IngestSettings
 
 GROUP = "ingest"
@@ -27,11 +26,12 @@ def main() -> None:
 def _make(configured: runtime_settings.ServiceSettings) -> process.Serve:
     assert isinstance(configured, IngestSettings)  # noqa: S101 - `process.run` loads what it was given
     token = runtime_settings.read_secret(configured.token_file)
+    own = identity.Identity(configured.state_dir, configured.member)  # held until the process ends
     listener = http.bind(configured.ops_host, configured.ops_port)
 
     async def serve(stop: asyncio.Event) -> None:
         readiness = ops.Readiness("topics", "installation", "fleet", "membership", "sources")
-        ingest = service.Ingest(_ports(configured), _config(configured), readiness)
+        ingest = service.Ingest(_ports(configured, own.name), _config(configured), readiness)
         app = ops.application("ingest", readiness)
         port = listener.getsockname()[1]
         trigger.add(app, token=token, hosts=door.loopback_hosts(port), poke=ingest.poke, refused=ingest.denials.count)
@@ -42,7 +42,7 @@ def _make(configured: runtime_settings.ServiceSettings) -> process.Serve:
     return serve
 
 
-def _ports(configured: IngestSettings) -> service.Ports:
+def _ports(configured: IngestSettings, member: str) -> service.Ports:
     kafka = connection.Connection(bootstrap=configured.kafka, client_id="decklog-ingest")
     time = system.SystemClock()
     return service.Ports(
@@ -53,7 +53,7 @@ def _ports(configured: IngestSettings) -> service.Ports:
             kafka,
             group=f"{configured.topic_prefix}.{GROUP}",
             topic=topics.CURSOR.name(configured.topic_prefix),
-            instance=configured.member or f"ingest-{uuid.uuid4()}",
+            instance=member,
         ),
         mirrors=git_mirrors.GitMirrors(
             configured.state_dir / "mirrors",

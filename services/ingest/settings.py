@@ -24,7 +24,10 @@ class IngestSettings(settings.ServiceSettings):
     git_ask_seconds: float = Field(default=30.0, gt=0, description="how long a remote may take to list its refs")
     git_fetch_seconds: float = Field(default=1_800.0, gt=0, description="how long a fetch may take")
     git_max_bytes: int = Field(default=4 * 1024**3, gt=0, description="how large one mirror may become")
-    member: str = Field(default="", description="permanent name of this process in its group; empty = made from chance")
+    member: str = Field(
+        default="",
+        description="permanent name of this process in its group; empty = one that is kept in the state folder",
+    )
 
     @model_validator(mode="after")
     def _followable(self) -> Self:
