@@ -108,6 +108,7 @@ class Turn:
     def _situation(
         self, wanted: rendering.Wanted, picture: Picture, request: state_pb2.PendingRequest | None
     ) -> sync.Situation:
+        drifted = [key for key, one in picture.comparisons.items() if sync.drifted([one], ())]
         return sync.Situation(
             mode=_MODES[self.spec.mode],
             requested=request is not None,
@@ -116,6 +117,7 @@ class Turn:
             drifted=sync.drifted(picture.comparisons.values(), picture.extra.prune),
             last=self.tools.chronicle.known.attempt(),
             now=self._now,
+            heals=self.tools.chronicle.known.heals([*drifted, *picture.extra.prune]),
         )
 
     def _decide(

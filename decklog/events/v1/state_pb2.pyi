@@ -315,6 +315,8 @@ class ObjectState(_message.Message):
     HEALTH_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
     LIVE_CHANGED_US_FIELD_NUMBER: _builtins.int
+    HEALS_FIELD_NUMBER: _builtins.int
+    HEALED_US_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
     """True if the application put it there, or took it over."""
     live_digest: _builtins.str
@@ -335,6 +337,10 @@ class ObjectState(_message.Message):
     """Application that claims it too, as `installation/application`; empty if none was reported."""
     live_changed_us: _builtins.int
     """`changed_us` of the live version that was recorded last."""
+    heals: _builtins.int
+    """Heals of this object in a row, each soon after the one before."""
+    healed_us: _builtins.int
+    """When it was healed last, microseconds since 1970-01-01T00:00:00Z."""
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
         """The object, with the uid of its last known incarnation."""
@@ -358,10 +364,12 @@ class ObjectState(_message.Message):
         health: Global___HealthState | None = ...,
         claimed_by: _builtins.str = ...,
         live_changed_us: _builtins.int = ...,
+        heals: _builtins.int = ...,
+        healed_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,6 +72,11 @@ class Recollection:
         """What is known of an object: an empty record if nothing is."""
         return self.records.get(key) or state_pb2.ObjectState()
 
+    def heals(self, keys: Iterable[objects.ObjectKey]) -> tuple[sync.Heal, ...]:
+        """The last heals of objects; one that was never healed counts as healed long ago."""
+        records = map(self.of, keys)
+        return tuple(sync.Heal(one.heals, one.healed_us / _SECOND) for one in records)
+
     def attempt(self) -> sync.Attempt | None:
         """The last sync that ended."""
         if not self.header.HasField("attempt"):
@@ -208,11 +213,18 @@ class _Builder:
                 self._finish(said, time_us)
             case apply_pb2.ObjectApplied() if not said.dry_run:
                 if said.outcome in (apply_pb2.OBJECT_OUTCOME_CREATED, apply_pb2.OBJECT_OUTCOME_CONFIGURED):
-                    self._object(said.object).managed = True
+                    self._written(self._object(said.object), time_us)
                 elif said.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED:
                     self._object(said.object).managed = False
             case _:
                 pass
+
+    def _written(self, found: state_pb2.ObjectState, time_us: int) -> None:
+        found.managed = True
+        if self._header.running.started.trigger == apply_pb2.SYNC_TRIGGER_DRIFT:
+            last = sync.Heal(found.heals, found.healed_us / _SECOND)
+            found.heals = sync.healed(last, time_us / _SECOND).in_a_row
+            found.healed_us = time_us
 
     def _answer(self, cause: str) -> None:
         """A request is answered once its sync began."""

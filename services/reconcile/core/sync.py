@@ -74,6 +74,25 @@ class Attempt:
     finished_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """The last heal of one object: the how-manieth in a row, each soon after the one before, and when (seconds)."""
+
+    in_a_row: int = 0
+    at: float = 0.0
+
+    @property
+    def due(self) -> float:
+        """When it may be healed again, seconds since the epoch."""
+        return self.at + _heal_delay(self.in_a_row)
+
+
+def healed(last: Heal, now: float) -> Heal:
+    """The heal after another."""
+    soon = now - last.at < HEALS_IN_A_ROW_SECONDS + _heal_delay(last.in_a_row)
+    return Heal(last.in_a_row + 1 if soon else 1, now)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """Where an application stands.
@@ -82,6 +101,7 @@ class Situation:
         requested: whether somebody asked for a sync that has not run yet.
         drifted: whether any object is modified, missing, or extra and to be pruned.
         now: seconds since the epoch.
+        heals: the last heals of the drifted objects. Whoever fights over one object delays that one only.
     """
 
     mode: Mode
@@ -91,6 +111,7 @@ class Situation:
     drifted: bool
     last: Attempt | None
     now: float
+    heals: "tuple[Heal, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +154,8 @@ def decide(at: Situation) -> Decision:
     if last.outcome is Outcome.FAILED:
         return _due(at.now, last.finished_at + _retry_delay(last), Trigger.RETRY, last.failures + 1)
     if at.mode is Mode.HEAL and at.drifted:
-        return _due(at.now, last.finished_at + _heal_delay(last), Trigger.DRIFT, 1)
+        due = min((heal.due for heal in at.heals), default=last.finished_at + _heal_delay(last.heals))
+        return _due(at.now, due, Trigger.DRIFT, 1)
     return Rest()
 
 
@@ -142,7 +164,7 @@ def settle(at: Situation, trigger: Trigger, outcome: Outcome, *, transient: bool
     last = at.last
     again = last is not None and last.desired_digest == at.desired_digest
     failed_before = last.failures if last is not None and again else 0
-    soon = last is not None and finished_at - last.finished_at < HEALS_IN_A_ROW_SECONDS + _heal_delay(last)
+    soon = last is not None and finished_at - last.finished_at < HEALS_IN_A_ROW_SECONDS + _heal_delay(last.heals)
     heals = (last.heals if last is not None and again and soon else 0) + 1 if trigger is Trigger.DRIFT else 0
     return Attempt(
         desired_digest=at.desired_digest,
@@ -249,8 +271,8 @@ def _retry_delay(last: Attempt) -> float:
     return backoff.delay(policy, max(last.failures, 1), 0.0)
 
 
-def _heal_delay(last: Attempt) -> float:
-    return backoff.delay(HEAL_AGAIN, last.heals - HEALS_AT_ONCE + 1, 0.0) if last.heals >= HEALS_AT_ONCE else 0.0
+def _heal_delay(in_a_row: int) -> float:
+    return backoff.delay(HEAL_AGAIN, in_a_row - HEALS_AT_ONCE + 1, 0.0) if in_a_row >= HEALS_AT_ONCE else 0.0
 
 
 def _due(now: float, at: float, trigger: Trigger, attempt: int) -> Wait | Start:
