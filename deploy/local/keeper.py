@@ -24,10 +24,10 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 class Importance(enum.Enum):
-    """What a program's failure to start means: the whole stack fails, or it is retried and shown."""
+    """After how many crashes a program that never served counts as failed; a required one fails the whole stack."""
 
-    REQUIRED = "required"
-    RETRIED = "retried"
+    REQUIRED = 1
+    RETRIED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,8 @@ def pause_before_restart(crashes: int) -> float:
 @dataclass(slots=True)
 class _Kept:
     unit: Unit
-    served: asyncio.Event = field(default_factory=asyncio.Event)
+    served: asyncio.Future[None]
+    """Done when the unit served for the first time, or failed to."""
     running: processes.Running | None = None
     task: asyncio.Task[None] | None = None
     restarts: int = 0
@@ -70,19 +71,16 @@ class Keeper:
     async def keep(self, unit: Unit) -> None:
         """Start `unit` and return once it serves; from then on it is restarted whenever it ends.
 
-        Raises StackError when a required unit ends or does not serve within its time.
+        Raises StackError when it does not serve within its time, or ends before it ever served: a required one at
+        once, a retried one after some crashes (it goes on being retried).
         """
-        kept = self.kept[unit.name] = _Kept(unit)
+        kept = self.kept[unit.name] = _Kept(unit, asyncio.get_running_loop().create_future())
         kept.task = asyncio.create_task(self._run(kept), name=f"keep {unit.name}")
-        served = asyncio.create_task(kept.served.wait())
         try:
-            await asyncio.wait({served, kept.task}, timeout=unit.start_seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            served.cancel()
-        if kept.task.done():
-            await kept.task
-        if not kept.served.is_set():
-            raise errors.StackError(_did_not_serve(unit, f"does not serve after {unit.start_seconds:.0f} s"))
+            await asyncio.wait_for(kept.served, unit.start_seconds)
+        except TimeoutError:
+            late = f"does not serve after {unit.start_seconds:.0f} s"
+            raise errors.StackError(_did_not_serve(unit, late)) from None
 
     async def stop(self, names: tuple[str, ...]) -> None:
         """Stop the named programs one after the other."""
@@ -93,7 +91,7 @@ class Keeper:
     async def _stop(self, kept: _Kept) -> None:
         if kept.task is not None:
             kept.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, errors.StackError):
+            with contextlib.suppress(asyncio.CancelledError):
                 await kept.task
         if kept.running is not None:
             await kept.running.stop()
@@ -105,9 +103,9 @@ class Keeper:
             await self._while_held(kept.unit.name)
             began = time.monotonic()
             code = await self._once(kept)
-            if kept.unit.importance is Importance.REQUIRED and not kept.served.is_set():
-                raise errors.StackError(_did_not_serve(kept.unit, f"ended with status {code}"))
             crashes = 1 if time.monotonic() - began > CALM else crashes + 1
+            if not kept.served.done() and crashes >= kept.unit.importance.value:
+                kept.served.set_exception(errors.StackError(_did_not_serve(kept.unit, f"ended with status {code}")))
             kept.restarts += 1
             pause = pause_before_restart(crashes)
             self.board.show(
@@ -130,7 +128,8 @@ class Keeper:
         while not await kept.unit.ready():  # noqa: ASYNC110 - the program does not tell us
             await asyncio.sleep(POLL)
         self.board.show(kept.unit.name, "ready", pid=pid, restarts=kept.restarts)
-        kept.served.set()
+        if not kept.served.done():
+            kept.served.set_result(None)
 
     async def _while_held(self, name: str) -> None:
         hold = self.state.holds / name

@@ -14,8 +14,6 @@ from deploy.local.demo import repositories
 NAMES = ("ingest", "reconcile", "audit")
 PORTS = ("audit-api", "ingest-ops", "reconcile-ops", "audit-ops")
 TOPIC_PREFIX = "decklog"
-# While the services are being written: what is not there yet is not started.
-_DEVELOPING = {"topics": "services/audit/admin/topics.py", "migrations": "decklog/adapters/postgres/migrations.py"}
 POLL_SECONDS = 30
 """Between two looks at a remote; the demo's repositories trigger at once."""
 
@@ -94,8 +92,6 @@ async def _prepare(ctx: context.Context, name: str, backends: Backends) -> None:
         "DECKLOG_TOPIC_PREFIX": TOPIC_PREFIX,
         "DECKLOG_POSTGRES": backends.postgres,
     }
-    if not (ctx.wanted.root / _DEVELOPING[name]).exists():
-        return
     log = ctx.state.log(name)
     program = processes.Program(
         name=name, argv=commands[name], cwd=ctx.wanted.root, log=log, env=ctx.environment(**told)
@@ -105,8 +101,6 @@ async def _prepare(ctx: context.Context, name: str, backends: Backends) -> None:
 
 async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
     """Start one service; returns what is wrong when it does not serve in time (it is retried all the same)."""
-    if not (ctx.wanted.root / "services" / name / "__main__.py").exists():
-        return ""
     program = processes.Program(
         name=name,
         argv=(sys.executable, "-m", f"services.{name}"),

@@ -1,6 +1,7 @@
 """Zipkin, the page for traces: optional, started last and in the background."""
 
 import asyncio
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,6 +48,7 @@ async def bring_up(ctx: context.Context) -> None:
         cwd=ctx.state.part("zipkin"),
         log=ctx.state.log("zipkin"),
         env=ctx.environment(),
+        stop_signal=signal.SIGKILL,  # it keeps nothing, and takes its time to say goodbye
     )
     unit = keeper.Unit(
         program=program, ready=lambda: answers(port), importance=keeper.Importance.RETRIED, start_seconds=120

@@ -14,6 +14,7 @@ import pytest
 from deploy.local import folder, processes, status, supervisor
 from tests import stack as stacks
 
+pytestmark = pytest.mark.timeout(300)
 COMMAND = (sys.executable, "-m", "deploy.local", "--profile", "test", "--state")
 PARTS = ("kafka", "postgres", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
