@@ -6,25 +6,27 @@ malformed attribute, another specification version, another content type.
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 """
 
+import functools
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from decklog.model import errors, timestamps, traceparent
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
 MAX_SEQUENCE = 2**53 - 1
+_MAX_TRACE = 512
 
 _CONTENT_TYPE = "content-type"
 _PREFIX = "ce_"
-_NOT_PREFIXED = frozenset({_CONTENT_TYPE, "traceparent"})
-_REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject")
-_NAME = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
-_URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
-_TYPE = re.compile(r"[A-Za-z0-9_\-.]+", re.ASCII)
-_SEQUENCE = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+_REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject")
+_KNOWN = frozenset({*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent"})
+_EXTENSION = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
+_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_URI_REFERENCE = re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_TYPE = re.compile(rb"[A-Za-z0-9_\-.]+")
+_SEQUENCE = re.compile(rb"0|[1-9][0-9]{0,15}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -36,9 +38,10 @@ class Undecodable(errors.Refused):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One event with its attributes. `(source, id)` is the deduplication key.
+
+    A named tuple, not a dataclass: the sequencing path builds one for every event. Name its fields when building it.
 
     `time_us` is the time of observation in microseconds; `sequence` orders the events of one reference or application;
     `traceparent` is the last hop, `origin_traceparent` the start of the causal chain.
@@ -78,88 +81,109 @@ def to_headers(event: Event) -> list[tuple[str, bytes]]:
 
 
 def from_headers(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
-    """The event of a record. Raises `Undecodable`; attributes we do not know are left alone."""
+    """The event of a record. Raises `Undecodable`; extension attributes we do not know are left alone."""
     if value is None:
         raise Undecodable("the record has no value")
-    found = attributes(headers)
-    _check_profile(found)
+    found = _attributes(headers)
+    _check_mode(found)
     return Event(
-        id=found["ce_id"],
-        source=found["ce_source"],
-        type=found["ce_type"],
-        subject=found["ce_subject"],
+        id=_id(found["ce_id"]),
+        source=_source(found["ce_source"]),
+        type=_type(found["ce_type"]),
+        subject=_subject(found["ce_subject"]),
         time_us=_time(found["ce_time"]),
         data=value,
-        dataschema=found.get("ce_dataschema"),
-        sequence=_sequence(found.get("ce_sequence")),
-        traceparent=_trace(found.get("traceparent")),
-        origin_traceparent=_trace(found.get("ce_traceparent")),
+        dataschema=_schema(found["ce_dataschema"]) if "ce_dataschema" in found else None,
+        sequence=_sequence(found["ce_sequence"]) if "ce_sequence" in found else None,
+        traceparent=_trace(found["traceparent"]) if "traceparent" in found else None,
+        origin_traceparent=_trace(found["ce_traceparent"]) if "ce_traceparent" in found else None,
     )
 
 
-def attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """The binary-mode attributes by header name (`ce_id` …, `content-type`, `traceparent`), each decoded and single.
-
-    Raises `Undecodable` where the binding is broken: structured mode, a doubled or badly named attribute, a value that
-    is no UTF-8 or holds control characters.
-    """
-    found: dict[str, str] = {}
+def _attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The attributes by header name, each of them once and not null."""
+    found: dict[str, bytes] = {}
     for name, raw in headers:
-        if name.startswith(_PREFIX) or name in _NOT_PREFIXED:
-            if name in found:
-                raise Undecodable(f"header {name[:80]!r} occurs twice")
-            found[name] = _text(name, raw)
-    if found.get(_CONTENT_TYPE, "").lower().startswith("application/cloudevents"):
-        raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
+        if name not in _KNOWN:
+            if not name.startswith(_PREFIX):
+                continue
+            if _EXTENSION.fullmatch(name) is None:
+                raise Undecodable(f"header {name[:80]!r} is not a CloudEvents attribute name")
+        if name in found:
+            raise Undecodable(f"header {name!r} occurs twice")
+        if raw is None:
+            raise Undecodable(f"header {name!r} has no value")
+        found[name] = raw
     return found
 
 
-def _check_profile(found: Mapping[str, str]) -> None:
+def _check_mode(found: dict[str, bytes]) -> None:
+    if found.get(_CONTENT_TYPE, b"").lower().startswith(b"application/cloudevents"):
+        raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
     for name in _REQUIRED:
         if not found.get(name):
             raise Undecodable(f"header {name!r} is missing or empty")
-    if found["ce_specversion"] != SPECVERSION:
+    if found["ce_specversion"] != b"1.0":
         raise Undecodable("ce_specversion is not 1.0")
-    if found.get(_CONTENT_TYPE) != CONTENT_TYPE:
+    if found[_CONTENT_TYPE] != b"application/protobuf":
         raise Undecodable(f"content-type is not {CONTENT_TYPE}")
-    if _UUID.fullmatch(found["ce_id"]) is None:
+
+
+def _id(raw: bytes) -> str:
+    if _UUID.fullmatch(raw) is None:
         raise Undecodable("ce_id is not a UUID in lower case")
-    for name in ("ce_source", "ce_dataschema"):
-        if name in found and _URI_REFERENCE.fullmatch(found[name]) is None:
-            raise Undecodable(f"{name} is not a URI reference")
-    if _TYPE.fullmatch(found["ce_type"]) is None:
+    return raw.decode()
+
+
+# The values of these three repeat, so reading them once is enough. What is refused is not remembered.
+
+
+@functools.lru_cache(maxsize=1024)
+def _source(raw: bytes) -> str:
+    if _URI_REFERENCE.fullmatch(raw) is None:
+        raise Undecodable("ce_source is not a URI reference")
+    return raw.decode()
+
+
+@functools.lru_cache(maxsize=1024)
+def _type(raw: bytes) -> str:
+    if _TYPE.fullmatch(raw) is None:
         raise Undecodable("ce_type is not a dotted name")
+    return raw.decode()
 
 
-def _text(name: str, raw: bytes | None) -> str:
-    if name not in _NOT_PREFIXED and _NAME.fullmatch(name) is None:
-        raise Undecodable(f"header {name[:80]!r} is not a CloudEvents attribute name")
-    if raw is None:
-        raise Undecodable(f"header {name!r} has no value")
+@functools.lru_cache(maxsize=1024)
+def _schema(raw: bytes) -> str:
+    if _URI_REFERENCE.fullmatch(raw) is None:
+        raise Undecodable("ce_dataschema is not a URI reference")
+    return raw.decode()
+
+
+def _subject(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise Undecodable(f"header {name!r} is not UTF-8") from error
+        raise Undecodable("header 'ce_subject' is not UTF-8") from error
     if _CONTROL.search(text):
-        raise Undecodable(f"header {name!r} holds control characters")
+        raise Undecodable("header 'ce_subject' holds control characters")
     return text
 
 
-def _time(text: str) -> int:
+def _time(raw: bytes) -> int:
     try:
-        return timestamps.parse_us(text)
+        return timestamps.parse_us(raw.decode())
     except ValueError as error:
         raise Undecodable("ce_time is not an RFC 3339 time") from error
 
 
-def _sequence(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if _SEQUENCE.fullmatch(text) is None or int(text) > MAX_SEQUENCE:
+def _sequence(raw: bytes) -> int:
+    if _SEQUENCE.fullmatch(raw) is None or int(raw) > MAX_SEQUENCE:
         raise Undecodable("ce_sequence is not a whole number below 2^53")
-    return int(text)
+    return int(raw)
 
 
-def _trace(text: str | None) -> str | None:
+@functools.lru_cache(maxsize=4096)
+def _trace(raw: bytes) -> str | None:
     """An invalid trace parent starts a new trace (W3C); it does not spoil the event."""
-    return text if text is not None and traceparent.parse(text) is not None else None
+    text = raw[:_MAX_TRACE].decode(errors="replace")
+    return text if traceparent.parse(text) is not None else None

@@ -9,8 +9,8 @@ with the payload, a commitment says nothing about the payload, however few value
 """
 
 import enum
+import functools
 import hashlib
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -108,9 +108,8 @@ class Rotation(NamedTuple):
 About = Original | Gap | Poison | Erasure | Rotation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """One leaf. `recorded_at` in microseconds; `length` of the raw value in bytes."""
+class Receipt(NamedTuple):
+    """One leaf. `recorded_at` in microseconds; `length` of the raw value in bytes. Name its fields when building it."""
 
     kind: Kind
     recorded_at: int
@@ -133,15 +132,16 @@ def commitment(salt: bytes, value: bytes) -> bytes:
 
 def attributes(event: envelope.Event) -> Attributes:
     """An event's attributes as the receipt keeps them."""
+    schema = event.dataschema
     return Attributes(
-        id=event.id,
-        source=text(event.source),
-        type=text(event.type),
-        time=timestamps.format_us(event.time_us),
-        subject=text(event.subject),
-        dataschema=None if event.dataschema is None else text(event.dataschema),
-        sequence=event.sequence,
-        traceparent=event.origin_traceparent,
+        event.id,
+        text(event.source),
+        text(event.type),
+        timestamps.format_us(event.time_us),
+        text(event.subject),
+        None if schema is None else text(schema),
+        event.sequence,
+        event.origin_traceparent,
     )
 
 
@@ -167,15 +167,16 @@ def key(raw: bytes | None) -> Text | None:
 
 def encode(receipt: Receipt) -> bytes:
     """The leaf's bytes: a template with its keys in order, equal to `canonical.encode` of the same value."""
-    return b'{"about":%b,"ce":%b,"commitment":%b,"kafka":%b,"key":%b,"kind":"%b","len":%d,"recorded_at":%d,"v":1}' % (
-        _NULL if receipt.about is None else canonical.encode(_about_json(receipt.about)),
-        _NULL if receipt.attributes is None else _attributes_bytes(receipt.attributes),
-        _NULL if receipt.commitment is None else b'"%b"' % receipt.commitment.hex().encode(),
-        _NULL if receipt.place is None else _place_bytes(receipt.place),
-        _NULL if receipt.key is None else _text_bytes(receipt.key),
-        receipt.kind.value.encode(),
-        receipt.length,
-        receipt.recorded_at,
+    kind, recorded_at, ce, named, committed, length, place, about = receipt
+    return b'{"about":%b,"ce":%b,"commitment":%b,"kafka":%b,"key":%b,"kind":%b,"len":%d,"recorded_at":%d,"v":1}' % (
+        _NULL if about is None else canonical.encode(_about_json(about)),
+        _NULL if ce is None else _attributes_bytes(ce),
+        _NULL if committed is None else b'"%b"' % committed.hex().encode(),
+        _NULL if place is None else _place_bytes(place),
+        _NULL if named is None else _text_bytes(named),
+        _KINDS[kind],
+        length,
+        recorded_at,
     )
 
 
@@ -193,6 +194,7 @@ def parse(data: bytes) -> Receipt:
 
 
 _NULL = b"null"
+_KINDS = {kind: canonical.string(kind.value) for kind in Kind}
 
 
 def _digest(raw: bytes) -> Digest:
@@ -205,29 +207,33 @@ def _text_bytes(value: Text) -> bytes:
     return b'{"len":%d,"sha256":"%b"}' % (value.length, value.sha256.encode())
 
 
+_repeated_text_bytes = functools.lru_cache(maxsize=4096)(_text_bytes)
+"""For values that come again and again: sources, types, schemas."""
+
+
 def _place_bytes(place: Place) -> bytes:
-    return b'{"cluster":%b,"epoch":%d,"offset":%d,"partition":%d,"topic":%b}' % (
-        canonical.string(place.cluster),
-        place.epoch,
-        place.offset,
-        place.partition,
-        canonical.string(place.topic),
-    )
+    cluster, topic, epoch, partition, offset = place
+    return _place_frame(cluster, topic, epoch, partition) % offset
+
+
+@functools.lru_cache(maxsize=4096)
+def _place_frame(cluster: str, topic: str, epoch: int, partition: int) -> bytes:
+    """The coordinates of a partition, with room for the offset."""
+    texts = [canonical.string(text).replace(b"%", b"%%") for text in (cluster, topic)]
+    return b'{"cluster":%b,"epoch":%d,"offset":%%d,"partition":%d,"topic":%b}' % (texts[0], epoch, partition, texts[1])
 
 
 def _attributes_bytes(ce: Attributes) -> bytes:
-    schema = b"" if ce.dataschema is None else b'"dataschema":%b,' % _text_bytes(ce.dataschema)
-    sequence = b"" if ce.sequence is None else b'"sequence":%d,' % ce.sequence
-    trace = b"" if ce.traceparent is None else b'"traceparent":%b,' % canonical.string(ce.traceparent)
+    identifier, source, kind, time, subject, schema, sequence, trace = ce
     return b'{%b"id":%b,%b"source":%b,"subject":%b,"time":"%b",%b"type":%b}' % (
-        schema,
-        _text_bytes(ce.id),
-        sequence,
-        _text_bytes(ce.source),
-        _text_bytes(ce.subject),
-        ce.time.encode(),
-        trace,
-        _text_bytes(ce.type),
+        b"" if schema is None else b'"dataschema":%b,' % _repeated_text_bytes(schema),
+        _text_bytes(identifier),
+        b"" if sequence is None else b'"sequence":%d,' % sequence,
+        _repeated_text_bytes(source),
+        _text_bytes(subject),
+        time.encode(),
+        b"" if trace is None else b'"traceparent":%b,' % canonical.string(trace),
+        _repeated_text_bytes(kind),
     )
 
 

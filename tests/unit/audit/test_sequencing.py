@@ -1,7 +1,5 @@
 """Deciding leaves: what each record becomes, given what the ledger knows."""
 
-import dataclasses
-
 import pytest
 
 from decklog.events.v1 import control_pb2, git_pb2
@@ -75,7 +73,7 @@ def test_the_same_event_elsewhere_is_a_duplicate(apart):
 def test_the_same_id_with_other_bytes_is_a_conflict():
     """Both stay on record: the conflict leaf has its own payload and names the original."""
     honest = sequenced.event(1)
-    forged = dataclasses.replace(honest, data=sequenced.event(2).data)
+    forged = honest._replace(data=sequenced.event(2).data)
     batch = decide([sequenced.record(honest, offset=0), sequenced.record(forged, offset=1)])
     assert kinds(batch) == ["event", "conflict"]
     assert receipts(batch)[1].about == receipt.Original(0)
@@ -127,7 +125,7 @@ def _poison():
     yield "a source without name", sequenced.record(sequenced.event(1, source="/decklog/0f5e/ingest"), offset=0)
     yield (
         "an unknown type",
-        sequenced.record(dataclasses.replace(sequenced.event(1), type="dev.decklog.v1.Nothing"), offset=0),
+        sequenced.record(sequenced.event(1)._replace(type="dev.decklog.v1.Nothing"), offset=0),
     )
 
 
@@ -183,16 +181,14 @@ def test_recorded_time_never_goes_back():
 
 def test_headers_that_the_receipt_lacks_are_kept():
     """The hop's trace stays with the payload; what the receipt says is not kept twice."""
-    event = dataclasses.replace(
-        sequenced.event(1), traceparent="00-12345678901234567890123456789012-1234567890123456-01"
-    )
+    event = sequenced.event(1)._replace(traceparent="00-12345678901234567890123456789012-1234567890123456-01")
     (leaf,) = decide([sequenced.record(event, offset=0)]).addition.leaves
     assert headers.decode(leaf.headers) == [("traceparent", event.traceparent.encode())]
 
 
 def test_a_long_subject_is_kept_with_the_payload():
     """Where the receipt has only a digest, the whole headers stay beside it."""
-    event = dataclasses.replace(sequenced.event(1), subject="s" * 2000)
+    event = sequenced.event(1)._replace(subject="s" * 2000)
     batch = decide([sequenced.record(event, offset=0)])
     assert isinstance(receipts(batch)[0].attributes.subject, receipt.Digest)
     assert dict(headers.decode(batch.addition.leaves[0].headers))["ce_subject"] == b"s" * 2000
@@ -201,7 +197,7 @@ def test_a_long_subject_is_kept_with_the_payload():
 def test_one_record_may_be_everything_a_ledger_entry_can_hold():
     """The largest attributes and key there can be still make a receipt within an entry's 65,535 bytes."""
     text = '"' * 1024
-    event = dataclasses.replace(sequenced.event(1), subject=text, source="/decklog/i/ingest/" + "x" * 1000)
+    event = sequenced.event(1)._replace(subject=text, source="/decklog/i/ingest/" + "x" * 1000)
     (leaf,) = decide([sequenced.record(event, offset=0)._replace(key=text.encode())]).addition.leaves
     assert len(leaf.receipt) <= receipt.MAX_RECEIPT_BYTES
 
