@@ -37,9 +37,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """How far one partition is sequenced. `last_leaf` is that of the record or gap before `next_offset`."""
+    """How far one partition is sequenced. `last_leaf` is that of the record or gap before `next_offset`.
+
+    `epoch` counts the topic's incarnations, `incarnation` is Kafka's id of the one it was read from.
+    """
 
     cluster: str
+    incarnation: str
     epoch: int
     next_offset: int
     last_leaf: int | None

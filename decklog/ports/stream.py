@@ -188,6 +188,10 @@ class Topics(Protocol):
         """Those of the names that exist."""
         ...
 
+    async def incarnations(self, names: Collection[str]) -> Mapping[str, str]:
+        """The id of each topic that exists; another one once it was deleted and created anew under the same name."""
+        ...
+
     async def create(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
         """Create one topic; one that exists by now is left as it is."""
         ...

@@ -35,6 +35,8 @@ class MemoryCluster:
         self.cluster_id = cluster_id
         self.brokers = brokers
         self.settings: dict[str, dict[str, str]] = {}
+        self.incarnations: dict[str, str] = {}
+        self._created = 0
         self._logs: dict[stream.TopicPartition, _Log] = {}
         self._changed = asyncio.Event()
         self._redelivered: dict[stream.TopicPartition, int] = {}
@@ -49,6 +51,7 @@ class MemoryCluster:
         """Create a topic; one that exists stays as it is."""
         if name not in self.settings:
             self.settings[name] = dict(settings or {})
+            self._incarnate(name)
             for partition in range(partitions):
                 self._logs[stream.TopicPartition(name, partition)] = _Log()
 
@@ -80,6 +83,7 @@ class MemoryCluster:
         """Delete the topic and create it anew, empty, from offset 0."""
         for where in [where for where in self._logs if where.topic == name]:
             self._logs[where] = _Log()
+        self._incarnate(name)
 
     def skip(self, where: stream.TopicPartition, count: int = 1) -> None:
         """Use up offsets without a record, as transaction markers and compaction do."""
@@ -145,7 +149,8 @@ class MemoryCluster:
             raise stream.OutOfRange(where, position=position, first=log.first, end=log.end)
         if where.topic in self._held:
             return []
-        return log.read(max(self._redelivered.pop(where, position), log.first), limit)
+        # Again never means ahead: a reader that is behind the redelivered records still gets all of its own.
+        return log.read(max(min(self._redelivered.pop(where, position), position), log.first), limit)
 
     async def changed(self, timeout: float) -> None:
         """Return after something changed, or after `timeout` seconds of the injected clock."""
@@ -156,6 +161,10 @@ class MemoryCluster:
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _incarnate(self, name: str) -> None:
+        self._created += 1
+        self.incarnations[name] = f"{name}#{self._created}"
 
     def _append(self, message: stream.Message) -> stream.Coordinates:
         partition = message.partition
@@ -297,6 +306,11 @@ class MemoryTopics:
             for name in names
             if name in self._cluster.settings
         }
+
+    async def incarnations(self, names: Collection[str]) -> Mapping[str, str]:
+        """See `stream.Topics.incarnations`."""
+        self._cluster.check_reachable()
+        return {name: self._cluster.incarnations[name] for name in names if name in self._cluster.incarnations}
 
     async def create(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
         """See `stream.Topics.create`."""

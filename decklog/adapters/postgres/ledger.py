@@ -1,6 +1,6 @@
 """The ledger store in PostgreSQL: COPY on the way in, one transaction per addition, the head row as the fence."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,7 +18,7 @@ _COMMAND_TIMEOUT = 60.0
 
 _HEAD = "SELECT size, frontier, recorded_at FROM ledger.head"
 
-_POSITIONS = "SELECT topic, partition, cluster, epoch, next_offset, last_leaf FROM ledger.position"
+_POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset, last_leaf FROM ledger.position"
 
 # Ids of several sources may collide only on purpose, so the few extra rows are sorted out here.
 _KNOWN = """
@@ -46,15 +46,15 @@ UPDATE ledger.head SET size = $2, frontier = $3, root = $4, recorded_at = $5 WHE
 """
 
 _MOVE_POSITIONS = """
-INSERT INTO ledger.position (topic, partition, cluster, epoch, next_offset, last_leaf)
-SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[])
+INSERT INTO ledger.position (topic, partition, cluster, incarnation, epoch, next_offset, last_leaf)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[])
 ON CONFLICT (topic, partition) DO UPDATE SET
-    cluster = EXCLUDED.cluster, epoch = EXCLUDED.epoch,
+    cluster = EXCLUDED.cluster, incarnation = EXCLUDED.incarnation, epoch = EXCLUDED.epoch,
     next_offset = EXCLUDED.next_offset, last_leaf = EXCLUDED.last_leaf
 """
 
 _MAX_SOURCES = 10_000
-_PAGE = 1000
+_PREFETCH = 200
 
 
 class PostgresWriter:
@@ -63,14 +63,17 @@ class PostgresWriter:
     A second connection looks ids up, so that the next addition can be prepared while this one commits.
     """
 
-    def __init__(self, leading: asyncpg.Connection, looking: asyncpg.Connection) -> None:
+    def __init__(
+        self, leading: asyncpg.Connection, looking: asyncpg.Connection, failpoint: Callable[[str], None]
+    ) -> None:
         self._leading = leading
         self._looking = looking
+        self._failpoint = failpoint
         self._sources: dict[str, int] = {}
         self._room_until = 0
 
     @classmethod
-    async def connect(cls, uri: str) -> "PostgresWriter":
+    async def connect(cls, uri: str, *, failpoint: Callable[[str], None] = lambda _name: None) -> "PostgresWriter":
         """Connect and check that the schema is this release's. Raises Transient or Terminal."""
         leading = await connect(uri, "decklog sequencer")
         try:
@@ -79,7 +82,7 @@ class PostgresWriter:
         except BaseException:
             leading.terminate()
             raise
-        return cls(leading, looking)
+        return cls(leading, looking, failpoint)
 
     async def lead(self) -> None:
         """See `ledger.Writer.lead`."""
@@ -99,6 +102,7 @@ class PostgresWriter:
         return {
             stream.TopicPartition(row["topic"], row["partition"]): ledger.Position(
                 cluster=row["cluster"],
+                incarnation=row["incarnation"],
                 epoch=row["epoch"],
                 next_offset=row["next_offset"],
                 last_leaf=row["last_leaf"],
@@ -126,9 +130,12 @@ class PostgresWriter:
             async with self._leading.transaction():
                 # First the fence: a writer that was replaced stops here, before it has cost anything.
                 await self._move_head(addition)
+                self._failpoint("ledger.after_head")
                 await self._make_room(addition.after.size)
                 sources = await self._copy_leaves(addition.leaves)
+                self._failpoint("ledger.after_leaves")
                 await self._move_positions(addition.positions)
+                self._failpoint("ledger.before_commit")
         # Only now: a number that was rolled back names nothing.
         self._sources = sources if len(sources) <= _MAX_SOURCES else {}
 
@@ -198,7 +205,7 @@ class PostgresWriter:
         await self._leading.execute(_MOVE_POSITIONS, *columns)
 
 
-_POSITION_COLUMNS = ("cluster", "epoch", "next_offset", "last_leaf")
+_POSITION_COLUMNS = ("cluster", "incarnation", "epoch", "next_offset", "last_leaf")
 
 
 async def connect(uri: str, name: str) -> asyncpg.Connection:
@@ -238,13 +245,10 @@ class PostgresReader:
 
     async def entries(self, first: int, end: int) -> AsyncIterator[ledger.Entry]:
         """See `ledger.Reader.entries`."""
-        while first < end:
-            page = min(first + _PAGE, end)
-            with failures.translated():
-                rows = await self._connection.fetch(_ENTRIES, first, page)
-            for row in rows:
-                yield ledger.Entry(*row)
-            first = page
+        with failures.translated():
+            async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+                async for row in self._connection.cursor(_ENTRIES, first, end, prefetch=_PREFETCH):
+                    yield ledger.Entry(*row)
 
     async def close(self) -> None:
         """See `ledger.Reader.close`."""

@@ -9,6 +9,7 @@ Pure: the salts and the time are given. Each record becomes exactly one leaf, in
 """
 
 import enum
+import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -82,14 +83,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where the ledger stands when a batch is decided."""
+    """Where the ledger stands when a batch is decided, and which incarnation of each topic is being read."""
 
     head: ledger.Head
     positions: Mapping[stream.TopicPartition, ledger.Position]
+    incarnations: Mapping[str, str]
 
     def after(self, addition: ledger.Addition) -> "Standing":
         """Where it stands once this was appended."""
-        return Standing(head=addition.after, positions={**self.positions, **addition.positions})
+        positions = {**self.positions, **addition.positions}
+        return Standing(head=addition.after, positions=positions, incarnations=self.incarnations)
 
 
 def identities(examined: Iterable[examination.Examined]) -> set[ledger.Identity]:
@@ -101,25 +104,9 @@ def identities(examined: Iterable[examination.Examined]) -> set[ledger.Identity]
     }
 
 
-def sequence(
-    standing: Standing,
-    examined: Sequence[examination.Examined],
-    known: Mapping[ledger.Identity, ledger.Known],
-    *,
-    rules: examination.Rules,
-    salts: bytes,
-    now_us: int,
-) -> Batch:
-    """Decide the leaves of records read (in order per partition). `salts`: 32 random bytes for each record."""
-    draft = _Draft(standing, rules, now_us, known)
-    for number, found in enumerate(examined):
-        draft.record(found, salts[number * receipt.SALT_BYTES : (number + 1) * receipt.SALT_BYTES])
-    return draft.batch()
-
-
 def jump(standing: Standing, jumps: Collection[Jump], *, rules: examination.Rules, now_us: int) -> Batch:
     """Decide the gap leaves for partitions that go on elsewhere."""
-    draft = _Draft(standing, rules, now_us, {})
+    draft = Draft(standing, rules=rules, now_us=now_us)
     for given in jumps:
         draft.jump(given)
     return draft.batch()
@@ -128,23 +115,28 @@ def jump(standing: Standing, jumps: Collection[Jump], *, rules: examination.Rule
 class _Cursor:
     """One partition's position while a batch is made."""
 
-    __slots__ = ("epoch", "last_leaf", "next_offset")
+    __slots__ = ("cluster", "epoch", "last_leaf", "next_offset")
 
-    def __init__(self, epoch: int, next_offset: int, last_leaf: int | None) -> None:
+    def __init__(self, cluster: str, epoch: int = 0, next_offset: int = 0, last_leaf: int | None = None) -> None:
+        self.cluster = cluster
         self.epoch = epoch
         self.next_offset = next_offset
         self.last_leaf = last_leaf
 
 
-class _Draft:
-    """A batch in the making."""
+class Draft:
+    """A batch in the making: `add` records as they were read, in order per partition, then take the `batch`.
+
+    `known` is what the ledger has of their identities. Nothing outside changes, so a draft may be thrown away.
+    """
 
     def __init__(
         self,
         standing: Standing,
+        *,
         rules: examination.Rules,
         now_us: int,
-        known: Mapping[ledger.Identity, ledger.Known],
+        known: Mapping[ledger.Identity, ledger.Known] = types.MappingProxyType({}),
     ) -> None:
         self._standing = standing
         self._rules = rules
@@ -157,8 +149,13 @@ class _Draft:
         self._alerts: list[Alert] = []
         self._repeated = 0
 
-    def record(self, found: examination.Examined, salt: bytes) -> None:
-        """Give one record its leaf."""
+    def add(self, examined: Sequence[examination.Examined], salts: bytes) -> None:
+        """Give each record its leaf. `salts`: 32 random bytes for each."""
+        size = receipt.SALT_BYTES
+        for start, found in zip(range(0, len(salts), size), examined, strict=True):
+            self._record(found, salts[start : start + size])
+
+    def _record(self, found: examination.Examined, salt: bytes) -> None:
         record = found.record
         where = stream.TopicPartition(record.topic, record.partition)
         cursor = self._cursor(where)
@@ -167,7 +164,7 @@ class _Draft:
             return
         if record.offset > cursor.next_offset:
             self._gap(where, cursor, record.offset, ABSENT)
-        place = receipt.Place(self._rules.cluster, record.topic, cursor.epoch, record.partition, record.offset)
+        place = receipt.Place(cursor.cluster, record.topic, cursor.epoch, record.partition, record.offset)
         if found.event is not None and found.refusal is None:
             self._event(found, found.event, place, salt)
         else:
@@ -178,7 +175,8 @@ class _Draft:
         """Give up offsets and go on elsewhere."""
         cursor = self._cursor(given.where)
         self._gap(given.where, cursor, given.end, given.reason)
-        cursor.epoch, cursor.next_offset, cursor.last_leaf = given.epoch, given.resume, self._next - 1
+        cursor.cluster, cursor.epoch = self._rules.cluster, given.epoch
+        cursor.next_offset, cursor.last_leaf = given.resume, self._next - 1
 
     def batch(self) -> Batch:
         """The finished batch."""
@@ -189,7 +187,8 @@ class _Draft:
         )
         positions = {
             where: ledger.Position(
-                cluster=self._rules.cluster,
+                cluster=cursor.cluster,
+                incarnation=self._standing.incarnations[where.topic],
                 epoch=cursor.epoch,
                 next_offset=cursor.next_offset,
                 last_leaf=cursor.last_leaf,
@@ -225,7 +224,7 @@ class _Draft:
 
     def _gap(self, where: stream.TopicPartition, cursor: _Cursor, end: int | None, reason: str) -> None:
         first = cursor.next_offset
-        place = receipt.Place(self._rules.cluster, where.topic, cursor.epoch, where.partition, first)
+        place = receipt.Place(cursor.cluster, where.topic, cursor.epoch, where.partition, first)
         self._alert(Notice.GAP, place, f"offsets {first} to {'?' if end is None else end}: {reason}")
         about = receipt.Gap(first, end, reason)
         self._leaf(
@@ -255,7 +254,7 @@ class _Draft:
                 place=place,
                 about=about,
             ),
-            None if salt is None else _Payload(salt, value, _kept_headers(record, event)),
+            None if salt is None else _Payload(salt, value, _kept_headers(found)),
             None if identity is None else (identity, found.sha256),
         )
 
@@ -283,11 +282,10 @@ class _Draft:
         cursor = self._cursors.get(where)
         if cursor is None:
             position = self._standing.positions.get(where)
-            cursor = (
-                _Cursor(0, 0, None)
-                if position is None
-                else _Cursor(position.epoch, position.next_offset, position.last_leaf)
-            )
+            if position is None:
+                cursor = _Cursor(self._rules.cluster)
+            else:
+                cursor = _Cursor(position.cluster, position.epoch, position.next_offset, position.last_leaf)
             self._cursors[where] = cursor
         return cursor
 
@@ -326,9 +324,9 @@ def dead_letter(record: stream.Record, reason: str, topic: str) -> stream.Messag
     )
 
 
-def _kept_headers(record: stream.Record, event: envelope.Event | None) -> bytes | None:
+def _kept_headers(found: examination.Examined) -> bytes | None:
     """The headers that the receipt does not hold: all of a poisonous record, and all where one stands as a digest."""
-    rest: Iterable[tuple[str, bytes | None]] = record.headers
-    if event is not None and len(event.subject) * 4 <= receipt.MAX_TEXT_BYTES:
-        rest = [header for header in record.headers if header[0] not in _IN_RECEIPT]
+    event, rest = found.event, found.record.headers
+    if event is not None and found.refusal is None and len(event.subject) * 4 <= receipt.MAX_TEXT_BYTES:
+        rest = [header for header in rest if header[0] not in _IN_RECEIPT]
     return headers.encode(rest) if rest else None
