@@ -5,7 +5,8 @@ confirms that it is meant.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 Connect = Callable[[str], Awaitable[cluster.Cluster]]
 """Reaches the cluster of a kubeconfig context; the empty context is the account of our own pod."""
 
-Spawn = Callable[[Awaitable[None], str], "asyncio.Task[None]"]
+Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 
 
 class Untrusted(errors.Refused):

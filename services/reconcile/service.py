@@ -1,8 +1,8 @@
 """Reconcile assembled: parts wired together, run, and stopped in an order that loses nothing."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn
 
 import structlog
 
@@ -130,10 +130,10 @@ class Reconcile:
         self._readers.append(reader)
         return reader
 
-    def _spawn(self, work: Awaitable[None], name: str) -> "asyncio.Task[None]":
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         if self._tasks is None:
             raise RuntimeError("nothing is spawned before the service runs")
-        return self._tasks.create_task(_awaited(work), name=name)
+        return self._tasks.create_task(work, name=name)
 
     def _waiting(self, component: str, error: errors.Transient, attempt: int) -> None:
         self._parts.status(component, str(error))
@@ -149,10 +149,6 @@ class _StoppedError(Exception):
 
 def _leave() -> NoReturn:
     raise _StoppedError
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -5,9 +5,10 @@ handed to whoever manages the object, by key or by the tracking annotation.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -230,7 +231,10 @@ class ClusterWatches:
     """All watches of one cluster. They live as long as the service: an application more or less changes nothing."""
 
     def __init__(
-        self, one: cluster.Cluster, time: clock.Clock, spawn: Callable[[Awaitable[None], str], "asyncio.Task[None]"]
+        self,
+        one: cluster.Cluster,
+        time: clock.Clock,
+        spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"],
     ) -> None:
         self._cluster = one
         self._time = time
