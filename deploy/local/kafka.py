@@ -10,7 +10,7 @@ from pathlib import Path
 from aiokafka import admin
 from aiokafka import errors as kafka_errors
 
-from deploy.local import cache, context, errors, java, keeper, maven, processes
+from deploy.local import cache, context, errors, java, kafka_classes, keeper, maven, processes
 
 VERSION = "4.3.1"
 ARTIFACTS = (
@@ -80,6 +80,7 @@ async def bring_up(ctx: context.Context) -> str:
     if not (home / "data" / "meta.properties").exists():
         await _format(ctx, tools, jars)
     await ctx.keeper.keep(_unit(ctx, tools, jars))
+    ctx.after_stop.append(_archive(ctx, tools, jars).publish)
     ctx.progress.say("kafka", "ready")
     return f"127.0.0.1:{broker}"
 
@@ -109,7 +110,7 @@ def _unit(ctx: context.Context, tools: java.Java, jars: Path) -> keeper.Unit:
     program = processes.Program(
         name="kafka",
         argv=(
-            str(tools.program), "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", *_class_data(ctx, tools, jars),
+            str(tools.program), "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", *_archive(ctx, tools, jars).options(),
             f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}",
             "-cp", f"{jars}/*", "kafka.Kafka", str(home / "server.properties"),
         ),
@@ -122,12 +123,9 @@ def _unit(ctx: context.Context, tools: java.Java, jars: Path) -> keeper.Unit:
     return keeper.Unit(program=program, ready=lambda: answers(bootstrap))
 
 
-def _class_data(ctx: context.Context, tools: java.Java, jars: Path) -> tuple[str, ...]:
-    """Java's class-data archive halves the start. The first clean stop writes it, per state folder and Java."""
-    archive = ctx.state.part("kafka") / f"classes-{tools.version}-{jars.name}.jsa"
-    if archive.exists():
-        return (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
-    return (f"-XX:ArchiveClassesAtExit={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
+def _archive(ctx: context.Context, tools: java.Java, jars: Path) -> kafka_classes.Archive:
+    name = f"classes-{jars.name}-{cache.key([tools.build.encode()])}.jsa"
+    return kafka_classes.Archive(ctx.wanted.cache / name, ctx.state.part("kafka") / name)
 
 
 async def _format(ctx: context.Context, tools: java.Java, jars: Path) -> None:

@@ -121,6 +121,8 @@ async def _until_stopped(ctx: context.Context, board: status.Board, stopping: as
         await _cancel(starting, told_to_stop, *([background] if background else []))
         board.turn("stopping")
         await _stop(ctx.keeper)
+        for finish in ctx.after_stop:
+            finish()
     board.turn("failed" if failure else "stopped", failure or "")
     return 1 if failure else 0
 
