@@ -19,14 +19,15 @@ from urllib import parse
 import asyncpg
 import structlog
 
-from decklog.adapters.kafka import admin, connection, producer
+from decklog.adapters import system
+from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.events.v1 import git_pb2
 from decklog.model import envelope, events, ids, topics
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
-from services.audit.sequencer import wiring
+from services.audit.sequencer import collecting, parts, sequencer
 
 SOURCE = "/decklog/5e0d3f64-8c0d-8f6e-9c56-0f7c7ad34f11/ingest/bench"
 CHUNK = 20_000
@@ -96,8 +97,7 @@ async def sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
     stop = asyncio.Event()
     watching = await asyncpg.connect(uri)
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    made = wiring.make(kafka=kafka, postgres=uri, prefix=prefix, readiness=ops.Readiness("sequencer"))
-    task = asyncio.create_task(made.run(stop))
+    task = asyncio.create_task(_sequencer(kafka, uri, prefix).run(stop))
     while (await watching.fetchval("SELECT size FROM ledger.head")) < count and not task.done():  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
@@ -105,6 +105,22 @@ async def sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
     await task
     await watching.close()
     return Figure(events=count, seconds=seconds, cpu_seconds=_cpu(after) - _cpu(before))
+
+
+def _sequencer(kafka: str, uri: str, prefix: str) -> sequencer.Sequencer:
+    reached = connection.Connection(bootstrap=kafka)
+    return sequencer.Sequencer(
+        parts.Parts(
+            prefix=prefix,
+            connect_ledger=lambda: ledger.PostgresWriter.connect(uri),
+            make_reader=lambda: reader.KafkaReader(reached),
+            producer=producer.KafkaProducer(reached),
+            topics=admin.KafkaTopics(reached),
+            time=system.SystemClock(),
+            entropy=system.entropy,
+            readiness=ops.Readiness("sequencer"),
+        )
+    )
 
 
 async def copy(uri: str, count: int) -> Figure:
@@ -147,6 +163,7 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    collecting.collect_rarely()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     kafka, server = os.environ["DECKLOG_KAFKA"], os.environ["DECKLOG_POSTGRES"]
     name = f"bench-{secrets.token_hex(4)}"

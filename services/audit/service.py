@@ -17,7 +17,7 @@ from decklog.runtime import backoff, emitter, http, ops, process, settings
 from services.audit.api import app, context, database, denials, door, fleet, sessions, watermark
 from services.audit.page import routes
 from services.audit.projector import following
-from services.audit.sequencer import parts, sequencer
+from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,7 @@ def make(told: settings.ServiceSettings) -> process.Serve:
         make_producer=lambda seconds: producer.KafkaProducer(reached, delivery_timeout=seconds),
         topics=admin.KafkaTopics(reached),
     )
+    collecting.collect_rarely()
     return Audit(told, kafka).serve
 
 
