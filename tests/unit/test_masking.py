@@ -216,3 +216,12 @@ def test_keys_have_ids_and_masked_values_carry_them():
     assert other.id != KEY.id
     assert masking.key_id(KEY.mask(b"x")) == KEY.id
     assert masking.key_id("masked:short") is None
+
+
+def test_the_form_of_a_masked_value_never_drifts():
+    """Values masked by any release compare with those masked by the next."""
+    key = masking.MaskingKey(bytes(range(32)))
+    assert key.mask(b"hunter2") == ("masked:30a76ab5:8629d712da366318588317f3f98c728c71d4819f843d95db8803c019c561c1e7")
+    assert key.mask_undecodable("not base64!") == (
+        "masked:30a76ab5:233012b64266d33ce7091235141977074a64372ce6a9ea0711b415360c8e4092:undecodable"
+    )
