@@ -1,7 +1,9 @@
 """Saying what happened in a repository: new commits, then the move of the ref that reaches them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from decklog.events.v1 import git_pb2
 from decklog.model import fleet
@@ -10,6 +12,8 @@ from decklog.runtime import names, telemetry
 from services.ingest import notebook
 from services.ingest.core import commits, moves
 from services.ingest.core import cursor as cursors
+
+T = TypeVar("T")
 
 BATCH = 1_000
 """Commits that are read, said and acknowledged at once: what a first clone of any size holds in memory."""
@@ -111,15 +115,19 @@ class Teller:
         tips = frozenset(self._notes.tips)
         said = await self._said(covered | tips)
         count = await self._count(start, covered) if tips else 0
-        async for ids in self._mirror.walk(start, hide=covered | tips, batch=BATCH):
-            fresh = [oid for oid in ids if bytes.fromhex(oid) not in said]
-            found = await self._mirror.commits(fresh)
+        async for found in _one_ahead(self._read(start, covered | tips, said)):
             await self._notes.say_commits([commits.observed(self._source, commit) for commit in found])
             self._failpoint("ingest.after_commits")
             if self._walked is not None:
-                self._walked.update(map(bytes.fromhex, ids))
-            count += 0 if tips else len(fresh)
+                self._walked.update(bytes.fromhex(commit.id) for commit in found)
+            count += 0 if tips else len(found)
         return count
+
+    async def _read(
+        self, start: str, hide: Collection[str], said: frozenset[bytes]
+    ) -> AsyncIterator[Sequence[mirror.Commit]]:
+        async for ids in self._mirror.walk(start, hide=hide, batch=BATCH):
+            yield await self._mirror.commits([oid for oid in ids if bytes.fromhex(oid) not in said])
 
     async def _holds(self, known: Collection[str]) -> bool:
         return len(await self._mirror.present(known)) == len(known)
@@ -150,3 +158,15 @@ class Teller:
         async for _ in self._mirror.walk(old, hide=others | new | self._notes.cursor.retired, batch=1):
             return True
         return False
+
+
+async def _one_ahead(source: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same, while the next one is made already: git reads on while Kafka takes what was read."""
+    coming = asyncio.ensure_future(anext(source, None))
+    try:
+        while (item := await coming) is not None:
+            coming = asyncio.ensure_future(anext(source, None))
+            yield item
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
