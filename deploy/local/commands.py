@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 
 from deploy.local import client, errors, folder, foreign, processes, settings, status, summary, supervisor
 
+WELL = frozenset({"ready", "missing"})
+"""A part that is missing is one that can be done without."""
+
 INTERRUPTED = 130
 """Exit status of a command ended by Ctrl-C, as shells have it."""
 
@@ -50,7 +53,7 @@ def show_status(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
     for name, part in shown.parts.items():
         restarts = f"{part.restarts} restarts" if part.restarts else ""
         _say(f"  {name:<24} {part.state:<9} {part.pid or '':<8} {restarts:<12} {part.detail}".rstrip())
-    return 0 if shown.phase == "ready" and all(part.state == "ready" for part in shown.parts.values()) else 1
+    return 0 if shown.phase == "ready" and all(part.state in WELL for part in shown.parts.values()) else 1
 
 
 def logs(wanted: settings.Settings, chosen: argparse.Namespace) -> int:

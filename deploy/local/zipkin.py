@@ -6,10 +6,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local import context, java, keeper, maven, processes
+from deploy.local import cache, context, errors, java, keeper, maven, processes
 
 VERSION = "3.5.1"
 ARTIFACT = java.Artifact("io.zipkin", "zipkin-server", VERSION, "exec")
+ENTRY = f"zipkin-{VERSION}"
 PORTS = ("zipkin",)
 
 
@@ -24,14 +25,19 @@ def endpoint(port: int) -> str:
 
 
 async def bring_up(ctx: context.Context) -> None:
-    """Start Zipkin; it serves about 15 seconds later."""
+    """Start Zipkin; it serves about 15 seconds later.
+
+    Raises StackError when it cannot be had: jgo cannot fetch one file without its (unpublished) dependencies.
+    """
     tools = await java.obtain(ctx)
+    if tools.maven is None and cache.find(ctx.wanted.cache, ENTRY) is None:
+        raise errors.StackError("Zipkin is fetched with Maven, which is not on this machine")
 
     async def fill(target: Path) -> None:
         async with ctx.progress.step("zipkin", f"fetching Zipkin {VERSION} (131 MB)", expected=20):
             await maven.fetch(ctx, tools, (ARTIFACT,), target)
 
-    jars = await ctx.cached("zipkin", f"zipkin-{VERSION}", fill)
+    jars = await ctx.cached("zipkin", ENTRY, fill)
     jar = next(jars.glob("zipkin-server-*.jar"))
     port = ctx.ports["zipkin"]
     program = processes.Program(
