@@ -137,7 +137,7 @@ class Sync:
             self._applied(
                 key,
                 apply_pb2.OBJECT_OUTCOME_FAILED,
-                failure=sayings.failure(reason, words, object=sayings.ref(key, version=self._version(key))),
+                failure=self._refusal(key, reason, words),
                 dry_run=True,
             )
             for key, (reason, words) in refused.failures.items()
@@ -168,7 +168,7 @@ class Sync:
             self._applied(
                 key,
                 apply_pb2.OBJECT_OUTCOME_FAILED,
-                failure=sayings.failure(one.reason, one.error, object=sayings.ref(key, version=self._version(key))),
+                failure=self._refusal(key, one.reason, one.error),
                 dry_run=True,
             )
             for key, one in sorted(found.items())
@@ -304,7 +304,9 @@ class Sync:
         return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)
 
     def _failed(self, key: objects.ObjectKey, error: errors.DecklogError, version: str) -> apply_pb2.ObjectApplied:
-        failure = complaints.about_object(error, key, redactor=self._wanted.redactor, version=version)
+        # What is deleted is wanted no more, yet the refusal may quote it.
+        redactor = self._wanted.redactor.knowing(self._view.mask.secrets(self._view.live.get(key) or {}))
+        failure = complaints.about_object(error, key, redactor=redactor, version=version)
         return self._applied(key, apply_pb2.OBJECT_OUTCOME_FAILED, failure=failure, dry_run=self._order.dry_run)
 
     def _applied(
@@ -335,6 +337,12 @@ class Sync:
             failure=failure,
             fence=voice.fence,
         )
+
+    def _refusal(self, key: objects.ObjectKey, reason: str, words: str) -> subject_pb2.Failure:
+        """Why an object was refused, and the place in Git where it is written."""
+        one = self._wanted.members.get(key)
+        place = {"file": one.file, "line": one.line} if one else {}
+        return sayings.failure(reason, words, object=sayings.ref(key, version=self._version(key)), **place)
 
     def _version(self, key: objects.ObjectKey) -> str:
         one = self._wanted.members.get(key)

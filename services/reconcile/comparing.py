@@ -195,7 +195,7 @@ async def _ask(
         except cluster.Stale:
             live = await view.reached.watches.refresh(one.gvk, one.key) if again and not attempt else live
         except errors.DecklogError as error:
-            return unknown(one, live, error, redactor)
+            return unknown(one, live, error, redactor.knowing(view.mask.secrets(live)))
         else:
             view.remember(one, live, found)
             return found

@@ -27,6 +27,10 @@ class Masking:
         """What keeps the secrets of these objects out of text about them."""
         return Redactor.of(self.key, self.rules, known)
 
+    def secrets(self, obj: objects.KubeObject) -> frozenset[bytes]:
+        """Every value of the object that is masked, decoded: for a redactor alone."""
+        return masking_objects.secret_values(obj, self.rules)
+
     @cached_property
     def digest(self) -> str:
         """Names key and rules in force, in hex; part of the ids of events that hold masked bodies."""

@@ -43,6 +43,10 @@ class Redactor:
         """A redactor that knows every secret value of these objects."""
         return cls(key, {secret for obj in known for secret in masking_objects.secret_values(obj, rules)})
 
+    def knowing(self, secrets: Iterable[bytes]) -> Self:
+        """The same, with more secrets to keep out: those of the live object that an error is about."""
+        return type(self)(self._key, {*self._forms.values(), *secrets})
+
     def redact(self, text: str) -> str:
         """The text with each known secret replaced by its masked form."""
         if self._pattern is None:
