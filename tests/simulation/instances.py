@@ -19,6 +19,18 @@ Tell = Callable[[str], None]
 class Group(memory_membership.MemoryGroup):
     """A consumer group whose silent members are timed out as the broker does it."""
 
+    async def leave(self, member: memory_membership.MemoryMembership) -> None:
+        """The dead say no goodbye; `bury` is how the group learns."""
+        if not (isinstance(member, Member) and member.dead):
+            await super().leave(member)
+
+    async def bury(self, instance: str) -> None:
+        """Do without a member that ended."""
+        async with self._rebalancing:
+            if self._members.pop(instance, None) is not None:
+                await self._revoke_all()
+                await self._assign_all()
+
     async def time_out(
         self, instance: str, mortal: life.Life, sleep: Callable[[float], Coroutine[Any, Any, None]]
     ) -> None:
@@ -65,6 +77,11 @@ class Member(memory_membership.MemoryMembership):
         super().__init__(group, mortal.name)
         self._life = mortal
 
+    @property
+    def dead(self) -> bool:
+        """Whether its process is gone."""
+        return self._life.dead
+
     async def run(self, listener: stream.AssignmentListener) -> None:
         """See `stream.Membership.run`."""
         await super().run(Listener(self._life, listener))
@@ -101,16 +118,15 @@ class Armed:
 class Processes:
     """All instances, and the supervisor that starts what has ended."""
 
-    def __init__(
-        self, mains: dict[str, Main], *, sleep: Callable[[float], Coroutine[Any, Any, None]], tell: Tell
-    ) -> None:
+    def __init__(self, group: Group, *, sleep: Callable[[float], Coroutine[Any, Any, None]], tell: Tell) -> None:
         self.running: list[Instance] = []
         self.passed: dict[str, int] = {}
         """How often each failpoint was passed."""
         self.crashed_at: list[str] = []
         self.complaints: list[str] = []
         """Instances that ended by themselves, with what ended them."""
-        self.mains = mains
+        self.mains: dict[str, Main] = {}
+        self._group = group
         self._sleep = sleep
         self._tell = tell
         self._armed: list[Armed] = []
@@ -172,6 +188,7 @@ class Processes:
         instance.life.kill()
         if self._closing:
             return
+        await self._group.bury(instance.name)
         if problem:
             self.complaints.append(f"{instance.name}: {problem}")
         self._tell(f"{instance.name} has ended{': ' + problem.splitlines()[-1] if problem else ''}")

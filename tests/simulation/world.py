@@ -39,7 +39,7 @@ class World:
         self.group = instances.Group(self.stream, topics.CONTROL.name(people.PREFIX))
         self.office = people.Office(self.stream, self.clock, self.entropy("office"))
         self.people = people.People(self.office, self.repository, self.clock)
-        self.processes = instances.Processes({}, sleep=self.clock.sleep, tell=self.tell)
+        self.processes = instances.Processes(self.group, sleep=self.clock.sleep, tell=self.tell)
         self.reached: dict[str, recorders.RecordedCluster] = {people.CLUSTER: self.cluster}
         self.scratch = tempfile.TemporaryDirectory(
             dir=SCRATCH if SCRATCH.is_dir() else None, prefix="decklog-simulation-"
