@@ -1,7 +1,10 @@
 """A bench for reconcile: real Kafka, API server, Git and renderer around members of the service in this process."""
 
 import asyncio
+import os
+import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -27,6 +30,7 @@ from services.reconcile import clusters, recording, service
 from services.reconcile.parts import Parts
 from services.reconcile.render import renderer
 
+ROOT = Path(__file__).resolve().parent.parent
 CLUSTER = "dev"
 REF = "refs/heads/main"
 KEY = masking.MaskingKey(b"k" * 32)
@@ -60,6 +64,8 @@ class Bench:
         self.producer = producer.KafkaProducer(self.connection)
         self.mask = masking.Masking(KEY)
         self._sequence = 0
+        self._readers: dict[topics.Topic, reader.KafkaReader] = {}
+        self._seen: dict[topics.Topic, tuple[list[Logged], dict[stream.TopicPartition, int]]] = {}
         self.repository = self.folder / "repository"
 
     async def start(self) -> None:
@@ -149,31 +155,24 @@ class Bench:
 
     async def log(self, *wanted: topics.Topic) -> list[Logged]:
         """Everything on these topics, in the order of time."""
-        found: list[Logged] = []
-        source = reader.KafkaReader(self.connection)
-        try:
-            for topic in wanted or (topics.APPLY, topics.DRIFT, topics.LIVE, topics.FLEET):
-                found.extend(await self._read(source, topic))
-        finally:
-            await source.close()
-        return sorted(found, key=lambda one: one.event.time_us)
+        chosen = wanted or (topics.APPLY, topics.DRIFT, topics.LIVE, topics.FLEET)
+        found = await asyncio.gather(*(self._read(topic) for topic in chosen))
+        return sorted((one for every in found for one in every), key=lambda one: one.event.time_us)
 
-    async def _read(self, source: stream.Reader, topic: topics.Topic) -> list[Logged]:
-        name = topic.name(self.prefix)
-        wheres = [stream.TopicPartition(name, number) for number in range(topic.partitions)]
-        ends = {where: end for where, end in (await source.end_offsets(wheres)).items() if end}
-        found: list[Logged] = []
-        if ends:
-            await source.assign(dict.fromkeys(ends, 0))
-        while ends:
+    async def _read(self, topic: topics.Topic) -> list[Logged]:
+        """What a topic holds now: only what is new is read."""
+        source = self._readers.setdefault(topic, reader.KafkaReader(self.connection))
+        seen, positions = self._seen.setdefault(topic, ([], {}))
+        wheres = [stream.TopicPartition(topic.name(self.prefix), number) for number in range(topic.partitions)]
+        ends = await source.end_offsets(wheres)
+        behind = {where: end for where, end in ends.items() if positions.get(where, 0) < end}
+        if behind:
+            await source.assign({where: positions.get(where, 0) for where in behind})
+        while any(positions.get(where, 0) < end for where, end in behind.items()):
             for where, records in (await source.poll(max_records=1000, timeout=1)).items():
-                for record in records:
-                    event = envelope.from_headers(record.headers, record.value)
-                    at = stream.Coordinates(record.topic, record.partition, record.offset)
-                    found.append(Logged(event, events.decode(event.type, event.data), at, record.timestamp_ms))
-                if records and records[-1].offset >= ends.get(where, 0) - 1:
-                    ends.pop(where, None)
-        return found
+                seen.extend(map(_logged, records))
+                positions[where] = records[-1].offset + 1
+        return list(seen)
 
     async def said(self, kind: type[M], *wanted: topics.Topic) -> list[M]:
         """All messages of a type."""
@@ -194,7 +193,7 @@ class Bench:
                 raise AssertionError(
                     f"{len(found)} of {count} {kind.__name__} in {seconds} s; said: {names}; {self.status}"
                 )
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
     @asynccontextmanager
     async def member(
@@ -269,7 +268,15 @@ class Bench:
 
     async def close(self) -> None:
         """Disconnect."""
+        for one in self._readers.values():
+            await one.close()
         await self.producer.close()
+
+
+def _logged(record: stream.Record) -> Logged:
+    event = envelope.from_headers(record.headers, record.value)
+    at = stream.Coordinates(record.topic, record.partition, record.offset)
+    return Logged(event, events.decode(event.type, event.data), at, record.timestamp_ms)
 
 
 @dataclass
@@ -329,3 +336,57 @@ def documents(*parts: str) -> str:
 def names_of(messages: Sequence[Any]) -> list[str]:
     """The names of the objects that messages are about."""
     return sorted(one.object.name for one in messages)
+
+
+class Process:
+    """A member as its own process, to be killed, stopped and woken."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self._bench = bench
+        self._home = bench.folder / name
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, on the state folder it had before."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DECKLOG_")}
+        environment |= {
+            "DECKLOG_KAFKA": self._bench.kafka,
+            "DECKLOG_TOPIC_PREFIX": self._bench.prefix,
+            "DECKLOG_STATE_DIR": str(self._home / "state"),
+            "DECKLOG_TOKEN_FILE": self._secret("token", b"t" * 32),
+            "DECKLOG_MASKING_KEY_FILE": self._secret("masking-key", KEY.secret),
+            "DECKLOG_SESSION_SECONDS": "6",
+            "DECKLOG_REQUEST_SECONDS": "3",
+            "DECKLOG_HEARTBEAT_SECONDS": "0.3",
+            "KUBECONFIG": str(self._bench.kubeconfig),
+        }
+        with (self._home / "log").open("ab") as log:
+            self._running = subprocess.Popen(
+                [sys.executable, "-m", "services.reconcile"], env=environment, stderr=log, stdout=log, cwd=ROOT
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end."""
+        return 0 if self._running is None else self._running.wait(40)
+
+    def end(self) -> None:
+        """Be sure that it is gone."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def log(self) -> str:
+        """What it logged."""
+        return (self._home / "log").read_text()
+
+    def _secret(self, name: str, content: bytes) -> str:
+        path = self._home / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        return str(path)

@@ -266,3 +266,30 @@ metadata:
 stringData:
   password: swordfish-of-old
 """
+
+
+async def test_two_members_share_and_hand_over(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """A second member takes its share while the first runs; every application has one owner and counts on."""
+    await kubectl.namespace(namespace)
+    names = [f"web{number}" for number in range(6)]
+    files: dict[str, str | None] = {f"{name}/a.yaml": reconcile.config_map(name, {"colour": "red"}) for name in names}
+    commit = bench.commit(files)
+    for name in names:
+        await bench.declare(name, dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+        await bench.announce(name, commit)
+    async with bench.member("one"):
+        await bench.until(apply_pb2.SyncFinished, succeeded, count=len(names))
+        async with bench.member("two"):
+            await bench.until(apply_pb2.OwnershipTaken, count=24)
+            commit = bench.commit({name: text.replace("red", "blue") for name, text in files.items() if text})
+            for name in names:
+                await bench.announce(name, commit)
+            await bench.until(apply_pb2.SyncFinished, succeeded, count=2 * len(names))
+    logged = [one for one in await bench.log() if one.event.sequence is not None]
+    owners = {one.member for one in await bench.said(apply_pb2.OwnershipTaken)}
+    assert len(owners) == 2
+    for name in names:
+        counted = [one.event.sequence for one in logged if one.event.subject.startswith(f"dev/{name}")]
+        assert sorted(counted) == list(range(1, len(counted) + 1))
