@@ -13,6 +13,8 @@ from services.reconcile.render.answer import Rendered
 from services.reconcile.render.failure import RenderFailure
 from services.reconcile.render.limits import RenderLimits
 
+_Declared = dict[objects.Gvk, dict[str, list[manifest.Manifest]]]
+
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory")
 
 
@@ -63,9 +65,13 @@ def _build(tree: trees.Tree, folder: Path, kubectl: str, closure: kustomization.
     raise failure
 
 
-def _declared(tree: trees.Tree, closure: kustomization.Closure) -> tuple[manifest.Manifest, ...]:
-    """The objects of the files that a kustomization names: the places to blame for what it builds."""
-    return tuple(one for path in closure.files for one in _readable(tree, path))
+def _declared(tree: trees.Tree, closure: kustomization.Closure) -> _Declared:
+    """The objects of the files that a kustomization names, by kind: the places to blame for what it builds."""
+    found: _Declared = {}
+    for path in closure.files:
+        for one in _readable(tree, path):
+            found.setdefault(objects.gvk(one.object), {}).setdefault(objects.key(one.object).name, []).append(one)
+    return found
 
 
 def _readable(tree: trees.Tree, path: Path) -> Iterator[manifest.Manifest]:
@@ -77,12 +83,11 @@ def _readable(tree: trees.Tree, path: Path) -> Iterator[manifest.Manifest]:
         return  # a patch or a configuration file: Kustomize knows what it is
 
 
-def _attributed(one: manifest.Manifest, declared: tuple[manifest.Manifest, ...]) -> manifest.Manifest:
+def _attributed(one: manifest.Manifest, declared: _Declared) -> manifest.Manifest:
     """The object with the file and line that declare it, where one alone does; Kustomize may have renamed it."""
-    gvk, name = objects.gvk(one.object), objects.key(one.object).name
-    same_kind = [other for other in declared if objects.gvk(other.object) == gvk]
-    exact = [other for other in same_kind if objects.key(other.object).name == name]
-    alike = exact or [other for other in same_kind if objects.key(other.object).name in name]
+    named = declared.get(objects.gvk(one.object), {})
+    name = objects.key(one.object).name
+    alike = named.get(name) or [found for part, all_so in named.items() if part in name for found in all_so]
     if len(alike) != 1:
         return manifest.Manifest(one.object, one.file, 0)
     return manifest.Manifest(one.object, alike[0].file, alike[0].line)
