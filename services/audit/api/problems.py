@@ -78,6 +78,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(errors.DecklogError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def _where(request: Request) -> str:
@@ -111,4 +112,10 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.DecklogError)  # noqa: S101
     status = 503 if isinstance(error, errors.Transient) else 422 if isinstance(error, errors.Refused) else 500
     problem = Problem(status, type(error).__name__, error.problem, hint=error.hint, where=error.where)
+    return response(problem, where=_where(request))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """A defect of ours. The server logs the exception; the caller is told no more than that."""
+    problem = Problem(500, "Defect", f"the server failed: {type(error).__name__}", hint="Report it with audit's log")
     return response(problem, where=_where(request))

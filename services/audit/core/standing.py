@@ -22,19 +22,35 @@ def status(application: rows.Application) -> str:
 
 
 def settled(application: rows.Application) -> rows.Application:
-    """The same row with the sync status that its other fields make."""
-    return replace(application, sync_status=status(application))
+    """The same row with what follows from its other fields.
+
+    An application in sync is at the commit that was rendered last, also where nothing had to be written to get there.
+    """
+    word = status(application)
+    synced = application.rendered_commit if word == "in_sync" else application.synced_commit
+    return replace(application, sync_status=word, synced_commit=synced)
 
 
 def counted(
     application: rows.Application, before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
 ) -> rows.Application:
-    """The application's counts after one of its objects changed."""
+    """The application's counts after one of its objects changed; a claim on it that is settled is forgotten."""
     counts = _counts(after)
     for name, number in _counts(before).items():
         counts[name] = counts.get(name, 0) - number
     changed = {name: getattr(application, name) + number for name, number in counts.items() if number}
-    return replace(application, **changed) if changed else application
+    return without_claim(replace(application, **changed), before, after)
+
+
+def without_claim(
+    application: rows.Application, before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
+) -> rows.Application:
+    """The application without its claim failure, if that is about this object and the object is unknown no longer."""
+    claimed = application.failures.get("claim", {}).get("object")
+    was_it = before is not None and before.object == claimed and before.verdict == "unknown"
+    if not was_it or (after is not None and after.verdict == "unknown"):
+        return application
+    return replace(application, failures={name: one for name, one in application.failures.items() if name != "claim"})
 
 
 def without_objects(application: rows.Application) -> rows.Application:

@@ -210,7 +210,7 @@ def _drift(message: drift_pb2.DriftObserved) -> str:
         return f"{name} is {verdict}: {_why(message.failure)}"
     if message.verdict != drift_pb2.VERDICT_MODIFIED:
         return f"{name} is {verdict}"
-    return f"{name} differs{_fields(message)}{_by(message)}"
+    return f"{name} differs{_fields(message)}"
 
 
 def _fields(message: drift_pb2.DriftObserved) -> str:
@@ -223,15 +223,8 @@ def _fields(message: drift_pb2.DriftObserved) -> str:
     return f" in {', '.join(paths)}{more}"
 
 
-def _by(message: drift_pb2.DriftObserved) -> str:
-    names = list(dict.fromkeys(one.manager for one in message.managers))
-    return f", set by {', '.join(names[:3])}" if names else ""
-
-
 def _changed(message: live_pb2.ObjectChanged) -> str:
-    newest = max(message.managers, key=lambda one: one.time_us, default=None)
-    by = f" by {newest.manager}" if newest is not None else ""
-    return f"{_object(message.object)} is at version {message.resource_version}{by}"
+    return f"{_object(message.object)} is now at version {message.resource_version}"
 
 
 def _deleted(message: live_pb2.ObjectDeleted) -> str:

@@ -110,3 +110,30 @@ def test_health_of_objects_and_of_the_application_are_two_things() -> None:
     )
     assert tables.one(rows.ApplicationObject).health == "degraded"
     assert tables.one(rows.Application).health == "progressing"
+
+
+def test_a_claim_is_shown_until_its_object_is_known_again() -> None:
+    """Another rendering does not settle it; that the object can be told again does."""
+    claim = apply_pb2.ClaimConflicted(application=given.application(), object=given.config_map(), claimed_by="blog")
+    unknown = given.drift(OPENED, drift_pb2.VERDICT_UNKNOWN, patch=b"")
+    tables = given.Tables().fold(
+        given.leaf(0, given.rendered(("settings", "j1:a"))),
+        given.leaf(1, claim),
+        given.leaf(2, unknown),
+        given.leaf(3, given.rendered(("settings", "j1:a"), commit="b" * 40)),
+    )
+    assert tables.one(rows.Application).failures["claim"]["object"] == "/ConfigMap/shop/settings"
+    tables.fold(given.leaf(4, given.drift(RESOLVED, drift_pb2.VERDICT_IN_SYNC, patch=b"")))
+    assert tables.one(rows.Application).failures == {}
+
+
+def test_an_application_in_sync_is_at_what_was_rendered_last() -> None:
+    """A commit that changes nothing is reached without a sync."""
+    tables = given.Tables().fold(
+        given.leaf(0, given.declared()),
+        given.leaf(1, given.rendered(("settings", "j1:a"))),
+        given.leaf(2, finished()),
+        given.leaf(3, given.rendered(("settings", "j1:a"), commit="b" * 40)),
+    )
+    application = tables.one(rows.Application)
+    assert (application.sync_status, application.synced_commit) == ("in_sync", "b" * 40)

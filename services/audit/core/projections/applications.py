@@ -98,7 +98,7 @@ def _rendered(row: rows.Application, leaf: Leaf, message: apply_pb2.Rendered) ->
         rendered_leaf=leaf.index,
         rendered_rank=leaf.rank,
     )
-    return _with_failure(_with_failure(rendered, "render", None), "claim", None)
+    return _with_failure(rendered, "render", None)
 
 
 def _synced(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) -> rows.Application:

@@ -1,0 +1,72 @@
+"""The page over a whole audit process: what it shows, and that nothing of what people wrote is taken for markup."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, git_pb2, subject_pb2
+from tests import audit_leaves as some
+from tests import audit_process
+from tests.audit_process import Process
+
+
+@pytest.fixture
+async def process(database: str, tmp_path: Path) -> AsyncIterator[Process]:
+    async with audit_process.running(database, tmp_path) as running:
+        yield running
+
+
+async def shown(process: Process, path: str, after: str) -> str:
+    """A page as the bearer of the token sees it, with everything up to an event."""
+    await process.get("/applications", after=after)
+    answer = await process.api.get(process.address + path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_an_empty_installation_says_what_to_do(process: Process) -> None:
+    """No application yet: the page names the command that declares one."""
+    assert "decklog app create" in await shown(process, "/", "")
+
+
+async def test_failures_are_shown_with_place_and_way_out(process: Process) -> None:
+    """Source, rendering, claim and sync failures, and refused declarations, stand where people look first."""
+    failure = subject_pb2.Failure(
+        reason="InvalidYaml", message="<b>bad</b> indentation", hint="Correct the line", file="apps/a.yaml", line=7
+    )
+    await process.say("ingest", some.declared(by_git=False, mode=fleet_pb2.MODE_DETECT), key="application/shop")
+    await process.say("ingest", git_pb2.SourceFailed(source="infrastructure", failure=failure), key="infrastructure")
+    await process.say(
+        "ingest", fleet_pb2.DeclarationRefused(kind="Application", name="odd", failure=failure), key="x/odd"
+    )
+    last = await process.say(
+        "reconcile",
+        some.rendered(("settings", "j1:a")),
+        apply_pb2.SyncFinished(
+            application=some.application(), sync_id="s1", outcome=apply_pb2.SYNC_OUTCOME_FAILED, failure=failure
+        ),
+        apply_pb2.RenderFailed(application=some.application(), revision=some.revision(), failure=failure),
+    )
+    page = await shown(process, "/", last)
+    assert page.count("apps/a.yaml:7") >= 4
+    assert "Correct the line" in page
+    assert "&lt;b&gt;bad&lt;/b&gt;" in page
+    assert "<b>bad</b>" not in page
+    assert "Failed" in await shown(process, "/applications/shop", last)
+
+
+async def test_an_open_drift_shows_patch_and_managers(process: Process) -> None:
+    """What Git would change, and who set it."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    last = await process.say("reconcile", some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+    page = await shown(process, "/applications/shop", last)
+    for text in ("/data/a", "kubectl-edit", "ConfigMap shop/settings", "settings.yaml:1", "Modified"):
+        assert text in page
+
+
+async def test_an_application_that_is_not_there_keeps_its_timeline(process: Process) -> None:
+    """404, with what happened to it while it was."""
+    answer = await process.api.get(process.address + "/applications/gone")
+    assert answer.status_code == 404
+    assert "no longer declared" in answer.text
