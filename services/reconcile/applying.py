@@ -341,8 +341,10 @@ class Sync:
     def _refusal(self, key: objects.ObjectKey, reason: str, words: str) -> subject_pb2.Failure:
         """Why an object was refused, and the place in Git where it is written."""
         one = self._wanted.members.get(key)
-        place = {"file": one.file, "line": one.line} if one else {}
-        return sayings.failure(reason, words, object=sayings.ref(key, version=self._version(key)), **place)
+        about = sayings.ref(key, version=self._version(key))
+        if one is None:
+            return sayings.failure(reason, words, object=about)
+        return sayings.failure(reason, words, object=about, file=one.file, line=one.line)
 
     def _version(self, key: objects.ObjectKey) -> str:
         one = self._wanted.members.get(key)

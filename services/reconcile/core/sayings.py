@@ -22,6 +22,19 @@ _PHASES = {
     drift.Phase.RESOLVED: drift_pb2.DRIFT_PHASE_RESOLVED,
 }
 
+_HINTS = {
+    "Rejected": "Correct the object in Git",
+    "FieldConflict": "Declare conflicts: force, or leave the field to its other manager",
+    "ClaimConflicted": "Keep the object in one application only",
+    "UnknownKind": "Install its CustomResourceDefinition, or correct apiVersion and kind",
+    "Forbidden": "Grant the service account what it may not do",
+    "NotFound": "Create what is missing, or correct the name",
+    "Stale": "It is tried again with the newest version",
+    "Expired": "It is read anew",
+    "Unavailable": "It is asked again with growing pauses",
+}
+"""What to do next, for reasons whose hint got lost on the way from the API server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -65,7 +78,7 @@ def drift_observed(
 ) -> drift_pb2.DriftObserved:
     """A step in the story of one object's difference."""
     one = seen.comparison
-    failure = subject_pb2.Failure(reason=one.reason, message=one.error) if one.reason else None
+    why = failure(one.reason, one.error) if one.reason else None
     return drift_pb2.DriftObserved(
         application=voice.application,
         object=ref(one.key, version=version, uid=one.uid),
@@ -78,7 +91,7 @@ def drift_observed(
         managers=field_managers(one.blame),
         revision=revision,
         live_resource_version=one.live_resource_version,
-        failure=failure,
+        failure=why,
         fence=voice.fence,
     )
 
@@ -223,5 +236,5 @@ def failure_of_problem(problem: desired.Problem) -> subject_pb2.Failure:
 
 
 def failure(reason: str, message: str, hint: str = "", **more: Any) -> subject_pb2.Failure:
-    """Why something could not be done. The message has been redacted."""
-    return subject_pb2.Failure(reason=reason, message=message, hint=hint, **more)
+    """Why something could not be done, and what to do next. The message has been redacted."""
+    return subject_pb2.Failure(reason=reason, message=message, hint=hint or _HINTS.get(reason, ""), **more)
