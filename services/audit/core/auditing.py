@@ -1,0 +1,199 @@
+"""Auditing the database: what every row must be, given all the rows before it.
+
+Pure: rows in, findings out, in one pass over the leaves and in memory that does not grow with them (but for one entry
+per Kafka partition and one range per stretch of erased leaves).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from decklog.model import merkle, receipt
+from decklog.ports import ledger, stream
+
+
+class Finding(NamedTuple):
+    """Something that is not as it must be. `leaf` is the exact leaf, None where it is about no single one."""
+
+    leaf: int | None
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem if self.leaf is None else f"leaf {self.leaf}: {self.problem}"
+
+
+class Row(NamedTuple):
+    """One leaf with everything the database has of it. `identity` and `sha256` are those of its `dedup` row."""
+
+    entry: ledger.Entry
+    identity: ledger.Identity | None
+    sha256: bytes | None
+
+
+class Reference(NamedTuple):
+    """A duplicate or conflict leaf, and which leaf it says had the id first."""
+
+    leaf: int
+    original: int
+    attributes: receipt.Attributes
+
+
+@dataclass(slots=True)
+class _Log:
+    """How far one Kafka partition is covered by the leaves seen."""
+
+    cluster: str
+    epoch: int
+    next_offset: int
+    last_leaf: int
+    ended: bool = False
+    """Its incarnation ended with a gap of unknown length: what follows is in a higher epoch."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """One pass. Feed every row in order to `row`, then ask `end`."""
+
+    size: int = 0
+    recorded_at: int = 0
+    references: list[Reference] = field(default_factory=list)
+    """Duplicates and conflicts of the rows so far, to be looked up and cleared by the caller."""
+    _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
+    _logs: dict[stream.TopicPartition, _Log] = field(default_factory=dict)
+    _gone: list[list[int]] = field(default_factory=list)
+    _erased: list[tuple[int, int]] = field(default_factory=list)
+
+    def row(self, row: Row) -> Iterator[Finding]:
+        """What is wrong with the next row."""
+        entry = row.entry
+        if entry.number != self.size:
+            yield Finding(self.size, f"is missing: the next leaf there is has number {entry.number}")
+        self.size = entry.number + 1
+        self._frontier = self._frontier.extend([merkle.leaf_hash(entry.receipt)])
+        if entry.hash != merkle.leaf_hash(entry.receipt):
+            yield Finding(entry.number, "its hash is not that of its receipt")
+        try:
+            said = receipt.parse(entry.receipt)
+        except receipt.Malformed as error:
+            yield Finding(entry.number, f"its receipt cannot be read: {error}")
+            return
+        for problem in self._problems(said, row):
+            yield Finding(entry.number, problem)
+        self.recorded_at = max(self.recorded_at, said.recorded_at)
+
+    def end(
+        self, head: ledger.Head, root: bytes, positions: Mapping[stream.TopicPartition, ledger.Position]
+    ) -> Iterator[Finding]:
+        """What is wrong with the head and the positions, after all rows."""
+        if head.size != self.size:
+            yield Finding(None, f"the head says {head.size} leaves, there are {self.size}")
+        if head.frontier != self._frontier or root != self._frontier.root():
+            yield Finding(None, f"the head's root is not that of the leaves, {self._frontier.root().hex()}")
+        if head.recorded_at != self.recorded_at:
+            yield Finding(None, "the head's recorded_at is not that of the newest leaf")
+        yield from self._gone_without_erasure()
+        for where in sorted({*positions, *self._logs}):
+            problem = _position_problem(positions.get(where), self._logs.get(where))
+            if problem is not None:
+                yield Finding(None, f"position of {where.topic}/{where.partition}: {problem}")
+
+    @property
+    def root(self) -> bytes:
+        """The root over all rows so far."""
+        return self._frontier.root()
+
+    def _problems(self, said: receipt.Receipt, row: Row) -> Iterator[str]:
+        if said.recorded_at != row.entry.recorded_at:
+            yield "recorded_at differs from its receipt"
+        if said.recorded_at < self.recorded_at:
+            yield "recorded_at goes back"
+        yield from self._payload_problems(said, row.entry)
+        yield from _identity_problems(said, row)
+        if isinstance(said.about, receipt.Original) and said.attributes is not None:
+            self.references.append(Reference(row.entry.number, said.about.leaf, said.attributes))
+        if isinstance(said.about, receipt.Erasure):
+            self._erased += said.about.ranges
+        if said.place is not None:
+            yield from self._coverage_problems(said, said.place, row.entry.number)
+
+    def _payload_problems(self, said: receipt.Receipt, entry: ledger.Entry) -> Iterator[str]:
+        if said.commitment is None:
+            if entry.value is not None:
+                yield "it has a payload that its receipt does not commit to"
+        elif entry.salt is None or entry.value is None:
+            self._note_gone(entry.number)
+        elif receipt.commitment(entry.salt, entry.value) != said.commitment or len(entry.value) != said.length:
+            yield "its payload is not the one its receipt commits to"
+
+    def _note_gone(self, number: int) -> None:
+        if self._gone and self._gone[-1][1] == number:
+            self._gone[-1][1] = number + 1
+        else:
+            self._gone.append([number, number + 1])
+
+    def _gone_without_erasure(self) -> Iterator[Finding]:
+        for first, end in self._gone:
+            for number in range(first, end):
+                if not any(start <= number < stop for start, stop in self._erased):
+                    yield Finding(number, "its payload is gone, and no leaf says that it was erased")
+
+    def _coverage_problems(self, said: receipt.Receipt, place: receipt.Place, number: int) -> Iterator[str]:
+        where = stream.TopicPartition(place.topic, place.partition)
+        log = self._logs.get(where)
+        if log is None:
+            log = self._logs[where] = _Log(place.cluster, place.epoch, 0, number)
+        elif log.ended:
+            if place.epoch <= log.epoch:
+                yield f"it goes on in epoch {place.epoch}, which had ended"
+            log = self._logs[where] = _Log(place.cluster, place.epoch, 0, number)
+        if (place.cluster, place.epoch) != (log.cluster, log.epoch):
+            yield f"epoch {log.epoch} of {where.topic}/{where.partition} did not end with a gap leaf"
+        if place.offset != log.next_offset:
+            yield f"offset {place.offset} of {where.topic}/{where.partition} follows {log.next_offset - 1}"
+        end = said.about.end if isinstance(said.about, receipt.Gap) else place.offset + 1
+        log.ended = end is None
+        log.cluster, log.epoch = place.cluster, place.epoch
+        log.next_offset, log.last_leaf = (place.offset if end is None else end), number
+
+
+def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledger.Known]) -> Finding | None:
+    """Whether a duplicate or conflict names the leaf that had its id first."""
+    source, identifier = reference.attributes.source, reference.attributes.id
+    if not isinstance(source, str) or not isinstance(identifier, str):
+        return None
+    first = known.get(ledger.Identity(source, identifier))
+    if first is None or first.leaf != reference.original or first.leaf >= reference.leaf:
+        return Finding(reference.leaf, f"it names leaf {reference.original}, which did not have its id first")
+    return None
+
+
+def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:
+    if said.kind is not receipt.Kind.EVENT:
+        if row.identity is not None:
+            yield "the deduplication index has it, and it is no event"
+        return
+    if row.identity is None or said.attributes is None:
+        yield "the deduplication index does not have it"
+        return
+    if receipt.text(row.identity.source) != said.attributes.source or row.identity.id != said.attributes.id:
+        yield "the deduplication index has it under another id"
+    value = row.entry.value
+    if value is not None and row.sha256 is not None and hashlib.sha256(value).digest() != row.sha256:
+        yield "the deduplication index has another digest of its payload"
+
+
+def _position_problem(position: ledger.Position | None, log: _Log | None) -> str | None:
+    if position is None:
+        return "is missing"
+    if log is None:
+        return "no leaf covers it"
+    if log.ended:
+        covered = position.epoch > log.epoch and position.next_offset == 0
+    else:
+        covered = (position.epoch, position.next_offset) == (log.epoch, log.next_offset)
+    if not covered or position.last_leaf != log.last_leaf:
+        return (
+            f"says {position.next_offset} in epoch {position.epoch}, the leaves end at {log.next_offset} in {log.epoch}"
+        )
+    return None

@@ -1,0 +1,150 @@
+"""`decklog admin audit-db` on a real Postgres: clean where nothing was touched, else the exact leaf that was."""
+
+import asyncio
+from urllib import parse
+
+import asyncpg
+import pytest
+import typer.testing
+
+from decklog.adapters import system
+from decklog.adapters.memory import stream as memory_stream
+from decklog.adapters.postgres import ledger as postgres
+from decklog.ports import stream
+from services.audit.admin import audit_db
+from services.audit.sequencer import sequencer, term
+from tests import sequenced
+from tests import stack as stacks
+
+EVENTS = 12
+
+
+@pytest.fixture(scope="module")
+def original(stack, migrated_template):
+    """A ledger with events, a duplicate, a conflict, poison, gaps and a recreated topic in it: to be copied."""
+    uri = asyncio.run(stacks.create_database(stack, migrated_template))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(term, "POLL_SECONDS", 0.02)
+        asyncio.run(_record(uri))
+    yield parse.urlsplit(uri).path.removeprefix("/")
+    asyncio.run(stacks.drop_database(stack, uri))
+
+
+@pytest.fixture
+def recorded(stack, original):
+    """The URI of a copy of that ledger."""
+    uri = asyncio.run(stacks.create_database(stack, original))
+    yield uri
+    asyncio.run(stacks.drop_database(stack, uri))
+
+
+async def _record(database):
+    cluster = memory_stream.MemoryCluster(system.SystemClock())
+    sequenced.make_topics(cluster)
+    producer = memory_stream.MemoryProducer(cluster)
+    where = stream.TopicPartition(sequenced.GIT, sequenced.message(sequenced.event(0)).partition)
+    first = [sequenced.message(sequenced.event(number)) for number in range(EVENTS)]
+    forged = sequenced.message(sequenced.event(1)._replace(data=sequenced.event(2).data))
+    junk = stream.Message(topic=sequenced.GIT, key=b"k", value=None, partition=where.partition)
+    await producer.send_all([*first, first[3], forged, junk])
+    cluster.skip(where, 2)
+    await producer.send(sequenced.message(sequenced.event(50)))
+    cluster.retain(where, 1)
+    await _run(cluster, database, 17)
+    cluster.recreate(sequenced.GIT)
+    await producer.send_all([first[5], sequenced.message(sequenced.event(60))])
+    await _run(cluster, database, 17 + 12 + 2)
+
+
+async def _run(cluster, database, size):
+    parts = sequenced.sequencer_parts(
+        cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(database), batch_records=5
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(sequencer.Sequencer(parts).run(stop))
+    connection = await asyncpg.connect(database)
+    async with asyncio.timeout(30):
+        while await connection.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop.set()
+    await task
+    await connection.close()
+
+
+def audit(uri, *options):
+    return typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", uri, *options])
+
+
+async def tamper(uri, *statements):
+    """What only an owner who switched the protection off can do."""
+    connection = await asyncpg.connect(uri)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+def test_a_ledger_with_everything_in_it_is_clean(recorded):
+    """Events, duplicate, conflict, poison, gaps and a new epoch: exit code 0, and the root is printed."""
+    result = audit(recorded)
+    assert result.exit_code == 0, result.output
+    assert "clean: 31 leaves, root " in result.output
+
+
+OFF = "ALTER TABLE ledger.{0} DISABLE TRIGGER append_only; ALTER TABLE ledger.{0}_p000000 DISABLE TRIGGER append_only"
+ON = (
+    "ALTER TABLE ledger.{0} ENABLE ALWAYS TRIGGER append_only; "
+    "ALTER TABLE ledger.{0}_p000000 ENABLE ALWAYS TRIGGER append_only"
+)
+ENTRY, PAYLOAD = (OFF.format("entry"), ON.format("entry")), (OFF.format("payload"), ON.format("payload"))
+DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE ALWAYS"))
+
+
+@pytest.mark.parametrize(
+    ("covered", "statement", "found"),
+    [
+        (PAYLOAD, "UPDATE ledger.payload SET value = value || 'x' WHERE leaf = 5", "leaf 5: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET salt = sha256('x') WHERE leaf = 5", "leaf 5: its payload is not"),
+        (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 7", "leaf 7: its payload is gone"),
+        (PAYLOAD, "UPDATE ledger.payload SET leaf = 900 WHERE leaf = 7", "leaf 900: a row of ledger.payload"),
+        (ENTRY, "DELETE FROM ledger.entry WHERE leaf = 4", "leaf 4: is missing"),
+        (ENTRY, "DELETE FROM ledger.entry WHERE leaf = 30", "the head says 31 leaves, there are 30"),
+        (ENTRY, "UPDATE ledger.entry SET hash = sha256('x') WHERE leaf = 6", "leaf 6: its hash is not that"),
+        (ENTRY, "UPDATE ledger.entry SET recorded_at = 5 WHERE leaf = 6", "leaf 6: recorded_at differs"),
+        (
+            ENTRY,
+            "UPDATE ledger.entry SET receipt = convert_to(replace(convert_from(receipt, 'UTF8'), '\"offset\":3', "
+            "'\"offset\":4'), 'UTF8') WHERE leaf = 3",
+            "leaf 3: its hash is not that",
+        ),
+        (
+            ENTRY,
+            "UPDATE ledger.entry SET receipt = convert_to(replace(convert_from(receipt, 'UTF8'), '\"offset\":3', "
+            "'\"offset\":4'), 'UTF8') WHERE leaf = 3",
+            "leaf 3: offset 4 of t.git.v1",
+        ),
+        (ENTRY, "UPDATE ledger.entry SET receipt = 'junk' WHERE leaf = 3", "leaf 3: its receipt cannot be read"),
+        (DEDUP, "DELETE FROM ledger.dedup WHERE leaf = 5", "leaf 5: the deduplication index does not have it"),
+        (DEDUP, "UPDATE ledger.dedup SET sha256 = sha256('x') WHERE leaf = 5", "leaf 5: the deduplication index has"),
+        (DEDUP, "UPDATE ledger.dedup SET source = 99 WHERE leaf = 5", "leaf 5: a row of ledger.dedup belongs to no"),
+        ((), "UPDATE ledger.head SET size = 32, frontier = substr(frontier, 1, 32)", "the head says"),
+        ((), "UPDATE ledger.head SET root = sha256('x')", "the head's root is not that of the leaves"),
+        ((), "UPDATE ledger.position SET next_offset = next_offset + 1 WHERE next_offset > 0", "the leaves end at"),
+        ((), "DELETE FROM ledger.position", "is missing"),
+        ((), "ALTER TABLE ledger.dedup DISABLE TRIGGER append_only", "ledger.dedup is not protected"),
+        ((), "ALTER TABLE ledger.entry_p000001 ENABLE TRIGGER append_only", "ledger.entry_p000001 is not protected"),
+        ((), "ALTER TABLE ledger.payload DETACH PARTITION ledger.payload_p000002", "payload_p000002 is not attached"),
+        ((), "DROP TABLE ledger.entry_p000002", "partition ledger.entry_p000002 is not attached"),
+    ],
+)  # fmt: skip
+def test_every_alteration_is_found_where_it_is(recorded, covered, statement, found):
+    """Whoever owns the tables can switch the triggers off, change a row and switch them on again; it shows, by leaf."""
+    asyncio.run(tamper(recorded, *covered[:1], statement, *covered[1:]))
+    result = audit(recorded)
+    assert result.exit_code == 1
+    assert found in result.output
+
+
+def test_findings_are_limited(recorded):
+    """A ruined table does not fill the terminal."""
+    asyncio.run(tamper(recorded, PAYLOAD[0], "DELETE FROM ledger.payload", PAYLOAD[1]))
+    assert len([line for line in audit(recorded, "--most", "3").output.splitlines() if line.startswith("leaf ")]) == 3
