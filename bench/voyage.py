@@ -3,7 +3,7 @@
     . .decklog/env; python -m bench.voyage [--rounds 20] [--objects 500] [--steady 300]
 
 It makes a repository of its own in a temporary folder and one application in a namespace of its own on the running
-stack, and removes both. Times end when the event is readable from Kafka or its leaf is recorded, so they include every hop.
+stack, and removes both. Times end when the event is readable from Kafka or its leaf is recorded: every hop is included.
 """
 
 import argparse
