@@ -104,7 +104,7 @@ class Git:
             finally:
                 stderr.cancel()
         if code not in accept:
-            raise complaints.sort(said, where=self.where, address=self.address)
+            raise self._sorted(said)
         return code, output
 
     async def lines(self, *arguments: str, stdin: bytes = b"", timeout: float) -> AsyncIterator[list[str]]:
@@ -122,7 +122,7 @@ class Git:
                     if whole:
                         yield [line.decode(errors="replace") for line in whole]
                 if await process.wait() != 0:
-                    raise complaints.sort(await stderr, where=self.where, address=self.address)
+                    raise self._sorted(await stderr)
             finally:
                 stderr.cancel()
                 feed.cancel()
@@ -133,6 +133,10 @@ class Git:
                 return await stream.read(_CHUNK) if stream else b""
         except TimeoutError as error:
             raise self._timed_out(timeout) from error
+
+    def _sorted(self, said: str) -> mirror.Unavailable:
+        folder = str(self.configuration.parent)
+        return complaints.sort(said, where=self.where, address=self.address, folder=folder)
 
     def _timed_out(self, timeout: float) -> mirror.Unavailable:
         return mirror.Unavailable(

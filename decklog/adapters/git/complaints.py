@@ -96,20 +96,21 @@ SIGNS = (
         "Check the address and the network; it is tried again",
     ),
     _sign(
+        r"not a git repository: |object file .* is empty"
+        r"|loose object .* is corrupt|packfile .* (is|cannot|does not)|bad object|bad tree"
+        r"|missing (blob|tree|commit|object)|unable to read (tree|sha1 file)|did not send all necessary objects"
+        r"|index file corrupt|bad config|invalid sha1 pointer|unresolved deltas|not a valid object|bad line in packed",
+        mirror.Reason.MIRROR_DAMAGED,
+        "the local copy is damaged",
+        "It is made anew; if this repeats, check the disk",
+    ),
+    _sign(
         r"does not appear to be a git repository|repository .* not found|Repository not found|not a git repository"
         r"|repository .* does not exist|not exported|returned error: 404|not valid: is this a git repository"
         r"|Could not read from remote repository|no such file or directory",
         mirror.Reason.NOT_A_REPOSITORY,
         "there is no Git repository at this address, or it may not be seen",
         "Check the address of the source and the rights of its credentials",
-    ),
-    _sign(
-        r"object file .* is empty|loose object .* is corrupt|packfile .* (is|cannot|does not)|bad object|bad tree"
-        r"|missing (blob|tree|commit|object)|unable to read (tree|sha1 file)|did not send all necessary objects"
-        r"|index file corrupt|bad config|invalid sha1 pointer|unresolved deltas|not a valid object|bad line in packed",
-        mirror.Reason.MIRROR_DAMAGED,
-        "the local copy is damaged",
-        "It is made anew; if this repeats, check the disk",
     ),
 )
 
@@ -118,12 +119,15 @@ _TOKENS = re.compile(r"(?i)\b([\w-]*(?:token|password|passwd|secret|authorizatio
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def sort(said: str, *, where: str, address: str) -> mirror.Unavailable:
+def sort(said: str, *, where: str, address: str, folder: str = "") -> mirror.Unavailable:
     """The error for what git printed while it failed at `where`.
 
-    The address is left out of what is looked at: a repository may be called `timeout`.
+    The address is left out of what is looked at (a repository may be called `timeout`), and the folder of the mirrors
+    out of what is shown: where a service keeps its state is nobody's business.
     """
-    clean = masked(said.replace(address, "<address>") if address else said)
+    for named, shown in ((address, "<address>"), (folder, "<mirrors>")):
+        said = said.replace(named, shown) if named else said
+    clean = masked(said)
     for sign in SIGNS:
         if sign.pattern.search(clean):
             return mirror.Unavailable(sign.reason, f"{sign.problem} (git: {_gist(clean)})", where=where, hint=sign.hint)

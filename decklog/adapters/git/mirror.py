@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pygit2
 
@@ -62,7 +62,7 @@ class GitMirror:
         wanted = {ref: storage.local_ref(ref) for ref in sorted(refs)}
         async with self._fetching:
             await self._receive([f"+{ref}:{local}" for ref, local in wanted.items()])
-            return await asyncio.to_thread(self._read, lambda objects: _targets(objects, wanted))
+            return await asyncio.to_thread(self._read, lambda repo: _targets(repo, wanted, self._git.where))
 
     async def ensure(self, commit: str, *, ref: str) -> None:
         """See `mirror.Mirror.ensure`."""
@@ -174,7 +174,21 @@ class GitMirror:
         return bool(found[""])
 
     async def _receive(self, refspecs: Sequence[str]) -> None:
-        """Fetch, and give the disk back what it no longer needs. Raises Unavailable."""
+        """Fetch, anew if the local copy turns out to be damaged, and merge packs. Raises Unavailable."""
+        try:
+            await self._fetch_once(refspecs)
+        except mirror.Unavailable as error:
+            if error.reason is not mirror.Reason.MIRROR_DAMAGED:
+                raise
+            await self._blame(error)
+            await self._fetch_once(refspecs)
+        self._forget()
+        if self._place.packs() > _MOST_PACKS:
+            # Geometric: cheap, and what no ref reaches any more is kept.
+            await self._plumb("repack", "-d", "-q", "--geometric=2")
+            self._forget()
+
+    async def _fetch_once(self, refspecs: Sequence[str]) -> None:
         await self._prepare()
         fetching = asyncio.create_task(
             self._local().run(
@@ -192,22 +206,12 @@ class GitMirror:
             ),
             name="git-fetch",
         )
-        try:
-            await self._watched(fetching)
-        except mirror.Unavailable as error:
-            if error.reason is mirror.Reason.MIRROR_DAMAGED:
-                await self._blame(error)
-            raise
-        self._forget()
-        if self._place.packs() > _MOST_PACKS:
-            # Geometric: cheap, and what no ref reaches any more is kept.
-            await self._plumb("repack", "-d", "-q", "--geometric=2")
-            self._forget()
+        await self._watched(fetching)
 
     async def _blame(self, error: mirror.Unavailable) -> None:
-        """A fetch speaks of damage: discard our copy if it is ours, or say that it is the remote's.
+        """A fetch speaks of damage: discard our copy if it is ours, else raise that it is the remote's.
 
-        Otherwise a damaged remote would have us fetch everything again at each poll.
+        Without the difference a damaged remote would have us fetch everything again at each poll.
         """
         code, _ = await self._local().run(
             "fsck",
@@ -323,20 +327,32 @@ def _objects(repo: pygit2.Repository) -> checkout.Objects:
     )
 
 
-def _targets(repo: pygit2.Repository, wanted: Mapping[str, str]) -> dict[str, mirror.Target]:
+def _targets(repo: pygit2.Repository, wanted: Mapping[str, str], where: str) -> dict[str, mirror.Target]:
     """Where the fetched refs point; a tag of a tree or a blob is no revision and is left out."""
     found = {}
     for ref, local in wanted.items():
-        oid = repo.references[local].target
-        target = repo[oid]
-        commit = _commit_below(target)
-        if commit is not None:
-            found[ref] = mirror.Target(str(commit.id), "" if commit.id == target.id else str(target.id))
+        if local not in repo.references:
+            # The one case in which git leaves a ref out and still says that all went well.
+            raise mirror.Unavailable(
+                mirror.Reason.SHALLOW_REPOSITORY,
+                f"the repository is itself a shallow clone: the history of {ref} is cut off",
+                where=where,
+                hint="Complete it with `git fetch --unshallow`, or follow the repository it was cloned from",
+            )
+        oid = str(repo.references[local].target)
+        commit = _commit_below(repo, oid)
+        if commit:
+            found[ref] = mirror.Target(commit, "" if commit == oid else oid)
     return found
 
 
-def _commit_below(target: Any) -> pygit2.Commit | None:
-    below = target
-    while isinstance(below, pygit2.Tag):
-        below = below.get_object()
-    return below if isinstance(below, pygit2.Commit) else None
+def _commit_below(repo: pygit2.Repository, oid: str) -> str:
+    """The commit that an object is or that tags lead to; empty if it is something else.
+
+    Read raw: libgit2 refuses to parse commits whose signature lines are not as it wants them, and Git allows them.
+    """
+    kind, content = repo.odb.read(pygit2.Oid(hex=oid))
+    while kind == pygit2.enums.ObjectType.TAG:
+        oid = content[len(b"object ") :].partition(b"\n")[0].decode("ascii")
+        kind, content = repo.odb.read(pygit2.Oid(hex=oid))
+    return oid if kind == pygit2.enums.ObjectType.COMMIT else ""
