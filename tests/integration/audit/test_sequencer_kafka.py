@@ -1,0 +1,222 @@
+"""The sequencer on a real Kafka and a real Postgres, and the command that makes its topics."""
+
+import asyncio
+import contextlib
+
+import aiokafka
+import asyncpg
+import pytest
+import typer.testing
+from aiokafka import admin as kafka_admin
+
+from decklog.adapters import system
+from decklog.adapters.kafka import admin, connection, producer, reader
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors, receipt, topics
+from decklog.ports import stream
+from decklog.runtime import ops
+from decklog.runtime import topics as runtime_topics
+from services.audit.admin import audit_db
+from services.audit.admin import topics as topics_command
+from services.audit.sequencer import parts, sequencer, term
+from tests import sequenced
+
+PARTITION = sequenced.message(sequenced.event(0)).partition
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """Compare topics and positions often."""
+    monkeypatch.setattr(term, "RECHECK_SECONDS", 0.5)
+
+
+@pytest.fixture
+def reached(kafka_bootstrap):
+    return connection.Connection(bootstrap=kafka_bootstrap)
+
+
+@pytest.fixture
+async def port(reached):
+    port = admin.KafkaTopics(reached)
+    yield port
+    await port.close()
+
+
+@pytest.fixture
+async def git(port, topic_prefix):
+    """The git topic of a fresh installation."""
+    await runtime_topics.ensure(port, topic_prefix)
+    return topics.GIT.name(topic_prefix)
+
+
+@contextlib.asynccontextmanager
+async def sequencing(reached, prefix, database):
+    given = parts.Parts(
+        prefix=prefix,
+        connect_ledger=lambda: postgres.PostgresWriter.connect(database),
+        make_reader=lambda: reader.KafkaReader(reached),
+        producer=producer.KafkaProducer(reached),
+        topics=admin.KafkaTopics(reached),
+        time=system.SystemClock(),
+        entropy=system.entropy,
+        readiness=ops.Readiness("sequencer"),
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(sequencer.Sequencer(given).run(stop))
+    yield given
+    stop.set()
+    await asyncio.wait_for(task, 30)
+    await given.producer.close()
+    await given.topics.close()
+
+
+async def recorded(database, count, kind=None):
+    """Wait for that many leaves (of one kind); all of them."""
+    opened = await asyncpg.connect(database)
+    async with asyncio.timeout(60):
+        while True:
+            rows = await opened.fetch("SELECT receipt FROM ledger.entry ORDER BY leaf")
+            said = [receipt.parse(row["receipt"]) for row in rows]
+            if sum(kind in (None, one.kind) for one in said) >= count:
+                break
+            await asyncio.sleep(0.05)
+    await opened.close()
+    return said
+
+
+async def send(reached, *messages):
+    sender = producer.KafkaProducer(reached)
+    await sender.send_all(messages)
+    await sender.close()
+
+
+def clean(database):
+    result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", database])
+    assert result.exit_code == 0, result.output
+
+
+async def test_events_become_leaves_and_junk_a_dead_letter(reached, git, topic_prefix, database):
+    """From Kafka's records to audited leaves; a record that is no event is in the dead-letter topic with its error."""
+    junk = stream.Message(topic=git, key=b"k", value=b"junk", headers=(("x", b"y"),), partition=0)
+    sent = [sequenced.message(sequenced.event(number), topic=git) for number in range(300)]
+    async with sequencing(reached, topic_prefix, database):
+        await send(reached, *sent, sent[7], junk)
+        said = await recorded(database, 302)
+    kinds = [one.kind for one in said]
+    assert (kinds.count(receipt.Kind.EVENT), kinds.count(receipt.Kind.DUPLICATE)) == (300, 1)
+    dead = topics.DEAD_LETTER.name(topic_prefix)
+    probe = reader.KafkaReader(reached)
+    await probe.assign({stream.TopicPartition(dead, number): 0 for number in range(topics.DEAD_LETTER.partitions)})
+    ((letter,),) = (await probe.poll(max_records=10, timeout=10)).values()
+    await probe.close()
+    assert (letter.key, letter.value) == (b"k", b"junk")
+    assert dict(letter.headers)["x"] == b"y"
+    assert dict(letter.headers)["decklog_topic"] == git.encode()
+    await asyncio.to_thread(clean, database)
+
+
+async def test_transaction_markers_leave_gaps(reached, git, topic_prefix, database):
+    """Somebody's transaction uses up an offset for its marker: a gap leaf says that no record is missing there."""
+    message = sequenced.message(sequenced.event(1), topic=git)
+    client = aiokafka.AIOKafkaProducer(bootstrap_servers=reached.bootstrap, transactional_id=f"{topic_prefix}-x")
+    await client.start()
+    for number in (1, 2):
+        given = sequenced.message(sequenced.event(number), topic=git)
+        async with client.transaction():
+            await client.send_and_wait(git, given.value, given.key, message.partition, headers=list(given.headers))
+    await client.stop()
+    async with sequencing(reached, topic_prefix, database):
+        said = await recorded(database, 3)
+    assert [one.kind.value for one in said] == ["event", "gap", "event"]
+    assert said[1].about == receipt.Gap(1, 2, "absent")
+
+
+async def test_what_retention_took_is_a_gap(reached, git, topic_prefix, database):
+    """Records removed before they were sequenced are named as lost, the rest is recorded."""
+    await send(reached, *(sequenced.message(sequenced.event(number), topic=git) for number in range(5)))
+    client = kafka_admin.AIOKafkaAdminClient(bootstrap_servers=reached.bootstrap)
+    await client.start()
+    where = aiokafka.TopicPartition(git, PARTITION)
+    await client.delete_records({where: kafka_admin.RecordsToDelete(before_offset=3)})
+    await client.close()
+    async with sequencing(reached, topic_prefix, database):
+        said = await recorded(database, 3)
+    assert said[0].about == receipt.Gap(0, 3, "retention")
+    assert [one.kind.value for one in said[1:]] == ["event", "event"]
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["while it runs", "while it is stopped"])
+async def test_a_recreated_topic_starts_a_new_epoch(reached, port, git, topic_prefix, database, live):
+    """Deleted, made anew and at once filled past the old position: every event of the new topic is recorded."""
+    await send(reached, sequenced.message(sequenced.event(0), topic=git))
+    async with sequencing(reached, topic_prefix, database):
+        await recorded(database, 1)
+        if live:
+            await _recreate(reached, port, git)
+            await send(reached, *(sequenced.message(sequenced.event(10 + n), topic=git) for n in range(5)))
+            await recorded(database, 6, receipt.Kind.EVENT)
+    if not live:
+        await _recreate(reached, port, git)
+        await send(reached, *(sequenced.message(sequenced.event(10 + n), topic=git) for n in range(5)))
+    async with sequencing(reached, topic_prefix, database):
+        said = await recorded(database, 6, receipt.Kind.EVENT)
+    assert {one.about.reason for one in said if one.kind is receipt.Kind.GAP} == {"recreated"}
+    assert {one.place.epoch for one in said if one.kind is receipt.Kind.EVENT} == {0, 1}
+    await asyncio.to_thread(clean, database)
+
+
+async def _recreate(reached, port, topic):
+    before = await port.incarnations([topic])
+    client = kafka_admin.AIOKafkaAdminClient(bootstrap_servers=reached.bootstrap)
+    await client.start()
+    await client.delete_topics([topic])
+    await client.close()
+    async with asyncio.timeout(30):
+        while await port.incarnations([topic]) in ({}, before):
+            with contextlib.suppress(errors.DecklogError):
+                await port.create(topic, partitions=12, replication=1, settings=topics.settings(topics.GIT, dev=True))
+
+
+def ensure(reached, prefix, *options):
+    arguments = ["ensure", "--kafka", reached.bootstrap, "--prefix", prefix, *options]
+    return typer.testing.CliRunner().invoke(topics_command.app, arguments)
+
+
+def test_topics_are_ensured_once(reached, topic_prefix):
+    """The first run creates all, the second finds them as they must be."""
+    first, second = ensure(reached, topic_prefix), ensure(reached, topic_prefix)
+    assert first.output.count("created ") == len(topics.ALL)
+    assert f"{len(topics.ALL)} topics are as they must be" in second.output
+
+
+async def test_a_wrong_setting_is_refused_and_mended(reached, port, topic_prefix):
+    """`ensure` names topic, setting and remedy; `--fix` sets it and leaves the operator's own settings as they are."""
+    await runtime_topics.ensure(port, topic_prefix)
+    topic = topics.CONTROL.name(topic_prefix)
+    await port.alter(topic, {"retention.ms": "1000", "segment.ms": "3600000"})
+    await _until(port, topic, "retention.ms", "1000")
+    refused = await asyncio.to_thread(ensure, reached, topic_prefix)
+    assert isinstance(refused.exception, errors.Terminal)
+    assert f"{topic}: retention.ms is 1000 instead of 2592000000" in str(refused.exception)
+    with pytest.raises(errors.Terminal):
+        await runtime_topics.check(port, topic_prefix)
+    mended = await asyncio.to_thread(ensure, reached, topic_prefix, "--fix")
+    assert f"corrected {topic}: retention.ms=2592000000" in mended.output
+    await _until(port, topic, "retention.ms", "2592000000")
+    settings = (await port.describe([topic]))[topic].settings
+    assert settings["segment.ms"] == "3600000"
+    await runtime_topics.check(port, topic_prefix)
+
+
+async def test_a_wrong_partition_count_is_never_mended(reached, port, topic_prefix):
+    """Neither `--fix` nor anything else changes a partition count."""
+    topic = topics.LIVE.name(topic_prefix)
+    await port.create(topic, partitions=3, replication=1, settings=topics.settings(topics.LIVE, dev=True))
+    refused = await asyncio.to_thread(ensure, reached, topic_prefix, "--fix")
+    assert "3 partitions instead of 12" in str(refused.exception)
+
+
+async def _until(port, topic, setting, value):
+    async with asyncio.timeout(30):
+        while (await port.describe([topic]))[topic].settings[setting] != value:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
