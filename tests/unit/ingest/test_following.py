@@ -3,6 +3,7 @@
 import pytest
 
 from decklog.events.v1 import control_pb2, fleet_pb2, git_pb2
+from decklog.model import git_objects
 from decklog.ports import mirror
 from tests.unit.ingest.world import MAIN, World, application_declared, eventually, source_declared
 
@@ -124,6 +125,29 @@ async def test_a_changed_declaration_is_told_again(world: World) -> None:
         await world.declare(application_declared(path="other", request="r3"))
         await eventually(lambda: len(world.said(control_pb2.RevisionAvailable)) == 2)
     assert len(world.said(git_pb2.RefMoved)) == 1
+
+
+async def test_a_move_that_cannot_matter_is_not_announced(world: World) -> None:
+    """What the last rendering read is unchanged: nothing is said; the move after it, which changes it, is told."""
+    first = world.infra.commit({"apps/a.yaml": b"1", "base/b.yaml": b"1", "docs": b"1"})
+    world.infra.point(MAIN, first)
+    async with world.running(with_fleet=False) as ingest:
+        await world.declare(source_declared(), application_declared())
+        await eventually(lambda: world.said(control_pb2.RevisionAvailable))
+        tree = world.infra.objects
+        paths = {
+            path: git_objects.at_path(git_objects.tree_of(tree[first]), path, tree.__getitem__)
+            for path in ("apps", "base")
+        }
+        await world.rendered("shop", first, paths)
+        await eventually(lambda: ingest._renderings.get("shop"))
+        second = world.infra.commit({"apps/a.yaml": b"1", "base/b.yaml": b"1", "docs": b"2"}, parents=[first])
+        world.infra.point(MAIN, second)
+        await eventually(lambda: len(moves(world)) == 2)
+        third = world.infra.commit({"apps/a.yaml": b"1", "base/b.yaml": b"2", "docs": b"2"}, parents=[second])
+        world.infra.point(MAIN, third)
+        await eventually(lambda: len(world.said(control_pb2.RevisionAvailable)) == 2)
+    assert [one.revision.commit for one in world.said(control_pb2.RevisionAvailable)] == [first, third]
 
 
 async def test_an_application_may_follow_a_ref_of_its_own(world: World) -> None:

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from decklog.adapters import system
 from decklog.adapters.memory import membership, mirror, stream
-from decklog.events.v1 import fleet_pb2
+from decklog.events.v1 import apply_pb2, fleet_pb2, subject_pb2
 from decklog.model import envelope, events, topics
 from decklog.ports import stream as port
 from decklog.runtime import emitter, ops
@@ -127,6 +127,25 @@ class World:
         for message in messages:
             name = getattr(message, "name", "x")
             await speaking.emit(emitter.Emission(message=message, key=f"x/{name}", subject=name, name="api"))
+
+    async def rendered(self, application: str, commit: str, inputs: Mapping[str, str]) -> None:
+        """Render: what reconcile would say."""
+        speaking = emitter.Emitter(
+            stream.MemoryProducer(self.cluster),
+            service="reconcile",
+            installation=lambda: "00000000-0000-4000-8000-000000000000",
+            prefix=PREFIX,
+            time=self.clock,
+            entropy=os.urandom,
+        )
+        message = apply_pb2.Rendered(
+            application=subject_pb2.ApplicationRef(cluster="dev", application=application),
+            revision=subject_pb2.Revision(source="infra", ref=MAIN, commit=commit),
+            inputs=[apply_pb2.InputPath(path=path, object_id=oid) for path, oid in inputs.items()],
+            parts=1,
+        )
+        key = f"dev/{application}"
+        await speaking.emit(emitter.Emission(message=message, key=key, subject=key, name="dev"))
 
 
 async def eventually(condition: Callable[[], object], what: str = "") -> None:
