@@ -48,7 +48,10 @@ def checks(*, tests: bool) -> list[Check]:
     if migrations:
         found.append(Check("migrations", ("squawk", *migrations)))
     if tests:
-        found.insert(0, Check("fast tests", ("pytest", "-q", "-n", "2", "-m", "not stack", *fast)))
+        found.insert(
+            0,
+            Check("fast tests", ("pytest", "-q", "-n", "2", "--hypothesis-profile", "quick", "-m", "not stack", *fast)),
+        )
     return found
 
 

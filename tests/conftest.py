@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import stack as stacks
 from tests import vectors
 
 REQUIRE_VECTORS = "DECKLOG_REQUIRE_VECTORS"
 """Set by CI: a run without the vectors must fail instead of skipping their tests."""
+
+
+# No timing assertions: a loaded machine is slow, not wrong. `make check` looks at fewer examples than `make test`.
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile("thorough")
 
 
 def _controls(config: pytest.Config) -> bool:
