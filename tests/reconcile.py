@@ -1,6 +1,7 @@
 """A bench for reconcile: real Kafka, API server, Git and renderer around members of the service in this process."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -118,12 +119,13 @@ class Bench:
         )
         return done.stdout
 
-    async def announce(self, name: str, commit: str) -> None:
+    async def announce(self, name: str, commit: str, *, to: str = CLUSTER) -> None:
         """Tell as ingest that a revision is available."""
         self._sequence += 1
         revision = subject_pb2.Revision(source="shop", ref=REF, commit=commit)
-        said = control_pb2.RevisionAvailable(application=self.ref(name), revision=revision, ref_sequence=self._sequence)
-        await self.say("ingest", said, f"{CLUSTER}/{name}")
+        about = subject_pb2.ApplicationRef(cluster=to, application=name)
+        said = control_pb2.RevisionAvailable(application=about, revision=revision, ref_sequence=self._sequence)
+        await self.say("ingest", said, f"{to}/{name}")
 
     async def request(self, name: str, **fields: Any) -> None:
         """Ask for a sync."""
@@ -203,10 +205,12 @@ class Bench:
         failpoint: recording.Failpoint = recording.no_failpoint,
         wrap: Callable[[cluster.Cluster], cluster.Cluster] = lambda one: one,
         session: float = 6.0,
+        sender: stream.Producer | None = None,
     ) -> AsyncIterator["Running"]:
         """A member of the service, stopped in order at the end."""
         async with renderer.Renderer(self.mask, workers=1) as renders:
             parts = self.parts(name, renders, failpoint, wrap, session)
+            parts = parts if sender is None else dataclasses.replace(parts, producer=sender)
             stop = asyncio.Event()
             running = Running(asyncio.create_task(service.Reconcile(parts).serve(stop)), stop)
             try:
@@ -319,6 +323,13 @@ class Kubectl:
         """Disconnect."""
         if self._connection is not None:
             await self._connection.close()
+
+
+def run_kubectl(kubeconfig: Path, *arguments: str) -> str:
+    """Run the real kubectl."""
+    program = str(Path(sys.executable).parent / "kubectl")
+    command = [program, "--kubeconfig", str(kubeconfig), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def config_map(name: str, data: Mapping[str, str], namespace: str = "") -> str:

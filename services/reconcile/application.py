@@ -4,6 +4,7 @@ A turn starts from where things stand, not from what woke it. What happens durin
 """
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -25,7 +26,7 @@ from services.reconcile import (
     witnessing,
 )
 from services.reconcile import world as worlds
-from services.reconcile.core import desired, sync
+from services.reconcile.core import complaints, desired, sync
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ class Application:
         self._readback = readback
         self._awake = asyncio.Event()
         self._ending = False
+        self._doubtful = False
+        self._blind_since: float | None = None
         self._witness = witnessing.Witness(chronicle, world.mask)
         self._witnessing: asyncio.Task[None] | None = None
         self._view: comparing.View | None = None
@@ -131,7 +134,12 @@ class Application:
         revision = self._revision(spec, request)
         if revision is None:
             return None  # ingest will tell
-        view = await self._look(spec.dest_cluster)
+        try:
+            view = await self._look(spec.dest_cluster)
+        except errors.DecklogError as error:
+            await self._lose_sight(spec, revision, error)
+            raise
+        self._blind_since = None
         view.rules = comparing.ignore_rules(spec)
         try:
             wanted = await self._render(spec, revision, view)
@@ -206,6 +214,11 @@ class Application:
     async def _look(self, name: str) -> comparing.View:
         """The application's view of its cluster; a new one if the name now means another cluster."""
         reached = await self._world.clusters.reach(name)
+        if self._doubtful:
+            # A watch was cut: the name may now mean another cluster. One out of reach is as blind as its watches.
+            with contextlib.suppress(errors.Transient):
+                await self._world.clusters.identify(reached)
+                self._doubtful = False
         blinded = self._witnessing is not None and self._witnessing.done()
         if self._view is None or self._view.reached is not reached or blinded:
             await self._look_away()
@@ -225,7 +238,21 @@ class Application:
             self._log.exception("recording broke off, the next turn begins it anew")
             self.wake()
 
+    async def _lose_sight(
+        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, error: errors.DecklogError
+    ) -> None:
+        """The cluster cannot be asked: what was known of it holds for a while, then nothing does."""
+        now = self._world.time.monotonic()
+        self._blind_since = self._blind_since if self._blind_since is not None else now
+        failure = complaints.about_cluster(error, spec.dest_cluster)
+        if not failure.transient:
+            await telling.render_failed(self._chronicle, revision, failure, None, self.origin)
+        if not failure.transient or now - self._blind_since >= watches.BLIND_AFTER:
+            at = self._world.time.now_us()
+            await telling.out_of_sight(self._chronicle, failure, self._world.mask, now_us=at)
+
     def _notice(self, sighting: watches.Sighting) -> None:
+        self._doubtful = self._doubtful or isinstance(sighting, watches.Gap | watches.Sight)
         self._witness.notice(sighting)
         self.wake()
 
