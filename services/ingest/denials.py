@@ -51,11 +51,12 @@ class Denials:
         """Tell until cancelled."""
         while True:
             await self._time.sleep(_LOOK_SECONDS)
-            if self._ready():
-                await self.tell()
+            await self.tell()
 
     async def tell(self) -> None:
-        """Tell what was not told within this minute."""
+        """Tell what was not told within this minute, once there is an installation to speak for."""
+        if not self._ready():
+            return
         now = self._time.now_us()
         self._told_us = {kind: at for kind, at in self._told_us.items() if at + MINUTE_US > now}
         for kind in [kind for kind in self._untold if kind not in self._told_us]:

@@ -19,6 +19,7 @@ _COMPONENT = "sources"
 _GRACE = 10.0
 """Seconds that a source may take to finish what it is doing before it is cut off; neither way loses anything."""
 _REVIEW_SECONDS = 5.0
+_LEASE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,16 @@ class Member:
         """Keep the right sources running until cancelled. A source that ends by an error of ours ends this."""
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._settle(group)
-                self._readiness.works(_COMPONENT)
-                await self._pause()
+                settled = await self._settle(group)
+                if settled:
+                    self._readiness.works(_COMPONENT)
+                await self._pause(_REVIEW_SECONDS if settled else _LEASE_SECONDS)
 
-    async def _settle(self, group: asyncio.TaskGroup) -> None:
-        """Stop what is not wanted any more, start what is wanted now, and let the others see what changed."""
+    async def _settle(self, group: asyncio.TaskGroup) -> bool:
+        """Stop what is not wanted any more, start what is wanted now, and let the others see what changed.
+
+        False if something could not be started, since the lease on our partitions lapsed.
+        """
         self._changed.clear()
         wanted = {name: one for name, one in self._workshop.declared().items() if self._mine(name)}
         gone = [
@@ -108,14 +113,17 @@ class Member:
                 running.wanted = wanted[name]
                 running.source.poke()
         fresh = wanted.keys() - self._running.keys()
-        if not fresh or not self._workshop.owns():
-            return
+        if not fresh:
+            return True
+        if not self._workshop.owns():
+            return False
         recalled = await backoff.until_done(
             lambda: self._workshop.recall(fresh), policy=backoff.CONNECTION, time=self._time, failed=self._waiting
         )
         for name in sorted(fresh):
             if self._mine(name):  # it may have been revoked while its memory was read
                 self._start(group, wanted[name], recalled[name])
+        return True
 
     def _start(self, group: asyncio.TaskGroup, wanted: Wanted, recalled: recollection.Recollection) -> None:
         following = self._workshop.follow(wanted, recalled)
@@ -146,11 +154,11 @@ class Member:
             await asyncio.wait(late)
         self._ending -= ending
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         """Wait for a change; look from time to time, since a lease that lapsed comes back without a word."""
         waiting = {
             asyncio.create_task(self._changed.wait(), name="changed"),
-            asyncio.create_task(self._time.sleep(_REVIEW_SECONDS), name="review"),
+            asyncio.create_task(self._time.sleep(seconds), name="review"),
         }
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,6 @@
 """The memory of sources outside of this process: the cursor topic, and what can be read back of our own output."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -41,30 +41,30 @@ class Memory:
 
     async def recall(self, sources: Collection[str]) -> Mapping[str, recollection.Recollection]:
         """What is known of these sources: their cursors, and what was said after those. Raises Transient."""
-        reader = self._readers()
-        try:
-            known = await self._cursors(reader, sources)
-            return await self._fold_output(reader, known)
-        finally:
-            await reader.close()
+        return await self._fold_output(await self._cursors(sources))
 
     async def commits(self, source: str) -> frozenset[bytes]:
         """Ids of all commits of a source that the git topic still holds. Raises Transient."""
-        reader = self._readers()
         found: set[bytes] = set()
         where = stream.TopicPartition(topics.GIT.name(self._prefix), topics.expected_partition(topics.GIT, source))
-        try:
-            async for _, records in history.read(reader, {where: 0}):
-                found.update(_commits(records, source))
-        finally:
-            await reader.close()
+        async for _, records in self._read({where: 0}):
+            found.update(_commits(records, source))
         return frozenset(found)
 
-    async def _cursors(self, reader: stream.Reader, sources: Collection[str]) -> dict[str, recollection.Recollection]:
+    async def _read(self, starts: Starts) -> AsyncIterator[tuple[stream.TopicPartition, Sequence[stream.Record]]]:
+        """Read with a reader of its own: one that was assigned elsewhere first would sit out its last long poll."""
+        reader = self._readers()
+        try:
+            async for where, records in history.read(reader, starts):
+                yield where, records
+        finally:
+            await reader.close()
+
+    async def _cursors(self, sources: Collection[str]) -> dict[str, recollection.Recollection]:
         found = {source: cursors.Cursor(source=source) for source in sources}
         partitions = {topics.expected_partition(topics.CURSOR, source) for source in sources}
         name = topics.CURSOR.name(self._prefix)
-        async for _, records in history.read(reader, {stream.TopicPartition(name, p): 0 for p in partitions}):
+        async for _, records in self._read({stream.TopicPartition(name, number): 0 for number in partitions}):
             for record in records:
                 source = (record.key or b"").decode(errors="replace")
                 if source in found and record.value is not None:
@@ -72,10 +72,10 @@ class Memory:
         return {source: recollection.Recollection(cursor) for source, cursor in found.items()}
 
     async def _fold_output(
-        self, reader: stream.Reader, known: dict[str, recollection.Recollection]
+        self, known: dict[str, recollection.Recollection]
     ) -> Mapping[str, recollection.Recollection]:
         ends: dict[cursors.Place, int] = {}
-        async for where, records in history.read(reader, _starts(known, self._prefix)):
+        async for where, records in self._read(_starts(known, self._prefix)):
             place = (_label(where.topic, self._prefix), where.partition)
             ends[place] = records[-1].offset + 1
             for source, messages in _by_source(records, known, place).items():

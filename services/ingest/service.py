@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 _LEASE_MARGIN = 1.0
 """Seconds before the group may give our partitions away at which we stop speaking for them."""
 
+_LAST_WORDS_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -115,8 +117,17 @@ class Ingest:
         for task in background:
             task.cancel()
         await asyncio.wait(background)
+        await self._tell_denials()
         await self._fleet.close()
         await self._renderings.close()
+
+    async def _tell_denials(self) -> None:
+        """Tell the last refusals, if Kafka takes them at once."""
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self.denials.tell()
+        except TimeoutError:
+            log.warning("the last refused requests could not be recorded")
 
     async def _after_topics(self, step: Callable[[], Awaitable[None]]) -> None:
         """A reader of a topic that does not exist would have it made, wrongly: wait for the right one."""
