@@ -31,10 +31,57 @@ class Break:
 
 
 _CORE = "services/reconcile/core"
-_UNKNOWN = "tests/promises/test_promise_2_unknown.py::test"
-_MASKING = "tests/promises/test_promise_6_masking.py::test"
+_SEQUENCING = "services/audit/core/sequencing.py"
+_POSTGRES = "decklog/adapters/postgres/ledger.py"
 
-BREAKS: tuple[Break, ...] = (
+_RECORD = "tests/promises/test_promise_1_record_before_act.py::test"
+_UNKNOWN = "tests/promises/test_promise_2_unknown.py::test"
+_LEDGER = "tests/promises/test_promise_3_and_4_ledger.py::test"
+_REPLAY = "tests/promises/test_promise_5_replay.py::test"
+_MASKING = "tests/promises/test_promise_6_masking.py::test"
+_LEAK = "tests/promises/test_promise_6_simulated.py::test"
+_REAL_LEDGER = "tests/integration/audit/test_promise_exactly_once.py::test"
+_REAL_REPLAY = "tests/integration/audit/test_promise_replay_equals_live.py::test"
+_INGEST = "tests/unit/ingest/test_restarts.py::test"
+
+_RECORD_BEFORE_ACT = (
+    Break(
+        promise=1,
+        name="a heal does not tell its drift first",
+        file="services/reconcile/turning.py",
+        anchor="                await self._tell(wanted, picture)  # recorded before it is touched\n",
+        replacement="                pass\n",
+        tests=(f"{_RECORD}_a_heal_waits_for_its_drift",),
+        words="heals a drift of which no acknowledged DriftObserved",
+    ),
+    Break(
+        promise=1,
+        name="a sync starts to write while its start is sent",
+        file="services/reconcile/applying.py",
+        anchor="        await self._start(plan)\n",
+        replacement="        _ = asyncio.ensure_future(self._start(plan))\n",
+        tests=(f"{_RECORD}_a_sync_waits_for_its_start",),
+        words="no acknowledged SyncStarted",
+    ),
+    Break(
+        promise=1,
+        name="what Kafka did not take counts as said",
+        file="decklog/runtime/emitter.py",
+        anchor="""        return await backoff.until_done(
+            lambda: self.deliver(sealed), policy=backoff.CONNECTION, time=self._time, failed=_log_failure
+        )
+""",
+        replacement="""        try:
+            return await self.deliver(sealed)
+        except errors.Transient:
+            return [Said(one.event, stream.Coordinates(one.record.topic, 0, 0)) for one in sealed]
+""",
+        tests=(f"{_RECORD}_a_sync_waits_for_its_start",),
+        words="no acknowledged SyncStarted",
+    ),
+)
+
+_UNKNOWN_IS_NOT_IN_SYNC = (
     Break(
         promise=2,
         name="an unknown verdict resolves an episode",
@@ -63,6 +110,141 @@ BREAKS: tuple[Break, ...] = (
         words="an unknown verdict was kept",
     ),
     Break(
+        promise=2,
+        name="a refused dry-run counts as in sync",
+        file="services/reconcile/comparing.py",
+        anchor="            return unknown(one, live, error, redactor.knowing(view.mask.secrets(live)))\n",
+        replacement=(
+            "            return compare.Comparison("
+            "key=one.key, verdict=compare.Verdict.IN_SYNC, desired_digest=one.digest)\n"
+        ),
+        tests=(f"{_UNKNOWN}_a_refused_dry_run_is_not_in_sync",),
+        words="unknown is never in sync|was not told as unknown",
+    ),
+    Break(
+        promise=2,
+        name="a lost watch makes nothing unknown",
+        file="services/reconcile/watches.py",
+        anchor="        return self._trouble or cluster.Unavailable(",
+        replacement="        return None if self._listed.is_set() else cluster.Unavailable(",
+        tests=(f"{_UNKNOWN}_a_lost_watch_is_not_in_sync",),
+        words="was not told as unknown",
+    ),
+)
+
+_EXACTLY_ONCE = (
+    Break(
+        promise=3,
+        name="the same coordinates again are sequenced again",
+        file=_SEQUENCING,
+        anchor="        if record.offset < cursor.next_offset:",
+        replacement="        if record.offset < 0:",
+        tests=(f"{_LEDGER}_each_record_counts_once",),
+        words="exactly-once effect: leaf .* has the coordinates of leaf",
+    ),
+    Break(
+        promise=3,
+        name="ids are not looked up",
+        file=_SEQUENCING,
+        anchor="        first = self._known.get(identity)\n",
+        replacement="        first = None\n",
+        tests=(f"{_LEDGER}_each_record_counts_once",),
+        words="exactly-once effect|was recorded twice",
+    ),
+    Break(
+        promise=3,
+        name="the head is no fence",
+        file=_POSTGRES,
+        anchor="WHERE size = $1 AND frontier = $6",
+        replacement="WHERE $1::bigint >= 0 AND $6::bytea IS NOT NULL",
+        tests=(f"{_REAL_LEDGER}_a_paused_writer_changes_nothing_when_it_wakes",),
+        words="DID NOT RAISE|Fenced|DecklogError|UniqueViolation|errors\\.",
+        needs_stack=True,
+    ),
+    Break(
+        promise=3,
+        name="positions do not move with the leaves",
+        file=_POSTGRES,
+        anchor=(
+            "                await self._move_positions(addition.positions)\n"
+            '                self._failpoint("ledger.before_commit")\n'
+        ),
+        replacement=(
+            '                await self._move_positions({})\n                self._failpoint("ledger.before_commit")\n'
+        ),
+        tests=(f"{_REAL_LEDGER}_killed_at_every_failpoint",),
+        words="TimeoutError|every record sent is one leaf",
+        needs_stack=True,
+    ),
+)
+
+_NOTHING_LOST = (
+    Break(
+        promise=4,
+        name="absent offsets are passed over in silence",
+        file=_SEQUENCING,
+        anchor="            self._gap(where, cursor, record.offset, ABSENT)\n",
+        replacement="            pass\n",
+        tests=(f"{_LEDGER}_nothing_is_missing",),
+        words="nothing is lost: nothing was ever at",
+    ),
+    Break(
+        promise=4,
+        name="poison is dropped instead of kept",
+        file="services/audit/sequencer/term.py",
+        anchor="            await self._parts.producer.send_all(batch.dead_letters)\n",
+        replacement="            pass\n",
+        tests=(f"{_LEDGER}_nothing_is_missing",),
+        words="nothing is lost: leaf .* is poison, but its bytes are no dead letter",
+    ),
+    Break(
+        promise=4,
+        name="a recreated topic goes on where the old one ended",
+        file="services/audit/core/sequencing_resume.py",
+        anchor="        epoch, offset = new_epoch, 0\n",
+        replacement="        epoch = new_epoch\n",
+        tests=(f"{_LEDGER}_nothing_is_missing",),
+        words="nothing is lost",
+    ),
+    Break(
+        promise=4,
+        name="ingest keeps its cursor before it speaks",
+        file="services/ingest/telling.py",
+        anchor='        self._failpoint("ingest.before_ref_moved")\n',
+        replacement=(
+            "        self._notes.cursor = cursors.moved(self._notes.cursor, said, orphaned=orphaned)\n"
+            "        await self._notes.keep()\n"
+            '        self._failpoint("ingest.before_ref_moved")\n'
+        ),
+        tests=(f"{_INGEST}_killed_while_following",),
+        words="assert|eventually|TimeoutError",
+    ),
+)
+
+_REPLAY_EQUALS_LIVE = (
+    Break(
+        promise=5,
+        name="a fold does not see the leaf before it",
+        file="services/audit/core/folding.py",
+        anchor="                if view.apply(effect):\n",
+        replacement="                if effect is not None:\n",
+        tests=(f"{_REPLAY}_replay_gives_the_live_tables",),
+        words="replay equals live",
+    ),
+    Break(
+        promise=5,
+        name="a fold reads a clock",
+        file="services/audit/core/leaves.py",
+        anchor='        recorded_us=fields["recorded_at"],\n',
+        replacement='        recorded_us=__import__("time").time_ns() // 1000,\n',
+        tests=(f"{_REAL_REPLAY}_replay_equals_live", f"{_REPLAY}_replay_gives_the_live_tables"),
+        words="assert|replay equals live",
+        needs_stack=True,
+    ),
+)
+
+_NOTHING_UNMASKED = (
+    Break(
         promise=6,
         name="the data of a Secret is not masked",
         file="decklog/model/masking/objects.py",
@@ -80,4 +262,31 @@ BREAKS: tuple[Break, ...] = (
         tests=(f"{_MASKING}_no_error_repeats_a_secret",),
         words="an error repeats a secret",
     ),
+    Break(
+        promise=6,
+        name="what was rendered is recorded as it is",
+        file=f"{_CORE}/sayings.py",
+        anchor="json=digest.canonical(mask(normalise.desired(one.body)))",
+        replacement="json=digest.canonical(normalise.desired(one.body))",
+        tests=(f"{_LEAK}_no_record_leaf_or_log_line_holds_the_secret",),
+        words="no secret leaves unmasked: .* let a secret into",
+    ),
+    Break(
+        promise=6,
+        name="what the API server refuses is recorded as it says it",
+        file="services/reconcile/comparing.py",
+        anchor="    said = redactor.redact_about(one.key, error.problem)\n",
+        replacement="    said = error.problem\n",
+        tests=(f"{_LEAK}_no_record_leaf_or_log_line_holds_the_secret",),
+        words="no secret leaves unmasked: .* let a secret into",
+    ),
+)
+
+BREAKS: tuple[Break, ...] = (
+    *_RECORD_BEFORE_ACT,
+    *_UNKNOWN_IS_NOT_IN_SYNC,
+    *_EXACTLY_ONCE,
+    *_NOTHING_LOST,
+    *_REPLAY_EQUALS_LIVE,
+    *_NOTHING_UNMASKED,
 )

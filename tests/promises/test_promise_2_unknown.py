@@ -1,7 +1,11 @@
 """Promise 2, where it is decided: what could not be looked at never becomes "in sync", and nothing is built on it."""
 
+from decklog.events.v1 import drift_pb2
 from decklog.model import masking, objects
 from services.reconcile.core import compare, desired, drift, inventory, sync, verdicts
+from tests.promises import storms
+from tests.simulation import history, run, schedule
+from tests.simulation.promises import unknown_is_not_in_sync
 
 MASK = masking.Masking(masking.MaskingKey(bytes(32)))
 KEY = objects.ObjectKey("", "ConfigMap", "shop", "web")
@@ -45,3 +49,24 @@ def test_an_unknown_verdict_is_asked_again() -> None:
     """The cache keeps no verdict that nobody gave."""
     known = verdicts.keep({}, [(verdicts.basis(WANTED, BODY), BLIND)])
     assert verdicts.recall(known, WANTED, BODY) is None, "an unknown verdict was kept"
+
+
+def test_a_refused_dry_run_is_not_in_sync() -> None:
+    """Somebody changes an object by hand, and the API server refuses every look at what would put it right."""
+    plan = storms.storm((5.0, schedule.Refuse("shop", "web", 30.0)), (6.0, schedule.Edit("shop", "web", "blue")))
+    assert storms.violations(plan, unknown_is_not_in_sync.PROMISE) == []
+    assert _told_as_unknown(plan) == {"shop-web"}, "a refused look was not told as unknown"
+
+
+def test_a_lost_watch_is_not_in_sync() -> None:
+    """The API server is away for longer than a watch may be blind: every object is told as unknown."""
+    plan = storms.storm((5.0, schedule.Outage("kubernetes", 60.0)))
+    assert storms.violations(plan, unknown_is_not_in_sync.PROMISE) == []
+    assert _told_as_unknown(plan) == {"shop-web", "shop-cache"}, "a lost watch was not told as unknown"
+
+
+def _told_as_unknown(plan: schedule.Plan) -> set[str]:
+    """The objects of which an unknown verdict was told."""
+    told = (entry.message for _, entry in history.stored(run.run(0, plan).entries))
+    seen = [one for one in told if isinstance(one, drift_pb2.DriftObserved)]
+    return {one.object.name for one in seen if one.verdict == drift_pb2.VERDICT_UNKNOWN}

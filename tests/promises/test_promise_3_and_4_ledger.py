@@ -1,4 +1,4 @@
-"""Promises 3 and 4, assembled: whatever the stream does to the sequencer, each record is one leaf, and none is missing."""
+"""Promises 3 and 4, assembled: whatever befalls the stream, each record is one leaf, and none is missing."""
 
 import pytest
 

@@ -53,3 +53,8 @@ def test_every_break_fits_the_code(broken: breaks.Break) -> None:
     for test in broken.tests:
         file, _, name = test.partition("::")
         assert f"def {name.partition('[')[0]}(" in (prove.ROOT / file).read_text()
+
+
+def test_every_promise_has_a_break() -> None:
+    """A promise without a break would be one that nobody saw fail."""
+    assert {one.promise for one in breaks.BREAKS} == set(breaks.PROMISES)

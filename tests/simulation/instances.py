@@ -197,7 +197,7 @@ class Processes:
             self.start(instance.service)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = life.unowned(work)
         self._watchers.add(task)
         task.add_done_callback(self._watchers.discard)
 

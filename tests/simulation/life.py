@@ -8,7 +8,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar, cast
 
 from tests.simulation import recorders
@@ -33,6 +33,13 @@ def own(
         owner.tasks.append(task)
         task.add_done_callback(owner.tasks.remove)
     return task
+
+
+def unowned(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """A task of nobody, whoever's code asked for it: it outlives every instance."""
+    clean = copy_context()
+    clean.run(_OWNER.set, None)
+    return asyncio.create_task(work, context=clean)
 
 
 class Life:

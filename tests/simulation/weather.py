@@ -6,7 +6,7 @@ from typing import Any
 
 from decklog.model import errors, objects
 from decklog.ports import cluster, mirror, stream
-from tests.simulation import instances, people, schedule
+from tests.simulation import instances, life, people, schedule
 from tests.simulation.world import World
 
 SESSION_ENDS_SECONDS = 5.0
@@ -179,7 +179,7 @@ class Weather:
 
     def _script(self, call: str, key: objects.ObjectKey | None) -> errors.DecklogError | None:
         """The error that the API server answers with, if it does."""
-        if "kubernetes" in self._away:
+        if "kubernetes" in self._away and call != "resources":  # the kinds served are remembered, not asked
             return cluster.Unavailable("connection refused", where=people.CLUSTER)
         if key in self._refused and call in ("apply", "dry-run", "delete"):
             assert key is not None
@@ -229,6 +229,6 @@ class Weather:
         self._keep(later())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = life.unowned(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)

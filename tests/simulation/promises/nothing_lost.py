@@ -89,6 +89,10 @@ def _coverage_violations(
     for spot in sorted(world.stored):
         if spot[0] in sequenced and spot not in covered:
             yield history.Violation(PROMISE, f"the record at {spot} is neither a leaf nor in a gap")
+    reached = {spot[:3]: spot[3] for spot in sorted(covered)}
+    for spot in sorted(world.empty - covered):
+        if spot[0] in sequenced and spot[3] < reached.get(spot[:3], 0):
+            yield history.Violation(PROMISE, f"nothing was ever at {spot}, and no gap says so")
 
 
 def _leaf_problems(index: int, one: receipt.Receipt, leaf: history.Leaf, record: stream.Record | None) -> Iterator[str]:
