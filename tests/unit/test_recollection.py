@@ -1,0 +1,156 @@
+"""What reconcile knows is the fold of what it said and was told, whoever folds it and however often."""
+
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
+from decklog.model import objects
+from decklog.ports import stream
+from services.reconcile import state
+from services.reconcile.core import recollection, sync
+
+APP = subject_pb2.ApplicationRef(cluster="dev", application="web")
+KEY = objects.ObjectKey("", "ConfigMap", "n", "a")
+REF = subject_pb2.ObjectRef(version="v1", kind="ConfigMap", namespace="n", name="a", uid="u")
+SECOND = 1_000_000
+
+
+def known(*messages: object, since: recollection.Recollection | None = None) -> recollection.Recollection:
+    before = since or recollection.Recollection(state_pb2.ApplicationState(application=APP))
+    facts = [
+        recollection.Fact(message, before.header.sequence + number, number * SECOND)  # type: ignore[arg-type]
+        for number, message in enumerate(messages, start=1)
+    ]
+    return recollection.fold(before, facts)[0]
+
+
+def started(trigger: int, attempt: int = 1, cause: str = "") -> apply_pb2.SyncStarted:
+    return apply_pb2.SyncStarted(
+        sync_id="s",
+        trigger=trigger,
+        desired_digest="d",
+        attempt=attempt,
+        cause=cause,  # type: ignore[arg-type]
+    )
+
+
+def finished(trigger: int, outcome: int, *, dry_run: bool = False) -> apply_pb2.SyncFinished:
+    return apply_pb2.SyncFinished(sync_id="s", trigger=trigger, outcome=outcome, dry_run=dry_run)  # type: ignore[arg-type]
+
+
+def test_a_sync_that_began_runs_until_it_ends() -> None:
+    """A start without an end is a running sync; the end makes it the last attempt."""
+    begun = known(started(apply_pb2.SYNC_TRIGGER_REVISION))
+    assert begun.header.HasField("running")
+    ended = known(finished(apply_pb2.SYNC_TRIGGER_REVISION, apply_pb2.SYNC_OUTCOME_SUCCEEDED), since=begun)
+    assert not ended.header.HasField("running")
+    attempt = ended.attempt()
+    assert attempt is not None
+    assert (attempt.outcome, attempt.desired_digest) == (sync.Outcome.SUCCEEDED, "d")
+
+
+def test_failures_in_a_row_are_counted() -> None:
+    """Two failures at one desired state are two."""
+    failure = [
+        started(apply_pb2.SYNC_TRIGGER_RETRY),
+        finished(apply_pb2.SYNC_TRIGGER_RETRY, apply_pb2.SYNC_OUTCOME_FAILED),
+    ]
+    attempt = known(*failure, *failure).attempt()
+    assert attempt is not None
+    assert attempt.failures == 2
+
+
+def test_a_dry_run_is_no_attempt() -> None:
+    """A rehearsal changes nothing of what is tried next."""
+    trigger = apply_pb2.SYNC_TRIGGER_REQUEST
+    assert known(started(trigger), finished(trigger, apply_pb2.SYNC_OUTCOME_SUCCEEDED, dry_run=True)).attempt() is None
+
+
+def test_heals_are_counted_per_object() -> None:
+    """A fight over one object is told from heals of different ones."""
+    healed = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED)
+    twice = known(started(apply_pb2.SYNC_TRIGGER_DRIFT), healed, healed)
+    other = objects.ObjectKey("", "ConfigMap", "n", "b")
+    assert [heal.in_a_row for heal in twice.heals([KEY, other])] == [2, 0]
+
+
+def test_inventory_follows_what_was_applied_pruned_and_deleted() -> None:
+    """What was created is ours until it was pruned or is gone."""
+    created = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED))
+    assert created.inventory() == {KEY}
+    assert not known(live_pb2.ObjectDeleted(object=REF), since=created).inventory()
+
+
+def test_nothing_is_remembered_of_what_is_gone_and_settled() -> None:
+    """An object that is deleted with no open story is forgotten."""
+    changed = live_pb2.ObjectChanged(object=REF, digest="j1:1", tracked_application="web", resource_version="5")
+    assert known(changed).records.keys() == {KEY}
+    assert not known(changed, live_pb2.ObjectDeleted(object=REF)).records
+
+
+def test_an_open_story_survives_the_object() -> None:
+    """A deleted object that is missing in Git's eyes keeps its episode until it is resolved."""
+    opened = drift_pb2.DriftObserved(
+        object=REF, verdict=drift_pb2.VERDICT_MISSING, phase=drift_pb2.DRIFT_PHASE_OPENED, episode="e"
+    )
+    still = known(opened, live_pb2.ObjectDeleted(object=REF))
+    assert still.of(KEY).episode == "e"
+    resolved = drift_pb2.DriftObserved(
+        object=REF, verdict=drift_pb2.VERDICT_IN_SYNC, phase=drift_pb2.DRIFT_PHASE_RESOLVED, episode="e"
+    )
+    assert not known(resolved, since=still).records
+
+
+def test_rendered_counts_once_its_last_part_is_there() -> None:
+    """A render that was told by halves must be told again."""
+    assert not known(apply_pb2.Rendered(part=0, parts=2, digest="d")).header.HasField("rendered")
+    assert known(apply_pb2.Rendered(part=1, parts=2, digest="d")).header.rendered.digest == "d"
+
+
+def available(sequence: int, commit: str, ref: str = "refs/heads/main") -> control_pb2.RevisionAvailable:
+    revision = subject_pb2.Revision(source="s", ref=ref, commit=commit)
+    return control_pb2.RevisionAvailable(application=APP, revision=revision, ref_sequence=sequence)
+
+
+def told(before: recollection.Recollection, message: object, offset: int) -> recollection.Recollection:
+    return recollection.take_in(before, message, event_id=f"e{offset}", traceparent="", next_offset=offset)  # type: ignore[arg-type]
+
+
+def test_a_smaller_sequence_never_replaces_a_larger_one() -> None:
+    """An old announcement that comes late changes nothing; another ref counts anew."""
+    newest = told(told(known(), available(7, "new"), 1), available(3, "old"), 2)
+    assert newest.header.available.revision.commit == "new"
+    other = told(newest, available(1, "branch", "refs/heads/other"), 3)
+    assert other.header.available.revision.commit == "branch"
+
+
+def test_an_input_counts_once() -> None:
+    """A request that is delivered twice is one request, and answered when its sync begins."""
+    asked = control_pb2.SyncRequested(application=APP)
+    once = told(told(known(), asked, 5), asked, 5)
+    assert [one.id for one in once.header.requests] == ["e5"]
+    assert not known(started(apply_pb2.SYNC_TRIGGER_REQUEST, cause="e5"), since=once).header.requests
+
+
+def record(message: stream.Message, offset: int) -> stream.Record:
+    return stream.Record(message.topic, message.partition or 0, offset, 0, message.key, message.value, ())
+
+
+def test_state_is_read_back_as_it_was_written() -> None:
+    """Headers and objects come back; what was forgotten does not; markers are no state."""
+    place = state.Place("p", 3)
+    one = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED))
+    written = [place.marker("m"), *place.messages("dev/web", one, [KEY])]
+    assert state.read(record(message, number) for number, message in enumerate(written)) == {"dev/web": one}
+    gone = [*written, *place.farewell("dev/web", one)]
+    left = state.read(record(message, number) for number, message in enumerate(gone))["dev/web"]
+    assert not left.records
+
+
+def test_positions_wait_for_whoever_has_not_saved() -> None:
+    """What one application said and did not save yet is not counted as contained by another's record."""
+    positions = state.Positions({"apply": 10})
+    positions.begin("dev/a")
+    positions.noted("apply", 10)
+    positions.begin("dev/b")
+    positions.noted("apply", 11)
+    assert [one.offset for one in positions.safe("dev/b")] == [10]
+    positions.saved("dev/a")
+    assert [one.offset for one in positions.safe("dev/b")] == [12]
