@@ -16,6 +16,7 @@ from services.reconcile import (
     applying,
     clusters,
     comparing,
+    endings,
     fence,
     ordering,
     recording,
@@ -269,7 +270,7 @@ class Application:
         known = self._chronicle.known.header
         if known.HasField("running"):
             duration = max(0, self._world.time.now_us() - known.running.started_us)
-            finished = applying.abandoned(self._chronicle.voice, known.running.started, duration_us=duration)
+            finished = endings.abandoned(self._chronicle.voice, known.running.started, duration_us=duration)
             await self._chronicle.say([finished])
 
     async def _remove(self) -> float | None:

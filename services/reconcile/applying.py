@@ -7,7 +7,6 @@ are written one after another, the objects of a step at the same time. A refusal
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from decklog.events.v1 import apply_pb2, subject_pb2
 from decklog.model import errors, objects
@@ -375,43 +374,6 @@ class Sync:
         await self._tools.chronicle.say([finished], cause=order.origin)
         self._tools.failpoint("reconcile.after_sync_finished")
         return outcome
-
-
-def stillborn(
-    voice: sayings.Voice, order: Order, revision: subject_pb2.Revision, failure: subject_pb2.Failure
-) -> list[apply_pb2.SyncStarted | apply_pb2.SyncFinished]:
-    """The start and the end of a sync that was asked for and has nothing to apply."""
-    common: dict[str, Any] = {
-        "application": voice.application,
-        "sync_id": order.sync_id,
-        "trigger": recollection.TRIGGERS_BY_NAME[order.trigger],
-        "actor": order.actor,
-        "reason": order.reason,
-        "revision": revision,
-        "dry_run": order.dry_run,
-        "fence": voice.fence,
-    }
-    started = apply_pb2.SyncStarted(attempt=order.attempt, cause=order.cause, **common)
-    failed = apply_pb2.SYNC_OUTCOME_FAILED
-    return [started, apply_pb2.SyncFinished(outcome=failed, failure=failure, **common)]
-
-
-def abandoned(voice: sayings.Voice, started: apply_pb2.SyncStarted, *, duration_us: int) -> apply_pb2.SyncFinished:
-    """The end of a sync whose owner is gone: it is told by the next one."""
-    words = "its owner stopped or lost the partition before the end; what is left is done by the next sync"
-    return apply_pb2.SyncFinished(
-        application=voice.application,
-        sync_id=started.sync_id,
-        outcome=apply_pb2.SYNC_OUTCOME_ABORTED,
-        trigger=started.trigger,
-        actor=started.actor,
-        reason=started.reason,
-        revision=started.revision,
-        duration_us=duration_us,
-        failure=sayings.failure("Abandoned", words, transient=True),
-        dry_run=started.dry_run,
-        fence=voice.fence,
-    )
 
 
 def _settled(one: desired.DesiredObject, after: objects.KubeObject, view: comparing.View) -> compare.Comparison:

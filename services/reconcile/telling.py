@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subject_pb2
 from decklog.model import fleet, masking, objects, timestamps
 from decklog.runtime import names, telemetry
-from services.reconcile import applying, recording, rendering
+from services.reconcile import applying, endings, recording, rendering
 from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync
 
 log = structlog.get_logger(__name__)
@@ -127,8 +127,32 @@ async def render_failed(
             "rendering failed", application=chronicle.application.application, reason=failure.reason, file=failure.file
         )
     if order is not None:
-        messages.extend(applying.stillborn(chronicle.voice, order, revision, failure))
+        messages.extend(endings.stillborn(chronicle.voice, order, revision, failure))
     await chronicle.say(messages, cause=origin)
+
+
+async def out_of_sight(
+    chronicle: recording.Chronicle, failure: subject_pb2.Failure, mask: masking.Masking, *, now_us: int
+) -> None:
+    """The cluster cannot be asked at all: of what the application has there, nothing is known any more."""
+    known = chronicle.known
+    present = [key for key, record in known.records.items() if record.managed or record.episode]
+    verdicts = {key: compare.unknown(key, reason=failure.reason, error=failure.message) for key in present}
+    wanted = nothing_wanted(chronicle, mask)
+    messages: list[Message] = list(drift_news(chronicle, verdicts, wanted, seen_us=now_us, forget_others=False))
+    if known.header.health.health != apply_pb2.HEALTH_UNKNOWN:
+        messages.append(
+            apply_pb2.HealthChanged(
+                application=chronicle.application,
+                before=known.header.health.health,
+                after=apply_pb2.HEALTH_UNKNOWN,
+                reason=failure.reason,
+                message=failure.message,
+                revision=known.header.synced if known.header.HasField("synced") else None,
+                fence=chronicle.voice.fence,
+            )
+        )
+    await chronicle.say(messages)
 
 
 async def resolve_all(chronicle: recording.Chronicle, mask: masking.Masking, *, now_us: int) -> None:
@@ -143,7 +167,9 @@ def nothing_wanted(chronicle: recording.Chronicle, mask: masking.Masking) -> ren
         members={},
         ignored=(),
         digest=sayings.desired_digest({}),
-        render=sayings.Render(revision=chronicle.known.header.synced, renderer="", renderer_version="", inputs={}),
+        render=sayings.Render(
+            revision=chronicle.known.header.rendered.revision, renderer="", renderer_version="", inputs={}
+        ),
         redactor=mask.redactor(),
     )
 
