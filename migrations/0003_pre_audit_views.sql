@@ -19,7 +19,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The number of leaves recorded up to a moment: recorded times never decrease, so bisection finds it.
-CREATE FUNCTION audit.leaves_until(moment_us bigint) RETURNS bigint LANGUAGE plpgsql STABLE
+CREATE FUNCTION audit.leaves_until(moment_us bigint) RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     low bigint := 0;
@@ -41,13 +41,13 @@ $$;
 
 -- State at T (`at_us`) as known at K (`before_leaf`): for each object the greatest (valid_from, resource_version, leaf)
 -- with valid_from <= T and leaf < K, unless that says it was gone. Of one cluster, one application, or (NULL) all; a
--- cluster's name means whatever it meant at T.
+-- cluster's name means whatever it meant at T. Runs as its owner: readers see views, not tables.
 CREATE FUNCTION audit.state_at(of_cluster text, of_application text, at_us bigint, before_leaf bigint)
 RETURNS TABLE (
     object_group text, kind text, namespace text, name text, cluster text, application text, uid text, api_version text,
     resource_version bigint, generation bigint, valid_from bigint, observed_us bigint, changed_us bigint, leaf bigint,
     digest text, canonical bytea
-) LANGUAGE sql STABLE AS $$
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH meant AS (
         SELECT DISTINCT ON (i.cluster) i.cluster, i.uid FROM audit.cluster_identity i
         WHERE i.from_us <= at_us AND i.leaf < before_leaf
@@ -139,16 +139,19 @@ SELECT leaf, audit.instant(recorded_us) AS recorded_at, audit.instant(time_us) A
 FROM audit.timeline;
 
 -- Who may do what: the projector owns its tables' contents, readers see the views.
+REVOKE ALL ON FUNCTION audit.state_at(text, text, bigint, bigint), audit.leaves_until(bigint) FROM PUBLIC;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_projector') THEN
         GRANT USAGE ON SCHEMA audit TO decklog_projector;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audit TO decklog_projector;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO decklog_projector;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
         GRANT USAGE ON SCHEMA audit TO decklog_reader;
         GRANT SELECT ON audit.commits, audit.ref_moves, audit.applications, audit.syncs, audit.changes, audit.drifts,
             audit.object_versions, audit.refused_requests, audit.moments, audit.unplaced, audit.cursor TO decklog_reader;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO decklog_reader;
     END IF;
 END
 $$;

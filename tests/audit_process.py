@@ -103,16 +103,20 @@ async def running(postgres: str, folder: Path, *, installed: bool = True) -> Asy
             process = Process(address=audit.address, broker=broker, api=api, ops=audit.ops_address, folder=folder)
             await ready(process, path="/livez")
             if installed:
-                await process.say(
-                    "ingest", fleet_pb2.InstallationCreated(installation=INSTALLATION), key="installation/decklog"
-                )
-                await process.say("ingest", cluster(), key="cluster/dev")
-                await process.say("ingest", source(), key="source/infrastructure")
+                await install(process)
                 await ready(process)
             yield process
     finally:
         stop.set()
         await asyncio.wait_for(serving, 20)
+
+
+async def install(process: Process) -> None:
+    """What ingest says first: the installation, a cluster, a source."""
+    created = fleet_pb2.InstallationCreated(installation=INSTALLATION)
+    await process.say("ingest", created, key="installation/decklog")
+    await process.say("ingest", cluster(), key="cluster/dev")
+    await process.say("ingest", source(), key="source/infrastructure")
 
 
 async def ready(process: Process, seconds: float = 20.0, *, path: str = "/readyz") -> None:
