@@ -5,10 +5,11 @@ import os
 import subprocess
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from decklog.cli import exits
 from deploy.local import context, envfile, errors, folder, supervisor
 
 T = TypeVar("T")
@@ -29,14 +30,22 @@ class Stage:
     environment: Mapping[str, str]
 
     def run(self, *command: str) -> str:
-        """Run a command that must succeed; returns its output. Raises Broken with what it said."""
-        done = subprocess.run(
+        """Run a command that must succeed; returns its output. Raises Broken with what it said.
+
+        A server that is away for a while is no failure of the story: the command is given again.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while (done := self._once(command)).returncode != 0:
+            if done.returncode != exits.Code.UNAVAILABLE or time.monotonic() > deadline:
+                said = f"{done.stdout}{done.stderr}".strip()
+                raise Broken(f"`{' '.join(command)}` ended with status {done.returncode}:\n{said}")
+            time.sleep(POLL)
+        return done.stdout
+
+    def _once(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command, env=dict(self.environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip()
-            raise Broken(f"`{' '.join(command)}` ended with status {done.returncode}:\n{said}")
-        return done.stdout
 
     def show(self, *command: str) -> str:
         """Run a command, and show it with what it prints. Raises Broken."""

@@ -83,10 +83,9 @@ def commit_reaches_the_cluster(cast: Cast) -> None:
     cast.told(before)
     changes = cast.witness.changes(before.time)
     stages.hold(changes, [(CONFIG, "/data/greeting", former, greeting)], "before and after differ in that field alone")
-    started, finished = cast.witness.events("SyncStarted", before)[-1], cast.witness.events("SyncFinished", before)[-1]
-    applied = cast.witness.events("ObjectApplied", before)
-    leaves = [started["leaf"], *[one["leaf"] for one in applied], finished["leaf"]]
-    stages.hold(leaves, sorted(leaves), "the sync's start was recorded before its first write")
+    finished = cast.witness.events("SyncFinished", before)[-1]
+    kinds = [one["type"].rpartition(".")[2] for one in cast.witness.sync(finished["data"]["sync_id"], before)]
+    stages.hold((kinds[0], kinds[-1]), ("SyncStarted", "SyncFinished"), "its start was recorded before its first write")
     stages.hold(finished["data"]["revision"]["commit"], commit, "the record names the commit")
     took = (finished["recorded_us"] - pushed) / timestamps.MICROSECONDS
     stages.say(f"from the push to the ledger: {took:.2f} s")

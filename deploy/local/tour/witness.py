@@ -8,6 +8,7 @@ from decklog.model import timestamps
 from deploy.local.tour import stage as stages
 
 Json = dict[str, Any]
+SYNC_KINDS = ("SyncStarted", "ObjectApplied", "SyncFinished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Witness:
         moments = self.stage.ask("timeline", "--app", self.application, "--kind", kind, "--since", since.time)
         leaves = [moment["leaf"] for moment in moments if moment["leaf"] >= since.leaf]
         return [self.stage.ask("show", str(leaf)) for leaf in leaves]
+
+    def sync(self, sync_id: str, since: Since) -> list[Json]:
+        """All that one sync said, in the ledger's order."""
+        said = [one for kind in SYNC_KINDS for one in self.events(kind, since) if one["data"]["sync_id"] == sync_id]
+        return sorted(said, key=lambda one: int(one["leaf"]))
 
     def writes(self, since: Since) -> list[tuple[str, str]]:
         """(outcome, kind/name) of every object that a sync wrote since then."""
