@@ -124,7 +124,7 @@ class Setting:
         places = [stream.TopicPartition(topic.name(self.prefix), number) for number in range(topic.partitions)]
         return sum((await self._reader.end_offsets(places)).values())
 
-    async def eventually(self, kind: type[M], enough: Callable[[list[M]], object], *, seconds: float = 30) -> list[M]:
+    async def eventually(self, kind: type[M], enough: Callable[[list[M]], object], *, seconds: float = 50) -> list[M]:
         """Wait until what was said of a kind is enough."""
         found: list[M] = []
         with contextlib.suppress(TimeoutError):
