@@ -29,7 +29,7 @@ class MirrorFolder:
     def __init__(self, root: Path, name: str, url: str) -> None:
         # Another URL under the same name is another repository: nothing of the old one may answer for it.
         self.path = root / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.git"
-        self._lock: int | None = _locked(root / f"{name}.lock", self.path)
+        self._lock: int | None = _locked(self.path.with_suffix(".lock"), self.path)
 
     @property
     def exists(self) -> bool:
