@@ -5,7 +5,6 @@ from typing import Any, TypedDict
 
 from decklog.client import answers
 from decklog.model import pointer
-from decklog.model.masking import key as masking_key
 
 
 class Field(TypedDict):
@@ -64,6 +63,8 @@ def fields(before: Any, after: Any, at: tuple[str, ...] = ()) -> Iterator[Field]
 
 
 def _comparable(before: Any, after: Any) -> bool:
+    from decklog.model.masking import key as masking_key  # the package loads YAML, which --help can do without
+
     if not (masking_key.is_masked(before) and masking_key.is_masked(after)):
         return True
     return masking_key.key_id(before) == masking_key.key_id(after)

@@ -2,13 +2,19 @@
 
 import contextlib
 import importlib.metadata
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-import httpx
 import orjson
 
 from decklog.client import failures, problem, settings
+
+# Where click is installed, httpx imports its own command line, and with it rich and pygments: twice the time of all
+# the rest of a command of ours. It knows how to do without that module, so it is told that there is none.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+import httpx  # noqa: E402
 
 Params = Mapping[str, str | int | bool | None]
 

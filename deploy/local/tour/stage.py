@@ -15,7 +15,8 @@ from deploy.local import context, envfile, errors, folder, supervisor
 T = TypeVar("T")
 
 PATIENCE = 60.0
-POLL = 0.2
+POLL = 0.5
+"""Each look starts a command, which takes the processor from what it looks at."""
 INDENT = "     "
 
 

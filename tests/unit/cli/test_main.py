@@ -163,3 +163,19 @@ def test_a_command_that_needs_what_is_not_installed_says_so(
     monkeypatch.setattr(admin, "_entry_points", lambda: {"topics": absent})
     assert main.run(["admin", "topics"]) == exits.Code.USAGE
     assert "services_absent is missing" in capsys.readouterr().err
+
+
+def test_asking_the_server_loads_no_other_command_line(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("t0ken")
+    code = (
+        "import sys; from decklog.cli import main; main.run(['app', 'list', '-o', 'name']);"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stdout)"
+    )
+    told = {"DECKLOG_SERVER": "http://127.0.0.1:1", "DECKLOG_TOKEN_FILE": str(token)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment(**told), capture_output=True, text=True, check=True
+    )
+    assert "httpx" in done.stdout.split()
+    assert {"click", "rich", "pygments", "yaml"} & set(done.stdout.split()) == set()
