@@ -1,11 +1,16 @@
 """What git prints, parsed: `ls-remote` and `diff-tree --raw -z`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from decklog.ports import mirror
 
 _PEELED = "^{}"
+
+# What `git check-ref-format` allows, without names in bytes that are no UTF-8: those cannot be asked for by name. A
+# remote that lists others was not made by Git; nothing of theirs gets into a refspec or an event.
+_LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(HEAD|refs/[^\x00-\x20\x7f~^:?*\[\\\ufffd]+(?:\^\{\})?)")
 
 _KINDS: Mapping[str, mirror.ChangeKind] = {
     "A": mirror.ChangeKind.ADDED,
@@ -25,8 +30,8 @@ class Changes(NamedTuple):
 
 def remote_refs(printed: str) -> dict[str, mirror.Target]:
     """Refs by name from `git ls-remote`: an annotated tag has a second line, `<name>^{}`, with what it peels to."""
-    lines = (line.partition("\t") for line in printed.split("\n") if "\t" in line)
-    listed = {name: oid for oid, _, name in lines}
+    lines = (_LINE.fullmatch(line) for line in printed.split("\n"))
+    listed = {found[2]: found[1] for found in lines if found is not None and ".." not in found[2]}
     return {
         name: mirror.Target(listed[name + _PEELED], oid) if name + _PEELED in listed else mirror.Target(oid)
         for name, oid in listed.items()

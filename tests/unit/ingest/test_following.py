@@ -96,6 +96,20 @@ async def test_branches_and_tags_come_and_go(world: World) -> None:
     assert (back.old, back.new, back.new_commits, back.sequence) == ("", side, 0, 3)
 
 
+async def test_many_tags_at_once(world: World) -> None:
+    """A first clone with many tags within one history says each commit once; the tags after the branch make none new."""
+    parents: list[str] = []
+    for number in range(20):
+        parents = [world.infra.commit({"a": b"%d" % number}, parents=parents)]
+        world.infra.point(f"refs/tags/v{number}", parents[0])
+    world.infra.point(MAIN, parents[0])
+    async with world.running(with_fleet=False):
+        await world.declare(source_declared(refs=[MAIN, "refs/tags/*"]))
+        await eventually(lambda: len(moves(world)) == 21)
+    assert [one.new_commits for one in world.said(git_pb2.RefMoved)] == [20] + [0] * 20
+    assert len(world.said(git_pb2.CommitObserved)) == 20
+
+
 async def test_an_application_is_told(world: World) -> None:
     """A declared application hears of the current head, then of every move of its ref, under its own key."""
     first = world.infra.commit({"a": b"1"})
