@@ -9,7 +9,7 @@ from decklog.model import errors, masking, objects
 from decklog.ports import cluster
 from decklog.runtime import names, telemetry
 from services.reconcile import clusters, rendering
-from services.reconcile.core import compare, complaints, desired, ignore, normalise, verdicts
+from services.reconcile.core import claims, compare, complaints, desired, health, ignore, normalise, verdicts
 
 CONCURRENCY = 32
 """Requests under way to one cluster for one application."""
@@ -23,6 +23,7 @@ class View:
         live: the objects that it cares for, as last seen.
         served: the kinds that the cluster serves.
         known: verdicts by what they rest on.
+        claimed, judged: whose a live object is, and that it is healthy, for as long as it is the same object in memory.
     """
 
     reached: clusters.Reached
@@ -31,11 +32,36 @@ class View:
     served: Collection[objects.Gvk] = ()
     rules: Sequence[ignore.IgnoreRule] = ()
     known: dict[objects.ObjectKey, tuple[verdicts.Basis, compare.Comparison]] = field(default_factory=dict)
+    claimed: dict[objects.ObjectKey, tuple[objects.KubeObject, claims.Claim]] = field(default_factory=dict)
+    judged: dict[objects.ObjectKey, tuple[objects.KubeObject, health.Health]] = field(default_factory=dict)
 
     @property
     def rules_name(self) -> str:
         """Names the ignore rules in force."""
         return repr(self.rules) if self.rules else ""
+
+    def look(self, live: Mapping[objects.ObjectKey, objects.KubeObject]) -> None:
+        """See this from now on; what is gone is forgotten."""
+        self.live = live
+        for memory in (self.claimed, self.judged, self.known):
+            for key in [key for key in memory if key not in live]:
+                del memory[key]
+
+    def claim(self, key: objects.ObjectKey, owner: desired.Owner) -> claims.Claim:
+        """Whose a live object is, seen by its application."""
+        body = self.live[key]
+        found = self.claimed.get(key)
+        if found is None or found[0] is not body:
+            found = self.claimed[key] = (body, claims.judge(body, owner))
+        return found[1]
+
+    def health(self, key: objects.ObjectKey, *, now: float) -> health.Health:
+        """The health of a live object. What is healthy stays so until it changes; all else may change with time."""
+        body = self.live[key]
+        found = self.judged.get(key)
+        if found is None or found[0] is not body or found[1].status is not health.Status.HEALTHY:
+            found = self.judged[key] = (body, health.assess(body, now=now))
+        return found[1]
 
     def blindness(self, gvk: objects.Gvk) -> errors.DecklogError | None:
         """Why nothing can be said about objects of a kind, if that is so."""

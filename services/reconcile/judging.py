@@ -26,8 +26,7 @@ def _one(view: comparing.View, key: objects.ObjectKey, gvk: objects.Gvk, now: fl
     blind = view.blindness(gvk) if gvk in view.served else None
     if blind is not None:
         return health.unknown(complaints.reason(blind), blind.problem)
-    live = view.live.get(key)
-    return health.missing(key) if live is None else health.assess(live, now=now)
+    return view.health(key, now=now) if key in view.live else health.missing(key)
 
 
 def news(

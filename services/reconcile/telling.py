@@ -61,6 +61,8 @@ def drift_news(
     """
     now = timestamps.format_us(seen_us // 1_000_000 * 1_000_000)
     for key, one in sorted(comparisons.items()):
+        if one.verdict is compare.Verdict.IN_SYNC and not chronicle.known.of(key).episode:
+            continue
         dated = replace(one, blame=managers.dated(one.blame, now))
         seen = drift.observe(chronicle.key, episode(chronicle.known.of(key)), dated)
         if seen is not None:

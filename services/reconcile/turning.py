@@ -20,6 +20,7 @@ _MODES = {
 }
 
 _WEATHER = frozenset({"Unavailable", "Transient", "Stale", "Expired", "NotCompared"})
+_NOT_OURS = frozenset({claims.Claim.THEIRS, claims.Claim.FOREIGN})
 _SECOND = 1_000_000
 _HEALTH_SECONDS = 300
 _MOVED_SECONDS = 0.2
@@ -78,12 +79,14 @@ class Turn:
         known, reached = self.tools.chronicle.known, self.view.reached
         keys = frozenset(wanted.members) | known.records.keys()
         await reached.watches.follow(self.subscriber, keys, telling.kinds(wanted, known))
-        self.view.live = reached.watches.live(self.subscriber)
+        self.view.look(reached.watches.live(self.subscriber))
         self.view.served = (await reached.port.resources()).keys()
         await self.witness.catch_up(reached, self.subscriber, self.view.live)
         waiting = stages.waits_for(wanted.members, existing=self.view.live.keys(), served=self.view.served)
         result = await comparing.wanted_objects(self.view, wanted, waiting=waiting, again=True)
-        claimed = claims.conflicts(self.view.live, wanted.members, self.subscriber.owner)
+        owner = self.subscriber.owner
+        others = {key: body for key, body in self.view.live.items() if self.view.claim(key, owner) in _NOT_OURS}
+        claimed = claims.conflicts(others, wanted.members.keys() & others.keys(), owner)
         extra = self._extra(wanted, request)
         seen = [*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)]
         comparisons = {
@@ -95,7 +98,7 @@ class Turn:
 
     def _extra(self, wanted: rendering.Wanted, request: state_pb2.PendingRequest | None) -> inventory.Extra:
         owner, live = self.subscriber.owner, self.view.live
-        ours = {key for key, body in live.items() if claims.judge(body, owner) is claims.Claim.OURS}
+        ours = {key for key in live if self.view.claim(key, owner) is claims.Claim.OURS}
         asked = request is not None and request.request.prune
         return inventory.extras(
             self.tools.chronicle.known.inventory() | ours,

@@ -266,7 +266,12 @@ class ClusterWatches:
     def live(self, subscriber: Subscriber) -> dict[objects.ObjectKey, objects.KubeObject]:
         """The objects that a subscriber cares for, as last seen."""
         found = (self._watches[gvk].bodies for gvk in subscriber.kinds if gvk in self._watches)
-        return {key: body for bodies in found for key, body in bodies.items() if subscriber.cares(body)}
+        return {
+            key: body
+            for bodies in found
+            for key, body in bodies.items()
+            if key in subscriber.keys or subscriber.cares(body)
+        }
 
     def body(self, gvk: objects.Gvk, key: objects.ObjectKey) -> objects.KubeObject | None:
         """An object that somebody cares for, as last seen."""

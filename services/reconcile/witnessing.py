@@ -1,7 +1,7 @@
 """Witnessing: every new body of an object that is ours is recorded, in the order in which it was seen."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,7 @@ class Witness:
         self._seen: list[watches.Sighting] = []
         self._news = asyncio.Event()
         self._looked_at: dict[objects.ObjectKey, tuple[str, str]] = {}
+        self._caught_up: Mapping[objects.ObjectKey, objects.KubeObject] = {}
 
     def notice(self, sighting: watches.Sighting) -> None:
         """Something was seen; it is recorded in turn."""
@@ -39,15 +40,18 @@ class Witness:
         self,
         reached: clusters.Reached,
         subscriber: watches.Subscriber,
-        live: dict[objects.ObjectKey, objects.KubeObject],
+        live: Mapping[objects.ObjectKey, objects.KubeObject],
     ) -> None:
         """Record what happened while nobody watched: new versions, and objects that are no longer there."""
-        seen = [watches.Seen(obj) for _, obj in sorted(live.items())]
+        new = sorted(key for key, obj in live.items() if self._caught_up.get(key) is not obj)
+        self._caught_up = live
+        seen = [watches.Seen(live[key]) for key in new]
         messages = self._messages(reached, seen)
-        for key, record in sorted(self._chronicle.known.records.items()):
+        for key, record in self._chronicle.known.records.items():
+            if key in live or not record.live_digest:
+                continue
             gvk = objects.Gvk(key.group, record.object.version, key.kind)
-            watched = gvk in subscriber.kinds and reached.watches.blindness(gvk) is None
-            if record.live_digest and watched and key not in live:
+            if gvk in subscriber.kinds and reached.watches.blindness(gvk) is None:
                 name = self._chronicle.application.application
                 messages.append(sayings.object_vanished(reached.uid, record, application=name))
         await self._chronicle.say(messages)
