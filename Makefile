@@ -13,6 +13,9 @@ UV := 0.13.9
 GIVEN := CONTEXT KUBECONFIG DEMO DECKLOG_KAFKA DECKLOG_POSTGRES DECKLOG_STATE
 export DECKLOG_GIVEN := $(strip $(foreach name,$(GIVEN),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 
+# Compiling every module anew at every start costs seconds; some images ask for that.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises proto bench venv
 
 help: ## List the tasks
@@ -68,7 +71,7 @@ venv:
 	if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$want" ]; then \
 	  rm -f $(STAMP); echo "installing the Python tools into $(VENV) (about half a minute the first time)"; \
 	  $(VENV)/bin/uv --version >/dev/null 2>&1 || { $(PYTHON) -m venv --clear $(VENV) && $(PY) -m pip install --quiet uv==$(UV); } || exit 1; \
-	  $(VENV)/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements.lock && \
+	  $(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements.lock && \
 	  $(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --editable . && \
 	  echo "$$want" > $(STAMP).part && mv $(STAMP).part $(STAMP) || exit 1; \
 	fi

@@ -24,7 +24,16 @@ class Context:
     def environment(self, **extra: str) -> dict[str, str]:
         """The inherited environment without anything that speaks about a stack or a cluster, then `extra`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DECKLOG_")}
-        for name in ("KUBECONFIG", "CONTEXT", "DEMO", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"):
+        for name in (
+            "KUBECONFIG",
+            "CONTEXT",
+            "DEMO",
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "MFLAGS",
+            "MAKEOVERRIDES",
+            "PYTHONDONTWRITEBYTECODE",
+        ):
             kept.pop(name, None)
         return kept | {"PATH": f"{venv_bin()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"} | extra
 
