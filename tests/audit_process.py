@@ -122,7 +122,9 @@ async def install(process: Process) -> None:
 async def ready(process: Process, seconds: float = 20.0, *, path: str = "/readyz") -> None:
     """Wait until the ops address answers 200 there."""
     async with asyncio.timeout(seconds), httpx.AsyncClient(base_url=process.ops, trust_env=False) as ops:
-        while not await _answers(ops, path):
+        while True:
+            if await _answers(ops, path):
+                return
             await asyncio.sleep(0.02)
 
 

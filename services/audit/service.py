@@ -12,8 +12,9 @@ from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.model import door as doors
 from decklog.model import errors
-from decklog.ports import clock, stream
+from decklog.ports import stream
 from decklog.runtime import backoff, emitter, http, ops, process, settings
+from services.audit import waiting
 from services.audit.api import app, context, database, denials, door, fleet, sessions, watermark
 from services.audit.page import routes
 from services.audit.projector import following
@@ -102,7 +103,6 @@ class Audit:
         view = fleet.FleetView(
             self._kafka.make_reader(),
             prefix=self._told.topic_prefix,
-            time=self._time,
             readiness=self._readiness,
         )
         voice = emitter.Emitter(
@@ -116,7 +116,7 @@ class Audit:
         counted = denials.Denials(voice, ready=lambda: view.ready, time=self._time)
         given = context.Context(
             database=database.Database(self._told.postgres),
-            watermark=watermark.Watermark(self._told.postgres, time=self._time, readiness=self._readiness),
+            watermark=watermark.Watermark(self._told.postgres, readiness=self._readiness),
             fleet=view,
             voice=voice,
             positions=self._kafka.make_reader(),
@@ -135,7 +135,7 @@ class Audit:
         return given, counted
 
     def _projector(self) -> following.Projector:
-        return following.Projector(self._told.postgres, time=self._time, readiness=self._readiness)
+        return following.Projector(self._told.postgres, readiness=self._readiness)
 
     def _sequencer(self) -> sequencer.Sequencer:
         return sequencer.Sequencer(
@@ -162,7 +162,7 @@ class Audit:
                 attempt += 1
                 self._readiness.waiting("postgres", str(error))
                 log.warning("waits for Postgres", error=str(error), attempt=attempt)
-                await _pause(self._time, backoff.delay(backoff.CONNECTION, attempt, 0.0), stop)
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
         return False
 
 
@@ -177,10 +177,3 @@ async def _check_schema(uri: str) -> None:
         await migrations.check(opened)
     finally:
         opened.terminate()
-
-
-async def _pause(time: clock.Clock, seconds: float, stop: asyncio.Event) -> None:
-    waits = {asyncio.ensure_future(time.sleep(seconds)), asyncio.ensure_future(stop.wait())}
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()

@@ -9,6 +9,7 @@ from decklog.events.v1 import access_pb2, subject_pb2
 from decklog.model import errors
 from decklog.ports import clock
 from decklog.runtime import emitter
+from services.audit import waiting
 from services.audit.core import denials
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ class Denials:
             if self._ready():
                 told, self._ledger = denials.due(self._ledger, self._time.now_us())
                 await self._tell(told)
-            await self._time.sleep(LOOK_SECONDS)
+            await waiting.first(stop, seconds=LOOK_SECONDS)
         if self._ready():
             await self._tell(denials.everything(self._ledger))
 

@@ -5,8 +5,9 @@ import asyncio
 import structlog
 
 from decklog.model import envelope, errors, events, fleet, topics
-from decklog.ports import clock, stream
+from decklog.ports import stream
 from decklog.runtime import backoff, ops
+from services.audit import waiting
 
 log = structlog.get_logger(__name__)
 
@@ -17,10 +18,9 @@ MAX_RECORDS = 1_000
 class FleetView:
     """Follows the fleet topic. Until it was read to its end once, commands must wait (`ready`)."""
 
-    def __init__(self, reader: stream.Reader, *, prefix: str, time: clock.Clock, readiness: ops.Readiness) -> None:
+    def __init__(self, reader: stream.Reader, *, prefix: str, readiness: ops.Readiness) -> None:
         self._reader = reader
         self._where = stream.TopicPartition(topics.FLEET.name(prefix), 0)
-        self._time = time
         self._readiness = readiness
         self._position: int | None = None
         self._assigned = False
@@ -44,7 +44,7 @@ class FleetView:
                 failures += 1
                 self._assigned = False  # what was read stays; the reader is told anew where to go on
                 self._readiness.waiting("fleet", str(error))
-                await self._time.sleep(backoff.delay(backoff.CONNECTION, failures, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, failures, 0.0))
 
     async def reached(self, offset: int, seconds: float) -> bool:
         """True once the record at that offset is folded in; False if it is not within the time."""
@@ -61,7 +61,9 @@ class FleetView:
         batches = await self._reader.poll(max_records=MAX_RECORDS, timeout=POLL_SECONDS)
         for record in batches.get(self._where, ()):
             self._take(record)
-        if not self.ready:
+        if self.ready:
+            self._readiness.works("fleet")
+        else:
             await self._look_whether_ready()
         async with self._grown:
             self._grown.notify_all()

@@ -5,8 +5,8 @@ import asyncio
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors
-from decklog.ports import clock
 from decklog.runtime import backoff, ops
+from services.audit import waiting
 from services.audit.projector import projecting, statements
 
 CHANNEL = "decklog_projected"
@@ -17,9 +17,8 @@ LOOK_SECONDS = 5.0
 class Watermark:
     """The next leaf to be projected, as Postgres last said."""
 
-    def __init__(self, uri: str, *, time: clock.Clock, readiness: ops.Readiness) -> None:
+    def __init__(self, uri: str, *, readiness: ops.Readiness) -> None:
         self._uri = uri
-        self._time = time
         self._readiness = readiness
         self._moved = asyncio.Condition()
         self.next_leaf = 0
@@ -34,7 +33,7 @@ class Watermark:
             except errors.Transient as error:
                 attempt += 1
                 self._readiness.waiting("postgres", str(error))
-                await self._time.sleep(backoff.delay(backoff.CONNECTION, attempt, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
 
     async def beyond(self, leaf: int, seconds: float) -> bool:
         """True once that leaf is projected; False if it is not within the time."""
@@ -55,7 +54,7 @@ class Watermark:
                 woken.clear()
                 await self._set(await projecting.cursor(connection, statements.LIVE))
                 self._readiness.works("postgres")
-                await _either(woken, stop, LOOK_SECONDS)
+                await waiting.first(woken, stop, seconds=LOOK_SECONDS)
         finally:
             connection.terminate()
 
@@ -63,10 +62,3 @@ class Watermark:
         async with self._moved:
             self.next_leaf = next_leaf
             self._moved.notify_all()
-
-
-async def _either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
-    tasks = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
-    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()

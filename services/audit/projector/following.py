@@ -11,8 +11,8 @@ from prometheus_client import Counter, Gauge
 
 from decklog.adapters.postgres import failures
 from decklog.model import errors
-from decklog.ports import clock
 from decklog.runtime import backoff, names, ops
+from services.audit import waiting
 from services.audit.projector import projecting, statements, tables
 
 log = structlog.get_logger(__name__)
@@ -29,9 +29,8 @@ _unplaced = Counter(names.METRIC_UNPLACED, "Leaves that a projection could not p
 class Projector:
     """Keeps the live tables up with the ledger until it is told to stop."""
 
-    def __init__(self, postgres: str, *, time: clock.Clock, readiness: ops.Readiness) -> None:
+    def __init__(self, postgres: str, *, readiness: ops.Readiness) -> None:
         self._postgres = postgres
-        self._time = time
         self._readiness = readiness
         self._target = projecting.Target()
 
@@ -47,7 +46,7 @@ class Projector:
                 attempt += 1
                 self._readiness.waiting("projector", str(error))
                 log.warning("projector waits", error=str(error), attempt=attempt)
-                await self._time.sleep(backoff.delay(backoff.CONNECTION, attempt, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
 
     async def _follow(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         woken = asyncio.Event()
@@ -61,7 +60,7 @@ class Projector:
             self._readiness.works("projector")
             if progress.leaves == 0:
                 _lag.set(0)
-                await _first_of(woken.wait(), stop.wait(), seconds=WAKE_SECONDS)
+                await waiting.first(woken, stop, seconds=WAKE_SECONDS)
                 _check_alive(connection)
 
     async def _step(self, connection: asyncpg.Connection, first: int) -> projecting.Progress:
@@ -100,13 +99,3 @@ async def _close(connection: asyncpg.Connection) -> None:
 def _check_alive(connection: asyncpg.Connection) -> None:
     if connection.is_closed():
         raise errors.Transient("the connection was closed", where="projector", hint="It is opened again")
-
-
-async def _first_of(*waits: object, seconds: float) -> None:
-    """Return when any of the waits is over, or after that many seconds."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
-    try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from decklog.adapters import system
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import drift_pb2
 from decklog.runtime import ops
@@ -132,7 +131,7 @@ async def test_an_event_of_an_unknown_type_is_unplaced(connection: asyncpg.Conne
 async def test_the_projector_follows_and_stops_when_told(connection: asyncpg.Connection, database: str) -> None:
     """Woken by the ledger's own notification; ready once it has caught up; stops between slices."""
     readiness, stop = ops.Readiness("projector"), asyncio.Event()
-    projector = following.Projector(database, time=system.SystemClock(), readiness=readiness)
+    projector = following.Projector(database, readiness=readiness)
     running = asyncio.create_task(projector.run(stop))
     try:
         await audit_ledger.append(database, history())

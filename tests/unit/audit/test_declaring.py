@@ -1,0 +1,59 @@
+"""Declaring through the API: what is asked against what is declared."""
+
+import pytest
+
+from decklog.events.v1 import fleet_pb2
+from decklog.model import fleet
+from services.audit.core import declaring
+from tests import audit_leaves as some
+from tests import audit_process as process
+
+BY = declaring.Author(actor="alice", reason="why not", request_id="r1")
+SPEC = {"path": "apps", "destCluster": "dev", "mode": "heal"}
+
+
+def declared(*messages: object) -> fleet.Fleet:
+    now = fleet.Fleet()
+    for message in (process.cluster(), *messages):
+        now = fleet.fold(now, message)  # type: ignore[arg-type]
+    return now
+
+
+def test_a_new_repository_gets_a_source_before_its_application() -> None:
+    """Order matters: whoever follows the topic knows the source first."""
+    source, application = declaring.create(declared(), "shop", SPEC, "https://git.example/team/Infra.Repo.git", BY)
+    assert (source.name, application.after.source) == ("infra-repo", "infra-repo")
+    assert (application.actor.id, application.reason, application.origin.api.request_id) == ("alice", "why not", "r1")
+
+
+def test_two_repositories_of_one_name_get_two_sources() -> None:
+    """The second is numbered."""
+    now = declared(process.source("infra", "https://one.example/infra.git"))
+    source, _ = declaring.create(now, "shop", SPEC, "git@two.example:team/infra.git", BY)
+    assert source.name == "infra-2"
+
+
+def test_a_change_says_what_was_before() -> None:
+    """Before and after stand in one event."""
+    now = declared(process.source(), some.declared(by_git=False))
+    (changed,) = declaring.change(now, "shop", {**SPEC, "source": "infrastructure", "prune": True}, BY)
+    assert isinstance(changed, fleet_pb2.ApplicationDeclared)
+    assert (changed.before.prune, changed.after.prune) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("objects", "on_delete"), [("cascade", fleet_pb2.ON_DELETE_PRUNE), ("keep", fleet_pb2.ON_DELETE_KEEP)]
+)
+def test_a_removal_says_what_becomes_of_the_objects(objects: str, on_delete: int) -> None:
+    """Whatever the declaration said."""
+    now = declared(some.declared(by_git=False))
+    (removed,) = declaring.remove(now, "shop", declaring.Objects(objects), BY)
+    assert isinstance(removed, fleet_pb2.ApplicationRemoved)
+    assert (removed.on_delete, removed.before.dest_cluster) == (on_delete, "dev")
+
+
+def test_removing_what_is_not_there_is_not_found() -> None:
+    """404, not an event."""
+    with pytest.raises(declaring.Refusal) as refused:
+        declaring.remove(declared(), "shop", declaring.Objects.KEEP, BY)
+    assert refused.value.status == 404
