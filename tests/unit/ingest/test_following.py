@@ -97,7 +97,7 @@ async def test_branches_and_tags_come_and_go(world: World) -> None:
 
 
 async def test_many_tags_at_once(world: World) -> None:
-    """A first clone with many tags within one history says each commit once; the tags after the branch make none new."""
+    """A first clone with many tags within one history says each commit once; the tags make no commit new."""
     parents: list[str] = []
     for number in range(20):
         parents = [world.infra.commit({"a": b"%d" % number}, parents=parents)]
