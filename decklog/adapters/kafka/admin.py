@@ -9,7 +9,7 @@ from aiokafka import errors as kafka
 from aiokafka.admin import config_resource
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures, incarnations
+from decklog.adapters.kafka import failures, incarnations, stopping
 from decklog.model import topics
 
 _ALREADY_EXISTS = kafka.TopicAlreadyExistsError.errno
@@ -87,7 +87,7 @@ class KafkaTopics:
         """See `stream.Topics.close`."""
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            await stopping.stopped(client.close())
 
     async def _cluster(self) -> dict[str, Any]:
         client = await self._started()
@@ -115,7 +115,7 @@ class KafkaTopics:
                 try:
                     await client.start()
                 except BaseException:
-                    await client.close()
+                    await stopping.stopped(client.close())
                     raise
             self._client = client
         return self._client

@@ -9,24 +9,21 @@ take the same partitions in turns, and only the lease and `OwnershipTaken` keep 
 """
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Awaitable, Collection, Mapping
 
 import aiokafka
 from aiokafka import client as kafka_client
-from aiokafka import errors as kafka
 from aiokafka.consumer import group_coordinator, subscription_state
 from aiokafka.coordinator.assignors import range as range_assignor
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures
+from decklog.adapters.kafka import failures, stopping
 from decklog.model import errors
 from decklog.ports import stream
 
 _NEVER_IDLE_MS = 2**31 - 1
-_CLOSE_TIMEOUT = 5.0
 _METADATA_PAUSE = 0.1
 
 
@@ -118,7 +115,7 @@ class KafkaMembership:
                 await self._wait_for_topic(client)
                 await self._belong(client, listener, failed)
         finally:
-            await client.close()
+            await stopping.stopped(client.close())
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """See `stream.Membership.commit`."""
@@ -187,8 +184,7 @@ class KafkaMembership:
                 await listener.revoked(held)
         finally:
             self._coordinator = self._subscription = None
-            with contextlib.suppress(kafka.KafkaError, TimeoutError):
-                await asyncio.wait_for(coordinator.close(), _CLOSE_TIMEOUT)
+            await stopping.stopped(coordinator.close())
 
     def _membership(self) -> tuple[_Coordinator, subscription_state.Assignment]:
         subscription = self._subscription.subscription if self._subscription is not None else None

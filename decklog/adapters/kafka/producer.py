@@ -1,18 +1,15 @@
 """Appends to Kafka: idempotent, acknowledged by all in-sync replicas, bounded in time."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 
 import aiokafka
 from aiokafka import errors as kafka
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures
+from decklog.adapters.kafka import failures, stopping
 from decklog.model import errors, placement, topics
 from decklog.ports import stream
-
-_CLOSE_TIMEOUT = 5.0
 
 
 class KafkaProducer:
@@ -118,6 +115,5 @@ def _retrieve(future: asyncio.Future[aiokafka.structs.RecordMetadata]) -> None:
 async def _discard(client: aiokafka.AIOKafkaProducer) -> None:
     # `stop` would first try to deliver what is left, for as long as an outage lasts: fail that at once instead.
     client._message_accumulator.fail_all(kafka.ProducerClosed())  # noqa: SLF001
-    with contextlib.suppress(kafka.KafkaError, TimeoutError):
-        await client.client.close()
-        await asyncio.wait_for(client.stop(), _CLOSE_TIMEOUT)
+    await stopping.stopped(client.client.close())
+    await stopping.stopped(client.stop())

@@ -1,18 +1,15 @@
 """Reads explicit partitions from explicit offsets: no group, no stored offsets, no silent reset."""
 
 import asyncio
-import contextlib
 from collections.abc import Collection, Mapping, Sequence
 
 import aiokafka
 from aiokafka import errors as kafka
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures
+from decklog.adapters.kafka import failures, stopping
 from decklog.model import topics
 from decklog.ports import stream
-
-_CLOSE_TIMEOUT = 5.0
 
 
 class KafkaReader:
@@ -75,8 +72,7 @@ class KafkaReader:
         """See `stream.Reader.close`."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(kafka.KafkaError, TimeoutError):
-                await asyncio.wait_for(client.stop(), _CLOSE_TIMEOUT)
+            await _discard(client)
 
     async def _started(self) -> aiokafka.AIOKafkaConsumer:
         async with self._starting:
@@ -112,6 +108,11 @@ class KafkaReader:
             end = (await self.end_offsets([where]))[where]
             if not first <= position <= end:
                 raise stream.OutOfRange(where, position=position, first=first, end=end)
+
+
+async def _discard(client: aiokafka.AIOKafkaConsumer) -> None:
+    if not await stopping.stopped(client.stop()):
+        await stopping.stopped(client._client.close())  # noqa: SLF001 - `stop` gave up before its last step
 
 
 def _records(batch: Sequence[aiokafka.ConsumerRecord]) -> list[stream.Record]:

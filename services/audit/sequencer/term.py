@@ -155,6 +155,7 @@ class Term:
 
     async def _resume(self) -> bool:
         """Compare the topics with the positions; record what is lost as gaps. True if reading goes on elsewhere."""
+        await self._still_leads()
         incarnations, available = await self._observed()
         mismatched = await self._mismatched(available)
         if mismatched:
@@ -185,6 +186,11 @@ class Term:
         firsts = await self._reader.beginning_offsets(partitions)
         ends = await self._reader.end_offsets(partitions)
         return incarnations, {where: resuming.Available(firsts[where], ends[where]) for where in partitions}
+
+    async def _still_leads(self) -> None:
+        """Notice while nothing is sent that the database is away, or that somebody else has written."""
+        if await self._writer.head() != self._standing.head:
+            raise ledger.Fenced(f"the head is no longer at {self._standing.head.size} leaves")
 
     async def _mismatched(
         self, available: Mapping[stream.TopicPartition, resuming.Available]
