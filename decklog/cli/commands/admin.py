@@ -17,7 +17,6 @@ ENTRY_POINTS = "decklog.admin"
 
 _SUMMARIES = {
     "audit-db": "Recompute tree, receipts and commitments from the database, and compare.",
-    "migrate": "Bring the database's schemas to this version.",
     "rebuild": "Rebuild the projections from leaf 0; --check compares them with the live ones.",
     "topics": "Create the topics, and check those that exist.",
 }

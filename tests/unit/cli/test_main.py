@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,24 @@ def test_asking_the_server_loads_no_other_command_line(tmp_path: Path) -> None:
     )
     assert "httpx" in done.stdout.split()
     assert {"click", "rich", "pygments", "yaml"} & set(done.stdout.split()) == set()
+
+
+def test_every_command_and_flag_that_is_documented_exists() -> None:
+    """docs/cli.md against the tree: no command is missing there, and none of its flags is gone."""
+    import re
+
+    import typer.main
+
+    root = typer.main.get_command(main.tree())
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        names = [f"{name} {below}" for below in getattr(command, "commands", {})] or [name]
+        for one in names if name != "admin" else ["admin"]:
+            assert re.search(rf"`(?:[^`]*, )?{one}\b", page), one
+    known = {option for command in _every(root) for parameter in command.params for option in parameter.opts}
+    assert set(re.findall(r"--[a-z][a-z-]+", page)) <= known | {"--help", "--install-completion"}
+
+
+def _every(command: object) -> list[Any]:
+    below = getattr(command, "commands", {}).values()
+    return [command, *[one for each in below for one in _every(each)]]

@@ -1,0 +1,100 @@
+"""On a terminal the command line asks and colours; what is asked can be refused, and colour can be turned off."""
+
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from decklog.cli import exits
+
+SECONDS = 30
+
+
+class Session:
+    """A command on a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        ours, theirs = pty.openpty()
+        self._terminal = ours
+        command = [sys.executable, "-m", "decklog.cli.main", *arguments]
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
+            preexec_fn=_take_terminal,
+        )  # fmt: skip
+        os.close(theirs)
+        self.said = ""
+
+    def hear(self, text: str) -> None:
+        """Read on until the terminal shows a text."""
+        deadline = time.monotonic() + SECONDS
+        while text not in self.said:
+            assert time.monotonic() < deadline, self.said
+            self.said += os.read(self._terminal, 4096).decode()
+
+    def type(self, text: str) -> None:
+        """Type."""
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        """Read to the end; returns the exit code."""
+        while True:
+            try:
+                piece = os.read(self._terminal, 4096)
+            except OSError:  # Linux says EIO when the last reader of the other side is gone
+                break
+            if not piece:
+                break
+            self.said += piece.decode()
+        os.close(self._terminal)
+        return self._process.wait(SECONDS)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("t0ken")
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "NO_COLOR", "COLUMNS"))
+    }
+    told = {"DECKLOG_SERVER": "http://127.0.0.1:1", "DECKLOG_TOKEN_FILE": str(token), "TERM": "xterm-256color"}
+    return kept | told
+
+
+def test_a_person_is_asked_what_becomes_of_the_objects(environment: dict[str, str]) -> None:
+    session = Session(["app", "delete", "shop"], environment)
+    session.hear("cascade (delete them) or keep?")
+    session.type("perhaps\n")
+    session.hear("Write cascade or keep")
+    session.type("keep\n")
+    assert session.end() == exits.Code.UNAVAILABLE  # it went on, and there is no server
+
+
+def test_ctrl_c_at_the_question_leaves_everything_as_it_is(environment: dict[str, str]) -> None:
+    session = Session(["app", "delete", "shop"], environment)
+    session.hear("keep?")
+    session.type("\x03")
+    assert session.end() == exits.Code.INTERRUPTED
+    assert "Traceback" not in session.said
+    assert "cannot be reached" not in session.said
+
+
+def test_errors_are_coloured_unless_somebody_objects(environment: dict[str, str]) -> None:
+    session = Session(["app", "list"], environment)
+    assert session.end() == exits.Code.UNAVAILABLE
+    assert "\x1b[31;1mError:" in session.said
+    for objection in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        session = Session(["app", "list"], environment | objection)
+        session.end()
+        assert "\x1b[" not in session.said
