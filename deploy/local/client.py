@@ -133,11 +133,12 @@ def down(state: folder.Folder, patience: float = 60.0) -> bool:
     Raises StackError when the supervisor does not end.
     """
     running = supervisor.holder(state)
+    started = processes.start_time(running) if running is not None else None
     if running is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(running, signal.SIGTERM)
     deadline = time.monotonic() + patience
-    while supervisor.holder(state) is not None:
+    while supervisor.holder(state) is not None or _lives(running, started):
         if time.monotonic() > deadline:
             raise errors.StackError(
                 f"The supervisor (pid {running}) does not end; see {state.log('supervisor')}. As a last resort: "
@@ -145,6 +146,11 @@ def down(state: folder.Folder, patience: float = 60.0) -> bool:
             )
         time.sleep(POLL)
     return bool(processes.end_leftovers(state.processes)) or running is not None
+
+
+def _lives(pid: int | None, started: str | None) -> bool:
+    """Whether that very process still runs: a supervisor lets go of the folder a moment before it is gone."""
+    return pid is not None and started is not None and processes.start_time(pid) == started
 
 
 @contextlib.contextmanager
