@@ -26,6 +26,7 @@ def leaf(
         "kind": "event",
         "event_id": str(uuid.UUID(int=index + 1)),
         "type": events.kind_of(message).ce_type if message is not None else "dev.decklog.v1.CommitObserved",
+        "source": "/decklog/i/reconcile/dev",
         "sequence": index,
     }
     return Leaf(

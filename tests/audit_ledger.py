@@ -54,7 +54,7 @@ def _entry(leaf: Leaf, topic: str) -> ledger.Leaf:
 def _attributes(leaf: Leaf) -> receipt.Attributes:
     event = envelope.Event(
         id=leaf.event_id,
-        source=leaf.source or "/decklog/i/reconcile/dev",
+        source=leaf.source,
         type=leaf.type,
         subject=leaf.subject or "dev/shop",
         time_us=leaf.time_us,
