@@ -53,6 +53,8 @@ def show_status(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
     for name, part in shown.parts.items():
         restarts = f"{part.restarts} restarts" if part.restarts else ""
         _say(f"  {name:<24} {part.state:<9} {part.pid or '':<8} {restarts:<12} {part.detail}".rstrip())
+    if shown.phase == "ready" and wanted.profile is settings.Profile.DEV:
+        _say("\n".join(summary.page(state)))
     return 0 if shown.phase == "ready" and all(part.state in WELL for part in shown.parts.values()) else 1
 
 

@@ -12,13 +12,13 @@ def text(wanted: settings.Settings, state: folder.Folder, started: client.Starte
     opening = "The stack was already running" if started.was_running else "The stack is running"
     lines = ["", f"{opening} in {_short(wanted.state)}."]
     lines += ["", started.shown.message] if started.shown.message else []
-    lines += _page(state) if wanted.profile is settings.Profile.DEV else []
+    lines += page(state) if wanted.profile is settings.Profile.DEV else []
     lines += ["", f"  . {_short(state.env)}", *_first_commands(wanted)]
     return "\n".join(lines) + "\n"
 
 
-def _page(state: folder.Folder) -> list[str]:
-    """The page's address. The code logs one browser in; when it was used, another one is made."""
+def page(state: folder.Folder) -> list[str]:
+    """Return the lines with the page's address. Its code logs one browser in; when it was used, another one is made."""
     server = envfile.parse(state.env.read_text())["DECKLOG_SERVER"]
     folder.mint(state.login_code, lambda: secrets.token_urlsafe(24).encode())
     return ["", f"  page     {server}/login?code={state.login_code.read_text().strip()}   (logs in once)"]
