@@ -122,7 +122,7 @@ class Partition:
             emitter=office.emitter,
             producer=office.producer,
             time=office.time,
-            place=self._place,
+            place=self._place.under(right),
             positions=state.Positions(recalled.ends),
             guard=self._guard,
             right=right,

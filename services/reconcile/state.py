@@ -17,6 +17,8 @@ OWN_TOPICS = (topics.APPLY, topics.DRIFT, topics.LIVE)
 """What reconcile says about applications, and must recall after a restart."""
 
 _MARKER = "@partition"
+_RIGHT = "fence"
+"""Header of a record: topic epoch and offset of its writer's claim."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,10 +55,16 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where state records of a partition go."""
+    """Where state records of a partition go, and under whose right: that of a later owner counts against all before."""
 
     prefix: str
     partition: int
+    right: tuple[int, int] | None = None
+    """Topic epoch and offset of the owner's claim; None before there is one."""
+
+    def under(self, right: subject_pb2.Fence) -> "Place":
+        """The same place, written to by the owner with this right."""
+        return replace(self, right=(right.topic_epoch, right.offset))
 
     @property
     def where(self) -> stream.TopicPartition:
@@ -86,14 +94,18 @@ class Place:
         return self._message(f"{application}/{key}", value)
 
     def _message(self, key: str, value: bytes | None) -> stream.Message:
-        return stream.Message(topic=self.where.topic, key=key.encode(), value=value, partition=self.partition)
+        headers = () if self.right is None else ((_RIGHT, b"%d/%d" % self.right),)
+        where = self.where
+        return stream.Message(
+            topic=where.topic, key=key.encode(), value=value, headers=headers, partition=where.partition
+        )
 
 
 def read(records: Iterable[stream.Record]) -> dict[str, recollection.Recollection]:
     """What the records of one partition, in order, say of each application (`cluster/application`)."""
     headers: dict[str, state_pb2.ApplicationState] = {}
     found: dict[str, dict[objects.ObjectKey, state_pb2.ObjectState]] = {}
-    for name, rest, value in _parsed(records):
+    for name, rest, value in _parsed(_rightful(records)):
         if rest is None:
             _put(headers, name, state_pb2.ApplicationState.FromString(value) if value is not None else None)
         else:
@@ -145,6 +157,23 @@ def _put(into: dict[K, V], key: K, value: V | None) -> None:
         into.pop(key, None)
     else:
         into[key] = value
+
+
+def _rightful(records: Iterable[stream.Record]) -> Iterator[stream.Record]:
+    """The records without those of an owner that had been replaced when they arrived: it was paused, or its sends were
+    slow. What it remembered is older than what its successor wrote before.
+    """
+    newest = (0, 0)
+    for record in records:
+        right = next((_parse_right(value) for name, value in record.headers if name == _RIGHT), newest)
+        if right >= newest:
+            newest = right
+            yield record
+
+
+def _parse_right(value: bytes) -> tuple[int, int]:
+    epoch, _, offset = value.decode().partition("/")
+    return int(epoch), int(offset)
 
 
 def _parsed(records: Iterable[stream.Record]) -> Iterator[tuple[str, str | None, bytes | None]]:
