@@ -1,4 +1,4 @@
-"""The state topic knows whose word counts: late records of a replaced owner change nothing of what its successor wrote."""
+"""The state topic knows whose word counts: late records of a replaced owner change nothing that is remembered."""
 
 from decklog.events.v1 import control_pb2, state_pb2, subject_pb2
 from decklog.ports import stream
