@@ -143,9 +143,13 @@ class Application:
         self._blind_since = None
         view.rules = comparing.ignore_rules(spec)
         try:
-            wanted = await self._render(spec, revision, view)
+            wanted = await self._render(
+                spec, revision, view, named=request is not None and bool(request.request.commit)
+            )
         except rendering.Unrenderable as error:
             await self._tell_unrenderable(spec, revision, error.failure, request)
+            if request is not None:
+                return 0.0  # it was answered; what stands without it is looked at next
             return _UNKNOWN_KIND_SECONDS if error.failure.reason == "UnknownKind" else None
         pause = await self._turning(spec, view).take(wanted, request, origin=self.origin)
         self._world.status(f"application {self._chronicle.key}", None)
@@ -182,9 +186,12 @@ class Application:
         )
 
     async def _render(
-        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View
+        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View, *, named: bool
     ) -> rendering.Wanted:
-        """What is wanted: rendered anew if the revision or the way to render changed."""
+        """What is wanted: rendered anew if the revision or the way to render changed.
+
+        `named`: somebody named the commit; one that is nowhere to be had is answered, not waited for.
+        """
         declared = self._world.fleet.current
         basis = telling.render_basis(spec, revision, declared)
         if self._wanted is not None and self._wanted[0] == basis:
@@ -193,6 +200,8 @@ class Application:
         try:
             wanted = await self._world.workshop.prepare(declared, name, spec, revision, view.reached.port)
         except mirror.Unavailable as error:
+            if named and error.reason is mirror.Reason.COMMIT_NOT_FOUND:
+                raise rendering.Unrenderable(mirror.failure_of(error)) from error
             await telling.render_failed(self._chronicle, revision, mirror.failure_of(error), None, self.origin)
             raise
         await telling.rendered(self._chronicle, wanted, self._world.mask, self.origin)

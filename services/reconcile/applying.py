@@ -90,6 +90,7 @@ class Sync:
         self._wanted = wanted
         self._order = order
         self._tally = _Tally()
+        self._early: frozenset[objects.ObjectKey] = frozenset()
         self._started_us = 0
 
     async def run(self, plan: sync.Plan | sync.Refused) -> sync.Outcome:
@@ -144,6 +145,7 @@ class Sync:
         await self._say(applied)
 
     async def _carry_out(self, plan: sync.Plan) -> None:
+        self._early = plan.unjudged
         for step in plan.apply:
             unjudged = [self._wanted.members[key] for key in step.keys if key in plan.unjudged]
             refused = await self._rehearse(unjudged)
@@ -197,6 +199,8 @@ class Sync:
         """Apply one object; None if it turned out to be as wanted."""
         one = self._wanted.members[key]
         live = self._view.reached.watches.body(one.gvk, key)
+        if self._order.dry_run and key in self._early:
+            return self._not_yet(key)
         for attempt in range(_TRIES):
             try:
                 return await self._apply(one, live)
@@ -231,7 +235,7 @@ class Sync:
         self._tools.failpoint("reconcile.after_write")
         if not self._order.dry_run:
             self._view.reached.watches.learn(after)
-            self._view.remember(one, after, _settled(one, after, self._view))
+            self._view.remember(one, after, comparing.settled(self._view, one, after))
         return self._applied(
             one.key,
             apply_pb2.OBJECT_OUTCOME_CREATED if live is None else apply_pb2.OBJECT_OUTCOME_CONFIGURED,
@@ -301,6 +305,11 @@ class Sync:
         hint = "ask for the prune by name: decklog app sync --prune"
         failure = sayings.failure("NotPruned", words, hint)
         return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)
+
+    def _not_yet(self, key: objects.ObjectKey) -> apply_pb2.ObjectApplied:
+        words = f"{key.display} cannot be dry-run before this commit's own Namespace or definition exists"
+        failure = sayings.failure("NotYetKnowable", words, "sync to find out")
+        return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, failure=failure, dry_run=True)
 
     def _failed(self, key: objects.ObjectKey, error: errors.DecklogError, version: str) -> apply_pb2.ObjectApplied:
         # What is deleted is wanted no more, yet the refusal may quote it.
@@ -374,18 +383,6 @@ class Sync:
         await self._tools.chronicle.say([finished], cause=order.origin)
         self._tools.failpoint("reconcile.after_sync_finished")
         return outcome
-
-
-def _settled(one: desired.DesiredObject, after: objects.KubeObject, view: comparing.View) -> compare.Comparison:
-    """What the API server just stored is what an apply makes of it."""
-    return compare.Comparison(
-        key=one.key,
-        verdict=compare.Verdict.IN_SYNC,
-        desired_digest=one.digest,
-        live_digest=snapshot.take(after, view.mask).digest,
-        uid=objects.uid(after),
-        live_resource_version=objects.resource_version(after),
-    )
 
 
 def _size(steps: Sequence[stages.Step]) -> int:

@@ -9,7 +9,7 @@ from decklog.model import errors, masking, objects
 from decklog.ports import cluster
 from decklog.runtime import names, telemetry
 from services.reconcile import clusters, rendering
-from services.reconcile.core import claims, compare, complaints, desired, health, ignore, normalise, verdicts
+from services.reconcile.core import claims, compare, complaints, desired, health, ignore, normalise, snapshot, verdicts
 
 CONCURRENCY = 32
 """Requests under way to one cluster for one application."""
@@ -170,6 +170,18 @@ async def dry_run(view: View, one: desired.DesiredObject, live: objects.KubeObje
     body = body_to_apply(view, one, live)
     told = await view.reached.port.apply(resource, body, expect=expected(live), force=True, dry_run=True)
     return compare.compare(one, live, told, mask=view.mask, rules=view.rules)
+
+
+def settled(view: View, one: desired.DesiredObject, after: objects.KubeObject) -> compare.Comparison:
+    """The verdict on what the API server just stored: it is what an apply makes of it."""
+    return compare.Comparison(
+        key=one.key,
+        verdict=compare.Verdict.IN_SYNC,
+        desired_digest=one.digest,
+        live_digest=snapshot.take(after, view.mask).digest,
+        uid=objects.uid(after),
+        live_resource_version=objects.resource_version(after),
+    )
 
 
 def unknown(

@@ -100,12 +100,13 @@ class Turn:
         owner, live = self.subscriber.owner, self.view.live
         ours = {key for key in live if self.view.claim(key, owner) is claims.Claim.OURS}
         asked = request is not None and request.request.prune
+        complete = self.tools.chronicle.complete  # who does not remember everything prunes nothing by himself
         return inventory.extras(
             self.tools.chronicle.known.inventory() | ours,
             wanted.members.keys() | set(wanted.ignored),
             live=live,
             owner=owner,
-            guard=inventory.PruneGuard(enabled=self.spec.prune or asked, requested=asked),
+            guard=inventory.PruneGuard(enabled=(self.spec.prune and complete) or asked, requested=asked),
         )
 
     def _situation(

@@ -293,3 +293,137 @@ async def test_two_members_share_and_hand_over(
     for name in names:
         counted = [one.event.sequence for one in logged if one.event.subject.startswith(f"dev/{name}")]
         assert sorted(counted) == list(range(1, len(counted) + 1))
+
+
+async def test_a_definition_and_its_objects_in_one_commit(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Objects of a kind that the same commit brings are dry-run and applied once the cluster serves the kind."""
+    await kubectl.namespace(namespace)
+    group = f"{namespace}.example.org"
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    ship = f"apiVersion: {group}/v1\nkind: Ship\nmetadata:\n  name: s\nspec:\n  masts: 3\n"
+    await bench.deliver("web", {"web/a.yaml": ship, "web/z.yaml": DEFINITION.replace("GROUP", group)})
+    async with bench.member():
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+        await bench.until(live_pb2.ObjectChanged, lambda one: one.object.kind == "Ship")
+    assert (succeeded(finished), finished.created) == (True, 2)
+    await kubectl.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ships.{group}")
+
+
+async def test_what_kubectl_applied_becomes_ours(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """An object applied client-side is taken over whole: a field that Git does not have leaves it."""
+    await kubectl.namespace(namespace)
+    manifest = bench.folder / "a.yaml"
+    manifest.write_text(reconcile.config_map("a", {"colour": "green", "old": "yes"}, namespace))
+    reconcile.run_kubectl(bench.kubeconfig, "apply", "-f", str(manifest))
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+    assert (succeeded(finished), finished.configured) == (True, 1)
+    live = await kubectl.config_map(namespace, "a")
+    assert live["data"] == {"colour": "red"}
+
+
+async def test_two_claims_on_one_object(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """An object that another application manages is left alone, the sync fails, and the claim is told once."""
+    await kubectl.namespace(namespace)
+    for name in ("first", "second"):
+        await bench.declare(name, dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    files: dict[str, str | None] = {
+        f"{name}/a.yaml": reconcile.config_map("a", {"colour": name}) for name in ("first", "second")
+    }
+    commit = bench.commit(files)
+    await bench.announce("first", commit)
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(live_pb2.ObjectChanged)
+        await bench.announce("second", commit)
+        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        (claim,) = await bench.until(apply_pb2.ClaimConflicted)
+    assert (claim.application.application, claim.claimed_by) == ("second", "first")
+    assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "first"}
+
+
+async def test_conflicts_may_fail_the_sync(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """With `conflicts: fail`, a field that another manager set is not taken over, and the sync says whose it is."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL, conflicts=fleet_pb2.CONFLICTS_FAIL)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        path = f"/api/v1/namespaces/{namespace}/configmaps/a"
+        await kubectl.request("PATCH", path, {"data": {"colour": "blue"}}, manager="someone")
+        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+    (refused,) = [one for one in await bench.said(apply_pb2.ObjectApplied) if one.failure.reason]
+    assert refused.failure.reason == "FieldConflict"
+    assert "someone" in refused.failure.message
+    assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "blue"}
+
+
+async def test_an_undeclared_cluster_is_told(bench: reconcile.Bench) -> None:
+    """An application for a cluster that nobody declared is a recorded failure that says what to do."""
+    await bench.declare("web", dest_cluster="nowhere", mode=fleet_pb2.MODE_HEAL)
+    commit = bench.commit({"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    await bench.announce("web", commit, to="nowhere")
+    async with bench.member():
+        (failed,) = await bench.until(apply_pb2.RenderFailed)
+    assert "nowhere" in failed.failure.message
+    assert failed.failure.hint
+
+
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: ships.GROUP
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {kind: Ship, plural: ships}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties:
+                masts: {type: integer}
+"""
+
+
+async def test_a_request_for_an_unknown_commit_is_answered(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """A sync to a commit that nobody has fails, says so, and does not keep the application from going on."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.request("web", commit="0" * 40)
+        (failed,) = await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
+        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+    assert (failed.failure.reason, failed.actor.id) == ("CommitNotFound", "someone")
+
+
+async def test_a_dry_run_writes_nothing(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """A requested dry-run tells what a sync would do, and leaves the cluster as it is."""
+    space = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_DETECT)
+    await bench.deliver("web", {"web/a.yaml": reconcile.documents(reconcile.config_map("a", {"colour": "red"}), space)})
+    async with bench.member():
+        await bench.until(drift_pb2.DriftObserved, count=2)
+        await bench.request("web", dry_run=True)
+        (finished,) = await bench.until(apply_pb2.SyncFinished)
+    assert (finished.dry_run, finished.created, finished.skipped, finished.failed) == (True, 1, 1, 0)
+    found = await kubectl.request("GET", "/api/v1/namespaces")
+    assert namespace not in [one["metadata"]["name"] for one in found["items"]]
