@@ -91,7 +91,11 @@ def _check(effect: rows.Effect) -> None:
     if any(isinstance(part, str) and len(part) * 4 > MAX_KEY_BYTES < len(part.encode()) for part in effect.key):
         raise Unplaceable(f"its key is longer than {MAX_KEY_BYTES} bytes")
     if isinstance(effect, rows.Row):
-        for field in fields(effect):
-            value = getattr(effect, field.name)
-            if isinstance(value, int) and not -_INT64 <= value < _INT64:
-                raise Unplaceable(f"{field.name} does not fit 64 bits")
+        for name in _NUMBERS[type(effect)]:
+            value = getattr(effect, name)
+            if value is not None and not -_INT64 <= value < _INT64:
+                raise Unplaceable(f"{name} does not fit 64 bits")
+
+
+_NUMBERS = {row: [field.name for field in fields(row) if field.type in (int, int | None)] for row in rows.ALL}
+"""Fields that Postgres keeps as bigint."""

@@ -6,7 +6,8 @@ ever (facts that are appended) or the newest replaces it (folds of what happened
 leading fields of the key name the group of rows that folds look at together.
 """
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -28,7 +29,8 @@ class Row:
     @property
     def key(self) -> Key:
         """The values of the identifying fields."""
-        return tuple(getattr(self, name) for name in self.KEY)
+        found = _KEYS[type(self)](self)
+        return found if len(self.KEY) > 1 else (found,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,3 +522,6 @@ ALL: tuple[type[Row], ...] = (
     Speaker,
     Unplaced,
 )
+
+_KEYS: Mapping[type[Row], Callable[[Row], Any]] = {row: operator.attrgetter(*row.KEY) for row in ALL}
+"""Made once: every row is asked for its key several times."""

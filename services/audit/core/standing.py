@@ -28,6 +28,8 @@ def settled(application: rows.Application) -> rows.Application:
     """
     word = status(application)
     synced = application.rendered_commit if word == "in_sync" else application.synced_commit
+    if (word, synced) == (application.sync_status, application.synced_commit):
+        return application
     return replace(application, sync_status=word, synced_commit=synced)
 
 
@@ -39,7 +41,8 @@ def counted(
     for name, number in _counts(before).items():
         counts[name] = counts.get(name, 0) - number
     changed = {name: getattr(application, name) + number for name, number in counts.items() if number}
-    return without_claim(replace(application, **changed), before, after)
+    recounted = replace(application, **changed) if changed else application
+    return without_claim(recounted, before, after)
 
 
 def without_claim(

@@ -109,8 +109,8 @@ def _counts(view: View, leaf: Leaf, scope: _Scope, changes: list[Change]) -> Ite
     counted = application
     for before, after in changes:
         counted = standing.counted(counted, before, after)
-    settled = standing.settled(replace(counted, cluster=scope.cluster))
-    if settled != application:
+    settled = standing.settled(counted if counted.cluster else replace(counted, cluster=scope.cluster))
+    if settled is not application and settled != application:
         yield replace(settled, updated_leaf=leaf.index, updated_us=leaf.time_us)
 
 
@@ -200,10 +200,18 @@ def _rendered(view: View, leaf: Leaf, message: apply_pb2.Rendered) -> tuple[_Sco
 
 def _desired(before: rows.ApplicationObject | None, scope: _Scope, leaf: Leaf, one: apply_pb2.RenderedObject) -> Change:
     row = before or _blank(scope, str(wording.object_key(one.object)), leaf)
-    after = replace(row, desired_digest=one.digest, file=one.file, line=one.line)
-    if row.desired_digest != one.digest and row.verdict_rank < leaf.rank:
-        after = replace(after, verdict="", verdict_rank=leaf.rank)
-    return before, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)
+    compared = row.desired_digest == one.digest or row.verdict_rank >= leaf.rank
+    after = replace(
+        row,
+        desired_digest=one.digest,
+        file=one.file,
+        line=one.line,
+        verdict=row.verdict if compared else "",
+        verdict_rank=row.verdict_rank if compared else leaf.rank,
+        updated_leaf=leaf.index,
+        updated_us=leaf.time_us,
+    )
+    return before, after
 
 
 def _undesired(
