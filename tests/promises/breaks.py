@@ -63,22 +63,6 @@ _RECORD_BEFORE_ACT = (
         tests=(f"{_RECORD}_a_sync_waits_for_its_start",),
         words="no acknowledged SyncStarted",
     ),
-    Break(
-        promise=1,
-        name="what Kafka did not take counts as said",
-        file="decklog/runtime/emitter.py",
-        anchor="""        return await backoff.until_done(
-            lambda: self.deliver(sealed), policy=backoff.CONNECTION, time=self._time, failed=_log_failure
-        )
-""",
-        replacement="""        try:
-            return await self.deliver(sealed)
-        except errors.Transient:
-            return [Said(one.event, stream.Coordinates(one.record.topic, 0, 0)) for one in sealed]
-""",
-        tests=(f"{_RECORD}_a_sync_waits_for_its_start",),
-        words="no acknowledged SyncStarted",
-    ),
 )
 
 _UNKNOWN_IS_NOT_IN_SYNC = (
@@ -199,10 +183,10 @@ _NOTHING_LOST = (
     ),
     Break(
         promise=4,
-        name="a recreated topic goes on where the old one ended",
+        name="a recreated topic counts as the old one",
         file="services/audit/core/sequencing_resume.py",
-        anchor="        epoch, offset = new_epoch, 0\n",
-        replacement="        epoch = new_epoch\n",
+        anchor="    return 1 + max(position.epoch",
+        replacement="    return max(position.epoch",
         tests=(f"{_LEDGER}_nothing_is_missing",),
         words="nothing is lost",
     ),

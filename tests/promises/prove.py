@@ -22,8 +22,9 @@ sys.path.insert(0, str(ROOT))
 from tests import stack as stacks  # noqa: E402 (the script is run by its path, from a bare checkout)
 from tests.promises import breaks  # noqa: E402
 
-SECONDS = 300
+SECONDS = 900
 """How long the tests of one break may take."""
+WORKERS = str(os.cpu_count() or 1)
 
 
 class AnchorLost(Exception):
@@ -68,12 +69,12 @@ def apply(broken: breaks.Break, tree: Path) -> None:
     file.write_text(text.replace(broken.anchor, broken.replacement))
 
 
-def run_tests(tree: Path, tests: Sequence[str]) -> Verdict:
+def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Verdict:
     """Run tests of a copy, on the code of the copy."""
     report = tree / "report.xml"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", f"--junitxml={report}", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", f"--junitxml={report}", *options, *tests]
     done = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
@@ -109,7 +110,7 @@ def prove(broken: breaks.Break) -> str:
         tree = Path(folder)
         copy_tree(tree)
         apply(broken, tree)
-        return judge(broken, run_tests(tree, broken.tests))
+        return judge(broken, run_tests(tree, broken.tests, "-x"))
 
 
 def prove_green(chosen: Sequence[breaks.Break]) -> str:
@@ -117,7 +118,7 @@ def prove_green(chosen: Sequence[breaks.Break]) -> str:
     tests = sorted({test for broken in chosen for test in broken.tests})
     with tempfile.TemporaryDirectory(prefix="decklog-promise-") as folder:
         copy_tree(Path(folder))
-        verdict = run_tests(Path(folder), tests)
+        verdict = run_tests(Path(folder), tests, "-n", WORKERS)
     if verdict.failed or verdict.errors or not verdict.passed:
         return f"the tests are not green without a break:\n{verdict.words.strip()[:3000]}"
     return ""
