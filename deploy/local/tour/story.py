@@ -98,7 +98,6 @@ def drift_is_healed(cast: Cast) -> None:
     scaled = time.time_ns() // 1000
     cast.stage.show(*scale)
     done = time.time_ns() // 1000
-    done = time.time_ns() // 1000
     episode = stages.until(lambda: _healed(cast, before), "the drift is recorded and healed")
     cast.told(before)
     cast.stage.show("decklog", "drift", "show", episode["episode"])
