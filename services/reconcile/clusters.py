@@ -86,7 +86,8 @@ class Clusters:
         seen = known.seen if known else ""
         if reached.uid not in (seen, self._told.get(reached.name)):
             self._told[reached.name] = reached.uid
-            log.warning("cluster identity changed", cluster=reached.name, before=seen, after=reached.uid)
+            tell = log.warning if seen else log.info
+            tell("cluster identity changed", cluster=reached.name, before=seen, after=reached.uid)
             said = fleet_pb2.ClusterIdentityChanged(cluster=reached.name, before=seen, after=reached.uid)
             about = f"cluster/{reached.name}"
             await self._voice.emit(emitter.Emission(message=said, key=about, subject=about, name=reached.name))
