@@ -53,9 +53,11 @@ async def test_postgres_away_at_the_start_and_in_the_middle(private_stack: stack
         await running.__aexit__(None, None, None)
 
 
-async def test_kafka_away_at_the_start(database: str, tmp_path: Path) -> None:
+async def test_kafka_away_in_the_middle(database: str, tmp_path: Path) -> None:
     """Reads work, /readyz names what is missing; when Kafka is back what it holds is sequenced."""
     async with audit_process.running(database, tmp_path) as process:
+        first = await process.say("reconcile", some.rendered())
+        await process.get("/applications", after=first)
         process.broker.go_down()
         assert "down" in await waiting_for(process, "fleet")
         assert (await process.get("/applications")).status_code == 200
