@@ -1,9 +1,11 @@
 """Audit assembled: adapters made from settings, handed to the tasks, run and stopped together."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -27,6 +29,13 @@ COMMAND_SECONDS = 5.0
 """How long a command waits for Kafka's acknowledgement before it is answered 503."""
 SEQUENCER_SECONDS = 10.0
 """The same for the sequencer's dead letters."""
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+Closing = TypeVar("Closing", bound=_Closable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +67,7 @@ class Audit:
     def __init__(self, told: AuditSettings, kafka: Kafka) -> None:
         self._told = told
         self._kafka = kafka
+        self._opened = contextlib.AsyncExitStack()
         self._time = system.SystemClock()
         self._token = settings.read_secret(told.token_file)
         self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet")
@@ -76,37 +86,35 @@ class Audit:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run all tasks until `stop`; streams end first, then the API, then projector and sequencer."""
-        voice_producer = self._kafka.make_producer(COMMAND_SECONDS)
-        given, counted = self._context(voice_producer, stop)
+        given, counted = self._context(stop)
         api = app.make(given, self._lock(given.sessions), routes.router, routes.mount)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                serving_ops = http.serve(ops.application("audit", self._readiness), self._ops_bound, stop=stop)
-                tasks.create_task(serving_ops, name="ops")
-                tasks.create_task(http.serve(api, self._bound, stop=stop), name="api")
-                tasks.create_task(counted.run(stop), name="denials")
-                tasks.create_task(given.fleet.run(stop), name="fleet")
-                if await self._migrated(stop):
-                    tasks.create_task(given.watermark.run(stop), name="watermark")
-                    tasks.create_task(self._projector().run(stop), name="projector")
-                    tasks.create_task(self._sequencer().run(stop), name="sequencer")
-        finally:
-            await given.database.close()
-            await given.positions.close()
-            await voice_producer.close()
+        async with self._opened, asyncio.TaskGroup() as tasks:
+            serving_ops = http.serve(ops.application("audit", self._readiness), self._ops_bound, stop=stop)
+            tasks.create_task(serving_ops, name="ops")
+            tasks.create_task(http.serve(api, self._bound, stop=stop), name="api")
+            tasks.create_task(counted.run(stop), name="denials")
+            tasks.create_task(given.fleet.run(stop), name="fleet")
+            if await self._migrated(stop):
+                tasks.create_task(given.watermark.run(stop), name="watermark")
+                tasks.create_task(self._projector().run(stop), name="projector")
+                tasks.create_task(self._sequencer().run(stop), name="sequencer")
 
     def _lock(self, logged_in: sessions.Sessions) -> door.Lock:
         hosts = doors.loopback_hosts(self._bound.getsockname()[1])
         return door.Lock(token=self._token, hosts=hosts, sessions=logged_in)
 
-    def _context(self, sender: stream.Producer, stop: asyncio.Event) -> tuple[context.Context, denials.Denials]:
+    def _closed_at_the_end(self, client: Closing) -> Closing:
+        self._opened.push_async_callback(client.close)
+        return client
+
+    def _context(self, stop: asyncio.Event) -> tuple[context.Context, denials.Denials]:
         view = fleet.FleetView(
-            self._kafka.make_reader(),
+            self._closed_at_the_end(self._kafka.make_reader()),
             prefix=self._told.topic_prefix,
             readiness=self._readiness,
         )
         voice = emitter.Emitter(
-            sender,
+            self._closed_at_the_end(self._kafka.make_producer(COMMAND_SECONDS)),
             service="audit",
             installation=lambda: view.installation,
             prefix=self._told.topic_prefix,
@@ -115,11 +123,11 @@ class Audit:
         )
         counted = denials.Denials(voice, ready=lambda: view.ready, time=self._time)
         given = context.Context(
-            database=database.Database(self._told.postgres),
+            database=self._closed_at_the_end(database.Database(self._told.postgres)),
             watermark=watermark.Watermark(self._told.postgres, readiness=self._readiness),
             fleet=view,
             voice=voice,
-            positions=self._kafka.make_reader(),
+            positions=self._closed_at_the_end(self._kafka.make_reader()),
             sessions=sessions.Sessions(
                 self._told.login_code_file,
                 subject=doors.subject_of(self._token),
@@ -143,8 +151,8 @@ class Audit:
                 prefix=self._told.topic_prefix,
                 connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres),
                 make_reader=self._kafka.make_reader,
-                producer=self._kafka.make_producer(SEQUENCER_SECONDS),
-                topics=self._kafka.topics,
+                producer=self._closed_at_the_end(self._kafka.make_producer(SEQUENCER_SECONDS)),
+                topics=self._closed_at_the_end(self._kafka.topics),
                 time=self._time,
                 entropy=system.entropy,
                 readiness=self._readiness,
