@@ -87,20 +87,23 @@ async def test_a_sleeper_that_wakes_changes_nothing(
     members: tuple[reconcile.Process, reconcile.Process],
     namespace: str,
 ) -> None:
-    """A member stopped in the middle of a sync is replaced; when it wakes it neither writes nor speaks."""
+    """A member stopped in the middle of a sync is replaced; when it wakes it neither writes nor speaks.
+
+    The sync updates objects that exist: only a create has no precondition that the API server could check.
+    """
     await kubectl.namespace(namespace)
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
     await bench.deliver("web", manifests("red"))
     sleeper, successor = members
     sleeper.start()
-    await bench.until(apply_pb2.SyncStarted, seconds=60)
+    await bench.until(apply_pb2.SyncFinished, succeeded, seconds=60)
+    await bench.deliver("web", manifests("green"))
+    await bench.until(apply_pb2.SyncStarted, count=2, seconds=60)
     sleeper.signal(signal.SIGSTOP)
     successor.start()
     await bench.until(apply_pb2.OwnershipTaken, count=24, seconds=90)
-    await bench.deliver("web", manifests("blue"))
-    await bench.until(
-        apply_pb2.SyncFinished, lambda one: succeeded(one) and one.unchanged + one.configured == OBJECTS, seconds=60
-    )
+    blue = await bench.deliver("web", manifests("blue"))
+    await bench.until(apply_pb2.SyncFinished, lambda one: succeeded(one) and one.revision.commit == blue, seconds=60)
     sleeper.signal(signal.SIGCONT)
     await asyncio.sleep(3)
     assert await colours(kubectl, namespace) == ["blue"] * OBJECTS
