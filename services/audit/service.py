@@ -15,9 +15,9 @@ from decklog.adapters.postgres import ledger, migrations
 from decklog.model import door as doors
 from decklog.model import errors
 from decklog.ports import stream
-from decklog.runtime import backoff, emitter, http, ops, process, settings
+from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
 from services.audit import waiting
-from services.audit.api import app, context, database, denials, door, fleet, sessions, watermark
+from services.audit.api import app, context, database, door, fleet, sessions, watermark
 from services.audit.page import routes
 from services.audit.projector import following
 from services.audit.sequencer import collecting, parts, sequencer
@@ -121,7 +121,7 @@ class Audit:
             time=self._time,
             entropy=system.entropy,
         )
-        counted = denials.Denials(voice, ready=lambda: view.ready, time=self._time)
+        counted = denials.Denials(voice, service="audit", ready=lambda: view.ready, time=self._time)
         given = context.Context(
             database=self._closed_at_the_end(database.Database(self._told.postgres)),
             watermark=watermark.Watermark(self._told.postgres, readiness=self._readiness),

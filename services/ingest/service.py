@@ -9,12 +9,11 @@ import structlog
 from decklog.events.v1 import fleet_pb2
 from decklog.model import errors, fleet
 from decklog.ports import clock, mirror, stream
-from decklog.runtime import backoff, emitter, ops
+from decklog.runtime import backoff, denials, emitter, ops
 from decklog.runtime import topics as runtime_topics
 from services.ingest import (
     announcer,
     declarer,
-    denials,
     installation,
     member,
     memory,
@@ -32,8 +31,6 @@ log = structlog.get_logger(__name__)
 
 _LEASE_MARGIN = 1.0
 """Seconds before the group may give our partitions away at which we stop speaking for them."""
-
-_LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,7 @@ class Ingest:
         )
         self._member = member.Member(workshop, time=ports.time, readiness=readiness)
         self.denials = denials.Denials(
-            self._emitter, ready=lambda: bool(self._fleet.fleet.installation), time=ports.time
+            self._emitter, service="ingest", ready=lambda: bool(self._fleet.fleet.installation), time=ports.time
         )
 
     def poke(self, name: str) -> bool:
@@ -106,10 +103,10 @@ class Ingest:
         background = [
             group.create_task(self._after_topics(self._fleet.run), name="fleet"),
             group.create_task(self._after_topics(self._renderings.run), name="renderings"),
-            group.create_task(self.denials.run(), name="denials"),
             group.create_task(self._member.run(), name="member"),
             group.create_task(self._topics_exist(), name="topics"),
         ]
+        group.create_task(self.denials.run(stop), name="denials")
         belonging = group.create_task(self._belong(), name="membership")
         await stop.wait()
         belonging.cancel()  # leaving the group ends the sources first
@@ -117,17 +114,8 @@ class Ingest:
         for task in background:
             task.cancel()
         await asyncio.wait(background)
-        await self._tell_denials()
         await self._fleet.close()
         await self._renderings.close()
-
-    async def _tell_denials(self) -> None:
-        """Tell the last refusals, if Kafka takes them at once."""
-        try:
-            async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await self.denials.tell()
-        except TimeoutError:
-            log.warning("the last refused requests could not be recorded")
 
     async def _after_topics(self, step: Callable[[], Awaitable[None]]) -> None:
         """A reader of a topic that does not exist would have it made, wrongly: wait for the right one."""

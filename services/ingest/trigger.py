@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from decklog.model import door
-from services.ingest.denials import Denial
+from decklog.model.denials import Denial
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,8 @@ def add(
         asked = door.Request(headers.get("host", ""), headers.get("origin"), headers.get("authorization"))
         admitted = door.admit(asked, hosts=hosts, token=token)
         if isinstance(admitted, door.Reason):
-            refused(Denial(admitted.value, request.method, ROUTE, request.client.host if request.client else ""))
+            peer = request.client.host if request.client else ""
+            refused(Denial(reason=admitted.value, peer=peer, method=request.method, route=ROUTE))
             return _answer(admitted.status, admitted.value, "the request is refused", admitted.hint)
         if not poke(source):
             return _answer(

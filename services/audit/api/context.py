@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from decklog.model.denials import Denial
 from decklog.ports import clock, stream
 from decklog.runtime import emitter, ops
 from services.audit.api import database, fleet, problems, sessions, statements, watermark
 from services.audit.api.door import ACTOR
-from services.audit.core.denials import Denial
 
 AFTER_SECONDS = 10.0
 """How long a read waits for the event it is to come after."""

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from decklog.model import door
+from decklog.model.denials import Denial
 from services.audit.api import problems, sessions
-from services.audit.core.denials import Denial
 
 ACTOR = "decklog.actor"
 """Key of the scope under which the subject stands, once it is known."""

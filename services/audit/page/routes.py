@@ -8,9 +8,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from decklog.model.denials import Denial
 from services.audit.api import context, door, sessions, statements
 from services.audit.api.context import Given
-from services.audit.core.denials import Denial
 from services.audit.page import wording
 
 FOLDER = Path(__file__).parent

@@ -2,8 +2,8 @@
 
 import itertools
 
-from services.audit.core import denials
-from services.audit.core.denials import Denial
+from decklog.model import denials
+from decklog.model.denials import Denial
 
 WRONG = Denial(reason="WrongToken", peer="127.0.0.1", method="GET", route="/api/v1/state")
 SECOND = 1_000_000
