@@ -126,7 +126,10 @@ def _removed(kind: str) -> Callable[[Any], str]:
 
 
 def _place(origin: fleet_pb2.Origin) -> str:
-    if origin.WhichOneof("way") != "git":
+    way = origin.WhichOneof("way")
+    if way is None:  # a service's own setting, such as the fleet repository that ingest was told to follow
+        return ""
+    if way == "api":
         return " through the API"
     git = origin.git
     return f" in {git.file} ({git.revision.source}@{_short(git.revision.commit)})"
