@@ -8,6 +8,7 @@ import typer
 
 from decklog.cli import moments, output, report, screen, session
 from decklog.cli.views import timeline as view
+from decklog.cli.views import words
 from decklog.client import answers, api, failures, follow
 
 LIMIT = 50
@@ -16,7 +17,12 @@ LIMIT = 50
 def timeline(
     app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME")] = "",
     object_: Annotated[
-        str, typer.Option("--object", help="Only this object: group/Kind/namespace/name.", metavar="OBJECT")
+        str,
+        typer.Option(
+            "--object",
+            help="Only this object: 'Deployment.apps shop/web', or apps/Deployment/shop/web.",
+            metavar="OBJECT",
+        ),
     ] = "",
     actor: Annotated[str, typer.Option(help="Only what this principal, author or field manager did.")] = "",
     kind: Annotated[str, typer.Option(help="Only this type of event, such as DriftObserved.")] = "",
@@ -35,7 +41,7 @@ def timeline(
         raise typer.BadParameter("--follow has no end, so it cannot have --until")
     query: dict[str, str | int | bool | None] = {
         "app": app or None,
-        "object": object_ or None,
+        "object": words.object_key(object_) or None,
         "actor": actor or None,
         "kind": kind or None,
     }

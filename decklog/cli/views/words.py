@@ -9,6 +9,7 @@ from decklog.client import answers
 from decklog.model import objects
 
 SHORT_COMMIT = 8
+_SHOWN = re.compile(r"([A-Z]\w*)(?:\.(\S+))? (?:([^\s/]+)/)?([^\s/]+)")
 _OPAQUE = re.compile(r"[0-9a-f]{16,}")
 
 
@@ -45,6 +46,12 @@ def kubernetes_object(key: str) -> str:
         return objects.ObjectKey.parse(key).display
     except ValueError:
         return key
+
+
+def object_key(text: str) -> str:
+    """The opposite of `kubernetes_object`, so that what a table shows can be asked for; a key stays as it is."""
+    found = _SHOWN.fullmatch(text.strip())
+    return text if found is None else str(objects.ObjectKey(found[2] or "", found[1], found[3] or "", found[4]))
 
 
 def place(origin: answers.Origin | None) -> str:
