@@ -79,6 +79,10 @@ def clean(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
     if not state.is_ours():
         raise errors.StackError(f"{wanted.state} was not made by a local stack: it is left as it is")
     foreign.remove_demo(state)
+    inside = folder.Folder(wanted.state / "test")
+    if inside.is_ours():  # `make test-stack-up` keeps its stack there: it must not run on without its files
+        client.down(inside)
+        inside.remove()
     state.remove()
     _say(f"removed {wanted.state}; downloads and builds stay in {wanted.cache} (shared by all checkouts)")
     return 0
