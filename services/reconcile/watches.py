@@ -93,6 +93,7 @@ class KindWatch:
         self._time = time
         self._subscribers = subscribers
         self._versions: dict[objects.ObjectKey, str] = {}
+        self._marks: dict[objects.ObjectKey, desired.Owner] = {}
         self._trouble: errors.DecklogError | None = None
         self._blind_since = time.monotonic()
         self._listed = asyncio.Event()
@@ -136,6 +137,10 @@ class KindWatch:
             except cluster.NotFound:
                 continue
 
+    def marked(self, owner: desired.Owner) -> list[objects.ObjectKey]:
+        """The objects that carry this owner's mark, though it may not have cared for them so far."""
+        return [key for key, mark in self._marks.items() if mark == owner]
+
     def learn(self, obj: objects.KubeObject) -> None:
         """Take note of a version that was read or written; the watch will bring it too, later."""
         key = objects.key(obj)
@@ -143,6 +148,7 @@ class KindWatch:
         if known is not None and objects.uid(known) == objects.uid(obj) and not newer(obj, known):
             return
         self._versions[key] = objects.resource_version(obj)
+        self._mark(key, obj)
         carers = [one for one in self._subscribers(self.gvk) if one.cares(obj) or (known and one.cares(known))]
         if carers:
             self.bodies[key] = obj
@@ -150,6 +156,13 @@ class KindWatch:
             self.bodies.pop(key, None)
         for one in carers:
             one.notice(Seen(obj))
+
+    def _mark(self, key: objects.ObjectKey, obj: objects.KubeObject) -> None:
+        mark = objects.tracking(obj)
+        if mark is None:
+            self._marks.pop(key, None)
+        else:
+            self._marks[key] = desired.Owner(mark.installation, mark.application)
 
     def lose(self, key: objects.ObjectKey) -> None:
         """Take note that an object is not there; the watch brings its deletion, unless it brought it already."""
@@ -178,6 +191,7 @@ class KindWatch:
     def _lose(self, obj: objects.KubeObject, *, inferred: bool) -> None:
         key = objects.key(obj)
         self._versions.pop(key, None)
+        self._marks.pop(key, None)
         known = self.bodies.pop(key, None)
         for one in self._subscribers(self.gvk):
             if one.cares(obj) or (known is not None and one.cares(known)):
@@ -188,6 +202,7 @@ class KindWatch:
         for key in [key for key in self._versions if key not in present]:
             known = self.bodies.get(key)
             self._versions.pop(key)
+            self._marks.pop(key, None)
             if known is not None:
                 self._lose(known, inferred=True)
         for one in signal.listing.objects:
@@ -255,13 +270,15 @@ class ClusterWatches:
         self, subscriber: Subscriber, keys: Collection[objects.ObjectKey], kinds: Collection[objects.Gvk]
     ) -> None:
         """From now on care for these; returns when each of the kinds was looked at, or could not be."""
-        new = frozenset(keys) - subscriber.keys
+        new, known = frozenset(keys) - subscriber.keys, subscriber.kinds
         subscriber.keys, subscriber.kinds = frozenset(keys), frozenset(kinds)
         for gvk in kinds:
             watch = await self._watch(gvk)
             if watch is not None:
                 await watch.first_look()
-                await watch.fetch([key for key in new if (key.group, key.kind) == (gvk.group, gvk.kind)])
+                # Objects of ours may be there from before: nobody cared for them while we were not declared.
+                ours = [] if gvk in known else watch.marked(subscriber.owner)
+                await watch.fetch([*ours, *(key for key in new if (key.group, key.kind) == (gvk.group, gvk.kind))])
 
     def live(self, subscriber: Subscriber) -> dict[objects.ObjectKey, objects.KubeObject]:
         """The objects that a subscriber cares for, as last seen."""
