@@ -21,7 +21,7 @@ from tests import stack as stacks
 READY_SECONDS = 120.0
 HEADING = re.compile(r"\d  \w")
 """How the tour begins a step."""
-WRITING_STEPS = "1234"
+WRITING_STEPS = frozenset("1234")
 """The steps of the tour that change something."""
 
 
@@ -104,12 +104,12 @@ class Whole:
         return found["synced_commit"] == commit and (found["sync_status"], found["health"]) == ("in_sync", "healthy")
 
     def tour(self, killed: str) -> tuple[int, str, int]:
-        """Play the tour and kill a service as each step begins and whenever it acts.
+        """Play the tour and kill a service the first time that each step acts.
 
         Returns the exit status, all that was printed, and how often it was killed.
         """
         command = [sys.executable, "-m", "deploy.local.tour"]
-        kills, step, said = 0, "", []
+        step, killed_in, said = "", set[str](), []
         with subprocess.Popen(
             command,
             cwd=stacks.ROOT,
@@ -122,11 +122,11 @@ class Whole:
             for line in playing.stdout:
                 said.append(line)
                 step = line[0] if HEADING.match(line) else step
-                acts = HEADING.match(line) or line.strip().startswith(("$ git push", "$ kubectl"))
-                if acts and step in WRITING_STEPS and step:
+                acts = line.strip().startswith(("$ git push", "$ kubectl"))
+                if acts and step in WRITING_STEPS - killed_in:
                     self.kill(killed)
-                    kills += 1
-        return playing.returncode, "".join(said), kills
+                    killed_in.add(step)
+        return playing.returncode, "".join(said), len(killed_in)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from tests.simulation import history
 
 PROMISE = "unknown is never in sync"
 
-Looks = dict[tuple[str, objects.ObjectKey], bool]
-"""Whether the last look of an instance at an object succeeded."""
+Looks = set[tuple[str, objects.ObjectKey, str]]
+"""Which versions of which object an instance has looked at with success, or has written itself."""
 
 
 def check(entries: tuple[history.Entry, ...]) -> list[history.Violation]:
@@ -18,10 +18,10 @@ def check(entries: tuple[history.Entry, ...]) -> list[history.Violation]:
 
 
 def _violations(entries: tuple[history.Entry, ...]) -> Iterator[history.Violation]:
-    looks: Looks = {}
+    looks: Looks = set()
     for at, entry in enumerate(entries):
         if isinstance(entry, history.Called):
-            looks[entry.by, entry.key] = not entry.error
+            looks.update((entry.by, entry.key, version) for version in _looked_at(entry))
         elif isinstance(entry, history.Stored) and entry.ours:
             for problem in _problems(looks, entry):
                 yield history.Violation(PROMISE, f"{entry.by}: {problem}", at)
@@ -49,7 +49,12 @@ def _drift_problems(looks: Looks, by: str, message: drift_pb2.DriftObserved) -> 
         yield f"{key}: modified without a patch"
     if (message.verdict == drift_pb2.VERDICT_UNKNOWN) != bool(message.failure.reason):
         yield f"{key}: an unknown verdict has a reason, and no other has"
-    if over and message.desired_digest and looks.get((by, key)) is not True:
-        yield f"{key}: said to be in sync, although the last look at it " + (
-            "failed" if (by, key) in looks else "was somebody else's"
-        )
+    if over and message.desired_digest and (by, key, message.live_resource_version) not in looks:
+        yield f"{key}: said to be in sync at version {message.live_resource_version}, which it has not looked at"
+
+
+def _looked_at(call: history.Called) -> list[str]:
+    if call.error:
+        return []
+    found = [call.before, *([] if call.call == "dry-run" else [call.after])]
+    return [objects.resource_version(one or {}) for one in found]
