@@ -264,6 +264,8 @@ class Sync:
             try:
                 await self._delete(gvk, key, live)
             except cluster.NotFound:
+                # The watch may be blind just now: without this the object would be extra, and pruned, again and again.
+                self._view.reached.watches.lose(gvk, key)
                 return None
             except cluster.Stale as error:
                 if attempt + 1 == _TRIES:

@@ -133,7 +133,11 @@ class Reconcile:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         if self._tasks is None:
             raise RuntimeError("nothing is spawned before the service runs")
-        return self._tasks.create_task(work, name=name)
+        try:
+            return self._tasks.create_task(work, name=name)
+        except RuntimeError:
+            work.close()  # the service has just ended: what is not begun is not awaited either
+            raise
 
     def _waiting(self, component: str, error: errors.Transient, attempt: int) -> None:
         self._parts.status(component, str(error))

@@ -308,16 +308,20 @@ class ClusterWatches:
 
     async def refresh(self, gvk: objects.Gvk, key: objects.ObjectKey) -> objects.KubeObject | None:
         """Read an object that turned out to be stale; None if it is gone."""
-        watch = self._watches.get(gvk)
         resource = await self._cluster.resource(gvk)
         try:
             found = await self._cluster.get(resource, key)
         except cluster.NotFound:
-            if watch is not None:
-                watch.lose(key)
+            self.lose(gvk, key)
             return None
         self.learn(found)
         return found
+
+    def lose(self, gvk: objects.Gvk, key: objects.ObjectKey) -> None:
+        """Take note that an object turned out not to be there."""
+        watch = self._watches.get(gvk)
+        if watch is not None:
+            watch.lose(key)
 
     async def _watch(self, gvk: objects.Gvk) -> KindWatch | None:
         if gvk in self._watches:
