@@ -56,7 +56,7 @@ def test_every_failpoint_is_passed_and_killed_at() -> None:
 
 
 def _crashes_only(seed: int) -> schedule.Plan:
-    """The seed's people, and a kill at a failpoint every few seconds."""
+    """The seed's people, records that are no events, and a kill at a failpoint every few seconds."""
     plan = schedule.draw(seed)
     people = [one for one in plan.acts if isinstance(one.act, schedule.PEOPLE)]
     crashes = [
@@ -64,4 +64,5 @@ def _crashes_only(seed: int) -> schedule.Plan:
         for number in range(12)
         for service in ("reconcile", "audit")
     ]
-    return schedule.Plan(seed, plan.modes, tuple(sorted([*people, *crashes], key=lambda one: one.at)))
+    litter = [schedule.Planned(3.0 + 7 * number, schedule.Litter("control")) for number in range(12)]
+    return schedule.Plan(seed, plan.modes, tuple(sorted([*people, *crashes, *litter], key=lambda one: one.at)))

@@ -41,7 +41,7 @@ def _violations(entries: tuple[history.Entry, ...]) -> Iterator[history.Violatio
     for at, entry in enumerate(entries):
         if isinstance(entry, history.Stored) and entry.ours:
             recorded.note(entry)
-        elif isinstance(entry, history.Called) and entry.writes:
+        elif isinstance(entry, history.Called) and entry.writes and entry.error != "NotFound":
             problem = _problem(recorded, entry)
             if problem:
                 yield history.Violation(PROMISE, f"{entry.by} {entry.call} {entry.key}: {problem}", at)
