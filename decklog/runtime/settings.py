@@ -52,15 +52,20 @@ def check_private(path: Path) -> None:
 
 
 def read_secret(path: Path) -> bytes:
-    """Return a secret's bytes without the line end. Raises Terminal if the file is missing, empty or not private."""
+    """Return a secret's text without the line end. Raises Terminal if the file is missing, empty or not private."""
+    secret = read_key(path).strip(b"\r\n")
+    if not secret:
+        raise errors.Terminal("the file is empty", where=str(path), hint="Write the secret into it")
+    return secret
+
+
+def read_key(path: Path) -> bytes:
+    """Return a key's bytes, every one of them: random bytes may be line ends. Raises Terminal as `read_secret` does."""
     try:
         check_private(path)
     except ValueError as error:
         raise errors.Terminal(str(error)) from error
-    secret = path.read_bytes().strip(b"\r\n")
-    if not secret:
-        raise errors.Terminal("the file is empty", where=str(path), hint="Write the secret into it")
-    return secret
+    return path.read_bytes()
 
 
 def load(kind: type[ServiceSettings], **overrides: Any) -> Any:

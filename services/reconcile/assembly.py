@@ -46,7 +46,7 @@ def make(told: settings.ServiceSettings) -> process.Serve:
 
 def _masking(told: ReconcileSettings) -> masking.Masking:
     try:
-        return masking.Masking(masking.MaskingKey(settings.read_secret(told.masking_key_file)))
+        return masking.Masking(masking.MaskingKey(settings.read_key(told.masking_key_file)))
     except ValueError as error:
         raise errors.Terminal(str(error), where=str(told.masking_key_file)) from error
 

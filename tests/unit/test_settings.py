@@ -49,3 +49,11 @@ def test_passwords_in_urls_do_not_reach_the_log(tmp_path: Path) -> None:
     shown = load(tmp_path, zipkin="http://me:hunter2@127.0.0.1/x").redacted()
     assert "hunter2" not in str(shown)
     assert shown["zipkin"] == "http://me:***@127.0.0.1/x"
+
+
+def test_a_key_keeps_bytes_that_look_like_line_ends(tmp_path: Path) -> None:
+    """Of 32 random bytes one in sixty begins or ends so; a key is bytes, not text."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\n" + bytes(30) + b"\r")
+    path.chmod(0o600)
+    assert len(settings.read_key(path)) == 32
