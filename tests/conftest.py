@@ -1,6 +1,8 @@
 """Fixtures of every test: parts of the run's own stack and unique names (described in CONTRIBUTING.md)."""
 
 import os
+import signal
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,6 +20,11 @@ REQUIRE_VECTORS = "DECKLOG_REQUIRE_VECTORS"
 settings.register_profile("thorough", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("thorough")
+
+
+# A run that was started in the background inherits an ignored Ctrl-C and would hand it on to every program it starts.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _controls(config: pytest.Config) -> bool:

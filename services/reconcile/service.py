@@ -132,6 +132,7 @@ class Reconcile:
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         if self._tasks is None:
+            work.close()
             raise RuntimeError("nothing is spawned before the service runs")
         try:
             return self._tasks.create_task(work, name=name)

@@ -76,9 +76,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
 
 def run(clock: memory_clock.MemoryClock, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `main` to its end on a loop of its own."""
+    """Run `main` to its end on a loop of its own, and then whatever it left behind."""
     with asyncio.Runner(loop_factory=lambda: SimulatedLoop(clock)) as runner:
-        return runner.run(main())
+        return runner.run(_to_the_last(main))
+
+
+async def _to_the_last(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """End every task, also those that tasks begin while they are ended: asyncio's Runner would drop these unbegun."""
+    try:
+        return await main()
+    finally:
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
 
 def _describe(task: "asyncio.Task[Any]") -> str:
