@@ -74,6 +74,7 @@ def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Verdict:
     report = tree / "report.xml"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop(stacks.LAZY, None)  # the stack is ours to end, when all copies are done with it
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", f"--junitxml={report}", *options, *tests]
     done = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
