@@ -83,13 +83,12 @@ def run(clock: memory_clock.MemoryClock, main: Callable[[], Coroutine[Any, Any, 
 
 async def _to_the_last(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """End every task, also those that tasks begin while they are ended: asyncio's Runner would drop these unbegun."""
-    try:
-        return await main()
-    finally:
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in others:
-                task.cancel()
-            await asyncio.wait(others)
+    result = await main()
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+    return result
 
 
 def _describe(task: "asyncio.Task[Any]") -> str:
