@@ -1,5 +1,6 @@
 """From a revision to what is wanted in a cluster: fetch, export, render, place, mask, digest."""
 
+import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Workshop:
         self._mask = mask
         self._scratch = scratch
         self._open: dict[tuple[str, str, str], mirror.Mirror] = {}
+        self._opening = asyncio.Lock()
 
     async def prepare(
         self,
@@ -119,11 +121,12 @@ class Workshop:
             hint = "declare it, or correct the application's source"
             raise Unrenderable(sayings.failure("UndeclaredSource", f"source {source} is not declared", hint))
         place = (source, spec.url, spec.credentials)
-        if place not in self._open:
-            for stale in [known for known in self._open if known[0] == source]:
-                await self._open.pop(stale).close()
-            self._open[place] = await self._mirrors.open(source, spec.url, credentials=spec.credentials)
-        return self._open[place]
+        async with self._opening:  # two applications of one source may ask at once; the second would find it busy
+            if place not in self._open:
+                for stale in [known for known in self._open if known[0] == source]:
+                    await self._open.pop(stale).close()
+                self._open[place] = await self._mirrors.open(source, spec.url, credentials=spec.credentials)
+            return self._open[place]
 
     async def _placed(
         self, rendered: answer.Rendered, spec: fleet_pb2.ApplicationSpec, owner: desired.Owner, port: cluster.Cluster
