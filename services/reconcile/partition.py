@@ -71,7 +71,7 @@ class Partition:
         if not recalled.complete:
             words = "state is lost and the events it could be rebuilt from are not complete: nothing is done by itself"
             self._office.world.status(self._component, words)
-            self._log.error("state incomplete", hint="run `decklog admin repair state`")
+            self._log.error("state incomplete", hint="nothing is synced by itself; ask for it: `decklog app sync NAME`")
         for key, known in recalled.known.items():
             self._chronicles[key] = self._chronicle(known)
         await self._listen()
