@@ -12,10 +12,13 @@ REF = subject_pb2.ObjectRef(version="v1", kind="ConfigMap", namespace="n", name=
 SECOND = 1_000_000
 
 
-def known(*messages: object, since: recollection.Recollection | None = None) -> recollection.Recollection:
+def known(
+    *messages: object, since: recollection.Recollection | None = None, after: float = 0.0
+) -> recollection.Recollection:
+    """What is known once these were said, one a second from one second `after` on."""
     before = since or recollection.Recollection(state_pb2.ApplicationState(application=APP))
     facts = [
-        recollection.Fact(message, before.header.sequence + number, number * SECOND)  # type: ignore[arg-type]
+        recollection.Fact(message, before.header.sequence + number, int((after + number) * SECOND))  # type: ignore[arg-type]
         for number, message in enumerate(messages, start=1)
     ]
     return recollection.fold(before, facts)[0]
@@ -69,6 +72,56 @@ def test_heals_are_counted_per_object() -> None:
     twice = known(started(apply_pb2.SYNC_TRIGGER_DRIFT), healed, healed)
     other = objects.ObjectKey("", "ConfigMap", "n", "b")
     assert [heal.in_a_row for heal in twice.heals([KEY, other])] == [2, 0]
+
+
+def drift_of(name: str, verdict: int, phase: int = drift_pb2.DRIFT_PHASE_OPENED) -> drift_pb2.DriftObserved:
+    about = subject_pb2.ObjectRef(version="v1", kind="ConfigMap", namespace="n", name=name)
+    return drift_pb2.DriftObserved(object=about, verdict=verdict, phase=phase, episode=f"e-{name}")  # type: ignore[arg-type]
+
+
+def next_decision(at: recollection.Recollection, now: float) -> sync.Decision:
+    last = at.attempt()
+    situation = sync.Situation(
+        mode=sync.Mode.HEAL,
+        requested=False,
+        desired_digest="d",
+        settings_digest=last.settings_digest if last else "",
+        drifted=True,
+        last=last,
+        now=now,
+        heals=at.heals([KEY]),
+    )
+    return sync.decide(situation)
+
+
+def test_a_heal_that_writes_nothing_backs_off_like_one_that_does() -> None:
+    """Three times at once, then later and later, although no object was ever written; the next owner waits as well."""
+    trigger = apply_pb2.SYNC_TRIGGER_DRIFT
+    first = [started(apply_pb2.SYNC_TRIGGER_REVISION), finished(apply_pb2.SYNC_TRIGGER_REVISION, 1)]
+    empty = [started(trigger), finished(trigger, apply_pb2.SYNC_OUTCOME_SUCCEEDED)]
+    at, now, waits = known(*first, drift_of("a", drift_pb2.VERDICT_MODIFIED)), 10.0, []
+    for _ in range(6):
+        decision = next_decision(at, now)
+        waits.append(decision.seconds if isinstance(decision, sync.Wait) else 0.0)
+        at, now = known(*empty, since=at, after=now + waits[-1]), now + waits[-1] + 2.0
+    assert waits == [0.0, 0.0, 0.0, 2.0, 4.0, 8.0]
+    assert at.of(KEY).heals == 6
+
+
+def test_only_objects_that_still_differ_and_were_not_written_count_as_tried() -> None:
+    """One that was written is counted once, one that could not be looked at not at all."""
+    other = objects.ObjectKey("", "ConfigMap", "n", "b")
+    blind = objects.ObjectKey("", "ConfigMap", "n", "c")
+    trigger = apply_pb2.SYNC_TRIGGER_DRIFT
+    at = known(
+        drift_of("a", drift_pb2.VERDICT_MODIFIED),
+        drift_of("b", drift_pb2.VERDICT_EXTRA),
+        drift_of("c", drift_pb2.VERDICT_UNKNOWN),
+        started(trigger),
+        apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED),
+        finished(trigger, apply_pb2.SYNC_OUTCOME_SUCCEEDED),
+    )
+    assert [heal.in_a_row for heal in at.heals([KEY, other, blind])] == [1, 1, 0]
 
 
 def test_inventory_follows_what_was_applied_pruned_and_deleted() -> None:

@@ -338,7 +338,7 @@ class ObjectState(_message.Message):
     live_changed_us: _builtins.int
     """`changed_us` of the live version that was recorded last."""
     heals: _builtins.int
-    """Heals of this object in a row, each soon after the one before."""
+    """Heals of this object in a row, each soon after the one before; one that found nothing to write counts."""
     healed_us: _builtins.int
     """When it was healed last, microseconds since 1970-01-01T00:00:00Z."""
     @_builtins.property

@@ -40,6 +40,7 @@ VERDICTS = {
 }
 VERDICTS_BY_NAME = {verdict: number for number, verdict in VERDICTS.items()}
 
+_HEALABLE = (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING, drift_pb2.VERDICT_EXTRA)
 _SECOND = 1_000_000
 
 
@@ -222,9 +223,14 @@ class _Builder:
     def _written(self, found: state_pb2.ObjectState, time_us: int) -> None:
         found.managed = True
         if self._header.running.started.trigger == apply_pb2.SYNC_TRIGGER_DRIFT:
-            last = sync.Heal(found.heals, found.healed_us / _SECOND)
-            found.heals = sync.healed(last, time_us / _SECOND).in_a_row
-            found.healed_us = time_us
+            _healed(found, time_us)
+
+    def _tried(self, time_us: int) -> None:
+        """A heal that wrote nothing to an object that differs is one all the same: else it were due again at once."""
+        since = self._header.running.started_us
+        for one in list(self._records.values()):
+            if one.verdict in _HEALABLE and one.healed_us < since:
+                _healed(self._object(one.object), time_us)
 
     def _answer(self, cause: str) -> None:
         """A request is answered once its sync began."""
@@ -252,6 +258,8 @@ class _Builder:
             transient=said.failure.transient,
             finished_at=time_us / _SECOND,
         )
+        if said.trigger == apply_pb2.SYNC_TRIGGER_DRIFT and ended.outcome is sync.Outcome.SUCCEEDED:
+            self._tried(time_us)
         header.ClearField("running")
         if said.dry_run:
             return
@@ -293,6 +301,12 @@ class _Builder:
             self._object(said.object).health.CopyFrom(now)
         else:
             self._header.health.CopyFrom(now)
+
+
+def _healed(found: state_pb2.ObjectState, time_us: int) -> None:
+    last = sync.Heal(found.heals, found.healed_us / _SECOND)
+    found.heals = sync.healed(last, time_us / _SECOND).in_a_row
+    found.healed_us = time_us
 
 
 def _attempt(ended: sync.Attempt, time_us: int) -> state_pb2.AttemptState:
