@@ -1,6 +1,7 @@
 """Decklog's own three services and what must be in place before they start."""
 
 import asyncio
+import json
 import re
 import sys
 import urllib.error
@@ -8,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, settings, zipkin
+from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, record, settings, zipkin
 from deploy.local.demo import repositories
 
 NAMES = ("ingest", "reconcile", "audit")
@@ -58,7 +59,10 @@ def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str
 async def bring_all_up(
     ctx: context.Context, addresses: asyncio.Task[Backends], cluster_up: asyncio.Task[Path]
 ) -> list[str]:
-    """Start the services, reconcile as soon as there is a cluster; returns what is wrong with any that fails."""
+    """Start the services, reconcile as soon as there is a cluster, until what the fleet declares can be read.
+
+    Returns what is wrong with any that fails.
+    """
     if ctx.wanted.with_demo and not ctx.wanted.own_cluster:
         foreign.remember_demo(ctx.state)
     await asyncio.to_thread(repositories.make, _demo(ctx.wanted))
@@ -72,7 +76,8 @@ async def bring_all_up(
     found = await asyncio.gather(
         _bring_up("ingest", ctx, backends), _bring_up("audit", ctx, backends), after_the_cluster()
     )
-    return [problem for problem in found if problem]
+    problems = [problem for problem in found if problem]
+    return problems or list(filter(None, [await record.holds_the_fleet(ctx.state, ctx.ports["audit-api"])]))
 
 
 def _demo(wanted: settings.Settings) -> repositories.Demo:
@@ -114,20 +119,33 @@ async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
     try:
         await ctx.keeper.keep(unit)
     except errors.StackError as error:
-        return f"{error}\nIt is started again and again; `make status` shows how it fares."
+        return await asyncio.to_thread(_not_ready, name, port, error)
     ctx.progress.say(name, "ready")
     return ""
 
 
+def _not_ready(name: str, port: int, error: errors.StackError) -> str:
+    """In its own words where it runs and waits for something; else how it ended."""
+    if waits := _waiting(port):
+        reasons = "\n".join(f"  {component}: {reason}" for component, reason in waits.items())
+        return f"{name} is not ready yet. It waits for\n{reasons}\n`make status` shows when it is."
+    return f"{error}\nIt is started again and again; `make status` shows how it fares."
+
+
 async def is_ready(port: int) -> bool:
-    """Whether the service's /readyz answers 200."""
-    return await asyncio.to_thread(_ready, port)
+    """Whether the service is ready."""
+    return await asyncio.to_thread(_waiting, port) == {}
 
 
-def _ready(port: int) -> bool:
+def _waiting(port: int) -> dict[str, str] | None:
+    """What the service's /readyz waits for, and why; None while nobody answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.HTTPError):
-        return False
+            found = json.load(answer)
+    except urllib.error.HTTPError as not_ready:
+        found = json.load(not_ready)
+    except OSError:
+        return None
+    reasons: dict[str, str] = found["waiting"]
+    return reasons

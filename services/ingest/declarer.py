@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
 from decklog.ports import mirror
+from services.ingest import first_pass, notebook
 from services.ingest import fleet as fleets
-from services.ingest import notebook
 from services.ingest.core import commits, declaring, documents
 from services.ingest.settings import FLEET_SOURCE
 
@@ -24,9 +24,16 @@ _RESERVED = {
 class Declarer:
     """Keeps the fleet as the fleet repository declares it."""
 
-    def __init__(self, notes: notebook.Notebook, log_of_fleet: fleets.FleetLog, spec: fleet_pb2.SourceSpec) -> None:
+    def __init__(
+        self,
+        notes: notebook.Notebook,
+        log_of_fleet: fleets.FleetLog,
+        spec: fleet_pb2.SourceSpec,
+        first: first_pass.FirstPass,
+    ) -> None:
         self._notes = notes
         self._fleet = log_of_fleet
+        self._first = first
         self._spec = spec
 
     async def declare_itself(self) -> None:
@@ -64,6 +71,10 @@ class Declarer:
     async def settle(self) -> None:
         """Tell who declared something by the API that Git has the last word on."""
         await self._say(list(self._fleet.lost.values()))
+
+    def looked(self, failure: subject_pb2.Failure | None) -> None:
+        """Note how a look at the repository ended."""
+        self._first.looked(failure)
 
     async def _refuse(self, found: documents.Documents, made: declaring.Statement) -> None:
         commit = made.revision.commit

@@ -10,8 +10,9 @@ from decklog.events.v1 import fleet_pb2
 from decklog.model import errors, topics
 from decklog.ports import clock
 from decklog.runtime import backoff, ops
-from services.ingest import source, voice
+from services.ingest import first_pass, source, voice
 from services.ingest.core import recollection
+from services.ingest.settings import FLEET_SOURCE
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,14 @@ class Workshop:
         recall: what is remembered of sources. Raises Transient.
         follow: a source, ready to run.
         owns: whether this process may speak for its partitions now.
+        fleet: what is awaited of the fleet repository; None where there is none.
     """
 
     declared: Callable[[], Mapping[str, Wanted]]
     recall: Callable[[Collection[str]], Awaitable[Mapping[str, recollection.Recollection]]]
     follow: Callable[[Wanted, recollection.Recollection], source.Source]
     owns: Callable[[], bool]
+    fleet: first_pass.FirstPass | None
 
 
 @dataclass(slots=True)
@@ -69,12 +72,14 @@ class Member:
     async def assigned(self, partitions: frozenset[int]) -> None:
         """The group gave this process its share."""
         self._partitions = partitions
+        self._await_fleet()
         self._readiness.works("membership")
         self._changed.set()
 
     async def revoked(self, partitions: frozenset[int]) -> None:
         """The group takes partitions back: nothing is said for them once this returned."""
         self._partitions -= partitions
+        self._await_fleet()
         await self._end([name for name in self._running if not self._mine(name)])
 
     def refresh(self) -> None:
@@ -165,6 +170,10 @@ class Member:
         finally:
             for task in waiting:
                 task.cancel()
+
+    def _await_fleet(self) -> None:
+        if self._workshop.fleet is not None:
+            self._workshop.fleet.follow(here=self._mine(FLEET_SOURCE))
 
     def _mine(self, name: str) -> bool:
         return topics.expected_partition(topics.CURSOR, name) in self._partitions

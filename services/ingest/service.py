@@ -14,6 +14,7 @@ from decklog.runtime import topics as runtime_topics
 from services.ingest import (
     announcer,
     declarer,
+    first_pass,
     installation,
     member,
     memory,
@@ -77,8 +78,13 @@ class Ingest:
             time=ports.time,
             entropy=ports.entropy,
         )
+        self._first_pass = first_pass.FirstPass(readiness) if config.fleet_source is not None else None
         workshop = member.Workshop(
-            declared=self._declared, recall=self._memory.recall, follow=self._follow, owns=self._owns
+            declared=self._declared,
+            recall=self._memory.recall,
+            follow=self._follow,
+            owns=self._owns,
+            fleet=self._first_pass,
         )
         self._member = member.Member(workshop, time=ports.time, readiness=readiness)
         self.denials = denials.Denials(
@@ -177,12 +183,12 @@ class Ingest:
             prefix=self._config.prefix,
             time=self._ports.time,
         )
-        is_fleet = name == FLEET_SOURCE and self._config.fleet_source is not None
+        first = self._first_pass if name == FLEET_SOURCE else None
         return source.Source(
             wanted.spec,
             notes,
             announcer.Announcer(name, notes, self._renderings),
-            declarer.Declarer(notes, self._fleet, wanted.spec) if is_fleet else None,
+            declarer.Declarer(notes, self._fleet, wanted.spec, first) if first is not None else None,
             source.Surroundings(
                 mirrors=self._ports.mirrors,
                 time=self._ports.time,

@@ -94,6 +94,8 @@ class Source:
         await self._note(failure)
         self._with.failpoint("ingest.before_cursor")
         await self._notes.keep()
+        if self._declarer is not None:
+            self._declarer.looked(failure)
         return failure
 
     async def _attempt(self, step: Callable[[], Awaitable[None]]) -> subject_pb2.Failure | None:

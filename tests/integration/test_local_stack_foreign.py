@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import context, folder, foreign, status
+from deploy.local import context, envfile, folder, foreign, status
 from tests import stack as stacks
 
 pytestmark = pytest.mark.timeout(300)
@@ -45,11 +45,21 @@ def kubectl(servers: stacks.Stack, *arguments: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
+def decklog(state: folder.Folder, *arguments: str) -> list[str]:
+    command = (str(context.venv_bin() / "decklog"), *arguments)
+    environ = os.environ | envfile.parse(state.env.read_text())
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_given_servers_are_used_and_left_alone(private_stack: stacks.Stack, state: folder.Folder) -> None:
-    """Only our services are started; the cluster holds exactly what it held before; the env file names what is used."""
+    """Only our services are started; the cluster holds exactly what it held before; the env file names what is used.
+
+    Up means that what the fleet repository declares can be read and used at once.
+    """
     before = kubectl(private_stack, "get", "all,configmaps,secrets", "-A", "-o", "name")
     done = run(state, given(private_stack), "up")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert decklog(state, "cluster", "list", "-o", "name") == ["dev"]
     shown = status.read(state.status)
     assert shown is not None
     assert set(shown.parts) - {"zipkin"} == {"ingest", "reconcile", "audit"}

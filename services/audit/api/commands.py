@@ -14,7 +14,7 @@ from services.audit.core import declaring
 router = APIRouter(tags=["commands"])
 
 FOLLOW_SECONDS = 2.0
-"""After a declaration is acknowledged, its answer waits this long for our own fold of the fleet to have it."""
+"""How long a command waits for our own fold of the fleet: before it is decided, and for what it declared itself."""
 
 Name = Annotated[str, Path(max_length=253)]
 Reason = Annotated[str, Query(max_length=1000)]
@@ -24,7 +24,8 @@ Reason = Annotated[str, Query(max_length=1000)]
 async def create_application(given: Given, actor: Actor, asked: models.CreateApplication) -> Response:
     """Declare an application; with `repo`, reuse the source of that repository or declare one."""
     by = _author(given, actor, asked.reason)
-    messages = _decided(lambda: declaring.create(_fleet(given), asked.name, asked.spec, asked.repo, by))
+    now = await _fleet(given)
+    messages = _decided(lambda: declaring.create(now, asked.name, asked.spec, asked.repo, by))
     return await _declare(given, messages)
 
 
@@ -32,7 +33,8 @@ async def create_application(given: Given, actor: Actor, asked: models.CreateApp
 async def change_application(given: Given, actor: Actor, name: Name, asked: models.ChangeApplication) -> Response:
     """Change an application that was declared through the API."""
     by = _author(given, actor, asked.reason)
-    return await _declare(given, _decided(lambda: declaring.change(_fleet(given), name, asked.spec, by)))
+    now = await _fleet(given)
+    return await _declare(given, _decided(lambda: declaring.change(now, name, asked.spec, by)))
 
 
 @router.delete("/applications/{name}", status_code=202, response_model=models.Accepted)
@@ -45,13 +47,14 @@ async def delete_application(
 ) -> Response:
     """Remove an application's declaration, and say what becomes of its objects: `cascade` or `keep`."""
     by = _author(given, actor, reason)
-    return await _declare(given, _decided(lambda: declaring.remove(_fleet(given), name, objects, by)))
+    now = await _fleet(given)
+    return await _declare(given, _decided(lambda: declaring.remove(now, name, objects, by)))
 
 
 @router.post("/applications/{name}/sync", status_code=202, response_model=models.Accepted)
 async def request_sync(given: Given, actor: Actor, name: Name, asked: models.RequestSync) -> Response:
     """Ask for a sync now, whatever the mode."""
-    spec = _fleet(given).application(name)
+    spec = (await _fleet(given)).application(name)
     if spec is None:
         raise problems.not_found("application", name)
     commit = await _commit(given, spec.source, asked.commit) if asked.commit else ""
@@ -68,11 +71,24 @@ async def request_sync(given: Given, actor: Actor, name: Name, asked: models.Req
     return _accepted(said)
 
 
-def _fleet(given: context.Context) -> declaring.Fleet:
-    """The fleet, once all of it is known: before that, precedence could not be decided."""
+async def _fleet(given: context.Context) -> declaring.Fleet:
+    """The fleet with all that was declared before this command came: without it, precedence could not be decided.
+
+    Raises Transient or Problem (503) where Kafka or our own fold of the fleet topic does not keep up.
+    """
     if not given.fleet.ready:
         raise errors.Transient(
             "the fleet is not known yet",
+            where="fleet topic",
+            hint="Try again in a moment; /readyz says what is awaited",
+        )
+    try:
+        caught_up = await given.fleet.caught_up(given.positions, FOLLOW_SECONDS)
+    except errors.Transient as error:
+        raise _not_recorded(f"Kafka does not tell what is declared: {error.problem}", "Try again", error) from error
+    if not caught_up:
+        raise errors.Transient(
+            f"what was declared last is not known after {FOLLOW_SECONDS:g} s",
             where="fleet topic",
             hint="Try again in a moment; /readyz says what is awaited",
         )
@@ -121,13 +137,12 @@ async def _say(given: context.Context, emissions: list[emitter.Emission]) -> lis
     try:
         return await given.voice.deliver([given.voice.seal(emission) for emission in emissions])
     except errors.Transient as error:
-        raise problems.Problem(
-            503,
-            "NotRecorded",
-            f"Kafka did not acknowledge the event: {error.problem}",
-            where=error.where,
-            hint="Try again; should it have been recorded all the same, the timeline will show it",
-        ) from error
+        hint = "Try again; should it have been recorded all the same, the timeline will show it"
+        raise _not_recorded(f"Kafka did not acknowledge the event: {error.problem}", hint, error) from error
+
+
+def _not_recorded(detail: str, hint: str, error: errors.Transient) -> problems.Problem:
+    return problems.Problem(503, "NotRecorded", detail, where=error.where, hint=hint)
 
 
 def _accepted(said: emitter.Said) -> Response:

@@ -55,6 +55,15 @@ class FleetView:
             return False
         return True
 
+    async def caught_up(self, ends: stream.Reader, seconds: float) -> bool:
+        """True once all that is on the topic now is folded in. `ends` is asked where it ends. Raises Transient."""
+        try:
+            async with asyncio.timeout(seconds):
+                end = (await ends.end_offsets([self._where]))[self._where]
+        except TimeoutError:
+            return False
+        return await self.reached(end - 1, seconds)
+
     async def _turn(self) -> None:
         if not self._assigned:
             await self._assign()

@@ -248,3 +248,12 @@ async def test_an_installation_that_was_not_created_yet_takes_no_commands(databa
         answer = await process.api.post("/applications", json={"name": "x", "spec": {}, "repo": "/r"})
         assert answer.status_code == 503
         assert (await process.get("/applications")).json() == {"items": []}
+
+
+async def test_a_command_knows_what_was_declared_a_moment_before(process: Process) -> None:
+    """What Kafka has acknowledged when a command comes counts for it, whether or not our own fold was there already."""
+    for number in range(10):
+        await process.say("ingest", audit_process.cluster(f"late-{number}"), key=f"cluster/late-{number}")
+        spec = {"path": "a", "destCluster": f"late-{number}", "source": "infrastructure"}
+        answer = await process.api.post("/applications", json={"name": f"late-{number}", "spec": spec})
+        assert answer.status_code == 202, answer.text

@@ -3,6 +3,7 @@
 import pytest
 
 from decklog.events.v1 import control_pb2, fleet_pb2, git_pb2
+from decklog.ports import mirror
 from tests.unit.ingest.world import (
     FLEET_URL,
     INFRA_URL,
@@ -177,3 +178,31 @@ async def test_killed_while_declaring(world: World) -> None:
     assert applications(world) == ["shop"]
     assert len(world.said(fleet_pb2.DeclarationRefused)) == 1
     assert len(world.said(fleet_pb2.InstallationCreated)) == 1
+
+
+async def test_ready_means_that_the_fleet_is_declared(world: World) -> None:
+    """Until the first pass over the fleet repository is said, ingest is not ready and tells why it cannot be read."""
+    unreachable = mirror.Unavailable(
+        mirror.Reason.UNREACHABLE, "no route", where="source fleet", hint="Check the network"
+    )
+    world.fleet.failure = unreachable
+    push(world, {"infra.yaml": SOURCE, "shop.yaml": application("shop")})
+    async with world.running():
+        await eventually(lambda: world.said(git_pb2.SourceFailed))
+        assert world.readiness.reasons == {"fleet repository": "source fleet: no route. Check the network"}
+        world.fleet.failure = None
+        await eventually(lambda: not world.readiness.reasons)
+        assert applications(world) == ["shop"]
+        world.fleet.failure = unreachable
+        await eventually(lambda: len(world.said(git_pb2.SourceFailed)) == 3)
+        assert not world.readiness.reasons
+
+
+async def test_who_does_not_follow_the_fleet_repository_does_not_wait_for_it(world: World) -> None:
+    """Of two members one follows it; the other is ready as soon as it is told so."""
+    world.fleet.failure = mirror.Unavailable(mirror.Reason.UNREACHABLE, "no route")
+    async with world.running():
+        first = world.readiness
+        await eventually(lambda: set(first.reasons) == {"fleet repository"})
+        async with world.running():
+            await eventually(lambda: (not first.reasons) != (not world.readiness.reasons))
