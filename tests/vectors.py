@@ -31,6 +31,11 @@ def ledger(kind: str) -> list[Any]:
     return _parameters([pytest.param(one, id=one["id"]) for one in _index("ledger") if one["kind"] == kind], kind)
 
 
+def every_ledger() -> tuple[dict[str, Any], ...]:
+    """All vectors of the ledger; none where the folder is absent."""
+    return _index("ledger")
+
+
 def health(suite: str) -> list[Any]:
     """The objects of one health suite with the verdict they should get, as parameters, each under its file's name."""
     found = [pytest.param(one, id=one["file"]) for one in _index("health") if one["suite"] == suite]

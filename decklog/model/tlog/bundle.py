@@ -1,0 +1,53 @@
+"""Entry bundles (c2sp.org/tlog-tiles): up to 256 entries, each behind its length as a big-endian uint16."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_ENTRY_BYTES = 65_535
+_LENGTH_BYTES = 2
+
+
+class Malformed(ValueError):
+    """Bytes that are no bundle. `offset` is where reading failed, `index` the number of the entry there."""
+
+    def __init__(self, problem: str, *, index: int, offset: int) -> None:
+        super().__init__(problem)
+        self.index = index
+        self.offset = offset
+
+
+class Span(NamedTuple):
+    """Where an entry lies in its bundle, without its length: bytes [start, end)."""
+
+    start: int
+    end: int
+
+
+def encode(entries: Sequence[bytes]) -> bytes:
+    """A bundle of these entries. Raises ValueError for an entry over 65,535 bytes."""
+    if any(len(entry) > MAX_ENTRY_BYTES for entry in entries):
+        raise ValueError(f"an entry has at most {MAX_ENTRY_BYTES} bytes")
+    return b"".join(len(entry).to_bytes(_LENGTH_BYTES, "big") + entry for entry in entries)
+
+
+def decode(data: bytes, count: int) -> list[bytes]:
+    """The `count` entries of a bundle. Raises Malformed if it holds fewer, more, or ends within one."""
+    return [data[start:end] for start, end in spans(data, count)]
+
+
+def spans(data: bytes, count: int) -> list[Span]:
+    """Where each of the `count` entries lies. Raises Malformed as `decode` does."""
+    found: list[Span] = []
+    at, size = 0, len(data)
+    for index in range(count):
+        start = at + _LENGTH_BYTES
+        if start > size:
+            raise Malformed(f"it ends before entry {index} of {count}", index=index, offset=at)
+        end = start + (data[at] << 8 | data[at + 1])
+        if end > size:
+            raise Malformed(f"entry {index} would end at byte {end} of {size}", index=index, offset=at)
+        found.append(Span(start, end))
+        at = end
+    if at != size:
+        raise Malformed(f"{size - at} bytes follow the last of {count} entries", index=count, offset=at)
+    return found
