@@ -170,6 +170,20 @@ class Version(TypedDict):
     """Masked; None where it is not known."""
 
 
+class Sync(TypedDict):
+    """A sync. `cause`: id of the event that led to it; what that says is None until it is recorded."""
+
+    sync_id: str
+    trigger: str
+    actor: str
+    reason: str
+    outcome: str
+    cause: str
+    cause_leaf: int | None
+    cause_kind: str | None
+    cause_summary: str | None
+
+
 class Payload(TypedDict):
     """What a leaf commits to."""
 
@@ -194,6 +208,8 @@ class Event(TypedDict):
     receipt: dict[str, Any]
     payload: Payload
     data: dict[str, Any] | None
+    cause: Moment | None
+    """What led to the sync that this event belongs to, where it belongs to one."""
 
 
 class Rung(TypedDict):
@@ -240,9 +256,10 @@ class Outcome(TypedDict):
 
 
 class ApplicationDetail(Application):
-    """An application with its objects."""
+    """An application with its objects and its newest syncs."""
 
     object_list: list[ApplicationObject]
+    syncs: list[Sync]
 
 
 class EpisodeDetail(Episode):

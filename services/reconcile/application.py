@@ -218,7 +218,7 @@ class Application:
         start = sync.Start(sync.Trigger.REQUEST, 1)
         order = None
         if request is not None:
-            order = ordering.order(spec, start, request, sync_id=self._world.new_id(), origin=self.origin)
+            order = ordering.order(spec, start, request, sync_id=self._world.new_id(), cause="", origin=self.origin)
         await telling.render_failed(self._chronicle, revision, failure, order, self.origin)
 
     async def _look(self, name: str) -> comparing.View:
@@ -292,7 +292,8 @@ class Application:
         spec = known.header.spec
         if on_delete == fleet_pb2.ON_DELETE_PRUNE and known.inventory():
             view = await self._look(self._chronicle.application.cluster)
-            order = ordering.removal(spec, removal, sync_id=self._world.new_id())
+            cause = self._world.fleet.declarations.get(self._chronicle.application.application, "")
+            order = ordering.removal(spec, removal, sync_id=self._world.new_id(), cause=cause)
             if not await turning.tear_down(self._turning(spec, view), order):
                 return _TEAR_DOWN_AGAIN_SECONDS
         await self._look_away()

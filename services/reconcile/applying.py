@@ -41,7 +41,7 @@ class Order:
     """Which sync is to be made, and why.
 
     Attributes:
-        cause: id of the event that asked for it; empty if none did.
+        cause: id of the event that led to it; empty if none is remembered.
         origin: traceparent of what led to it.
         force: whether fields may be taken from other managers, where an object does not say otherwise.
     """

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
+from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2
 from decklog.model import envelope, errors, events, fleet, topics
@@ -25,6 +26,8 @@ class FleetFollower:
         self._position = 0
         self.current = fleet.Fleet()
         self.removals: dict[str, fleet_pb2.ApplicationRemoved] = {}
+        self.declarations: dict[str, str] = {}
+        """By name of an application, the id of the event that declared it as it is now, or removed it."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something was declared or removed."""
@@ -61,8 +64,18 @@ class FleetFollower:
         except (errors.Refused, events.UnknownType, events.Malformed) as error:
             log.warning("a record of the fleet topic is no event of ours", offset=record.offset, error=str(error))
             return
-        self.current = fleet.fold(self.current, message)
+        before, self.current = self.current, fleet.fold(self.current, message)
+        self._note(before, message, event.id)
         if isinstance(message, fleet_pb2.ApplicationRemoved):
             self.removals[message.name] = message
         elif isinstance(message, fleet_pb2.ApplicationDeclared):
             self.removals.pop(message.name, None)
+
+    def _note(self, before: fleet.Fleet, message: Message, event_id: str) -> None:
+        """A declaration that loses, or that says the same again, leads to nothing."""
+        match message:
+            case fleet_pb2.ApplicationDeclared(name=name) | fleet_pb2.ApplicationRemoved(name=name):
+                if before.application(name) != self.current.application(name):
+                    self.declarations[name] = event_id
+            case _:
+                pass

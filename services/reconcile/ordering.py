@@ -1,10 +1,12 @@
 """Ordering a sync: why it runs, on whose word, and how far it may go."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from decklog.events.v1 import fleet_pb2, state_pb2, subject_pb2
+from decklog.model import objects
 from services.reconcile import applying
-from services.reconcile.core import sync
+from services.reconcile.core import recollection, sync
 
 OURSELVES = subject_pb2.Actor(id="reconcile", kind=subject_pb2.ACTOR_KIND_SERVICE)
 
@@ -22,23 +24,53 @@ def order(
     request: state_pb2.PendingRequest | None,
     *,
     sync_id: str,
+    cause: str,
     origin: str | None,
 ) -> applying.Order:
-    """The order for a sync that was decided. A request brings its own actor and reason."""
+    """The order for a sync that was decided. A request brings its own actor, reason and cause."""
     decided = applying.Order(
         sync_id=sync_id,
         trigger=start.trigger,
         actor=OURSELVES,
         reason=_REASONS.get(start.trigger, ""),
         attempt=start.attempt,
+        cause=cause,
         origin=origin,
         force=spec.conflicts != fleet_pb2.CONFLICTS_FAIL,
     )
     return decided if request is None else _requested(decided, request)
 
 
+def cause(
+    trigger: sync.Trigger,
+    known: recollection.Recollection,
+    *,
+    declaration: str,
+    drifted: Iterable[objects.ObjectKey],
+) -> str:
+    """Id of the event that led to a sync by itself; empty where none is remembered, or somebody asked.
+
+    Args:
+        trigger: why it runs.
+        known: what is known of the application, its drift told.
+        declaration: id of the event that declared it as it is now.
+        drifted: the objects that differ.
+    """
+    match trigger:
+        case sync.Trigger.REVISION:
+            return known.header.available_id
+        case sync.Trigger.DRIFT:
+            return known.newest_drift(drifted)
+        case sync.Trigger.RETRY:
+            return known.header.attempt.finished_id
+        case sync.Trigger.DECLARATION | sync.Trigger.REMOVAL:
+            return declaration
+        case sync.Trigger.REQUEST:
+            return ""
+
+
 def removal(
-    spec: fleet_pb2.ApplicationSpec, said: fleet_pb2.ApplicationRemoved | None, *, sync_id: str
+    spec: fleet_pb2.ApplicationSpec, said: fleet_pb2.ApplicationRemoved | None, *, sync_id: str, cause: str
 ) -> applying.Order:
     """The order to delete what a removed application has."""
     return applying.Order(
@@ -47,6 +79,7 @@ def removal(
         actor=said.actor if said is not None else OURSELVES,
         reason=said.reason if said is not None else f"it is no longer delivered to {spec.dest_cluster}",
         attempt=1,
+        cause=cause,
     )
 
 

@@ -99,7 +99,7 @@ class Chronicle:
         facts = []
         for message, one in zip(messages, said, strict=True):
             self._desk.positions.noted(events.kind_of(message).topic, one.at.offset)
-            facts.append(recollection.Fact(message, one.event.sequence or 0, one.event.time_us))
+            facts.append(recollection.Fact(message, one.event.sequence or 0, one.event.time_us, one.event.id))
         self.known, touched = recollection.fold(self.known, facts)
         return touched
 

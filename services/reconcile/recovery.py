@@ -98,7 +98,7 @@ async def _facts(records: AsyncIterator[stream.Record]) -> AsyncIterator[tuple[s
             continue
         yield (
             (record.key or b"").decode("utf-8", "replace"),
-            recollection.Fact(message, event.sequence or 0, event.time_us),
+            recollection.Fact(message, event.sequence or 0, event.time_us, event.id),
         )
 
 

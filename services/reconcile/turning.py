@@ -45,6 +45,11 @@ class Picture:
     claimed: tuple[claims.Conflict, ...]
     moved: bool
 
+    @property
+    def drifted(self) -> list[objects.ObjectKey]:
+        """The objects that a sync would write or delete."""
+        return [*(key for key, one in self.comparisons.items() if sync.drifted([one], ())), *self.extra.prune]
+
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
@@ -112,7 +117,6 @@ class Turn:
     def _situation(
         self, wanted: rendering.Wanted, picture: Picture, request: state_pb2.PendingRequest | None
     ) -> sync.Situation:
-        drifted = [key for key, one in picture.comparisons.items() if sync.drifted([one], ())]
         return sync.Situation(
             mode=_MODES[self.spec.mode],
             requested=request is not None,
@@ -121,7 +125,7 @@ class Turn:
             drifted=sync.drifted(picture.comparisons.values(), picture.extra.prune),
             last=self.tools.chronicle.known.attempt(),
             now=self._now,
-            heals=self.tools.chronicle.known.heals([*drifted, *picture.extra.prune]),
+            heals=self.tools.chronicle.known.heals(picture.drifted),
         )
 
     def _decide(
@@ -171,10 +175,22 @@ class Turn:
         await self.world.clusters.check_trusted(self.view.reached)
         self.tools.guard.check()
         await self.tools.chronicle.say(telling.claims_news(self.tools.chronicle, picture.claimed, wanted))
-        order = ordering.order(self.spec, start, request, sync_id=self.world.new_id(), origin=origin)
+        order = self._order(picture, start, request, origin)
         with telling.sync_span(self.tools.chronicle, order, wanted.revision) as finish:
             finish(await applying.Sync(self.tools, self.view, wanted, order).run(plan))
         return 0.0
+
+    def _order(
+        self, picture: Picture, start: sync.Start, request: state_pb2.PendingRequest | None, origin: str | None
+    ) -> applying.Order:
+        chronicle = self.tools.chronicle
+        cause = ordering.cause(
+            start.trigger,
+            chronicle.known,
+            declaration=self.world.fleet.declarations.get(chronicle.application.application, ""),
+            drifted=picture.drifted,
+        )
+        return ordering.order(self.spec, start, request, sync_id=self.world.new_id(), cause=cause, origin=origin)
 
     async def _plan(self, wanted: rendering.Wanted, picture: Picture) -> sync.Plan | sync.Refused:
         """What is to be written, once everything was dry-run."""

@@ -184,7 +184,15 @@ EVENT: answers.Event = {
                 "ce": {"source": "/decklog/8d0f/reconcile/dev", "subject": "dev/shop/apps/Deployment/shop/web"},
                 "kafka": {"cluster": "x", "topic": "decklog.drift.v1", "epoch": 0, "partition": 4, "offset": 77}},
     "data": {"verdict": "modified", "patch": [{"op": "replace", "path": "/spec/replicas", "value": 3}]},
+    "cause": None,
 }  # fmt: skip
+SYNC_EVENT: answers.Event = {
+    **EVENT,
+    "type": "dev.decklog.v1.SyncStarted",
+    "subject": "dev/shop",
+    "data": {"trigger": "drift", "cause": "01a2f3c4-d5e6-8f12-9abc-000000000001"},
+    "cause": MOMENTS[1],
+}
 STATUS: answers.Status = {
     "rungs": [{"name": "sequenced", "size": 1241, "behind": 0}, {"name": "projected", "size": 1239, "behind": 2}],
     "topics": [{"topic": "decklog.live.v1", "behind": 12}, {"topic": "decklog.git.v1", "behind": 0}],
@@ -199,3 +207,16 @@ ACCEPTED: answers.Accepted = {
     "event_id": "01a2f3c4-d5e6-8f12-9abc-0123456789ab",
     "coordinates": {"topic": "decklog.control.v1", "partition": 4, "offset": 12},
 }
+
+HEALING: answers.Sync = {
+    "sync_id": "0193-sync",
+    "trigger": "drift",
+    "actor": "reconcile",
+    "reason": "drift is healed",
+    "outcome": "failed",
+    "cause": "01a2f3c4-d5e6-8f12-9abc-000000000001",
+    "cause_leaf": 1234,
+    "cause_kind": "DriftObserved",
+    "cause_summary": "Deployment.apps decklog-demo-shop/web differs in /spec/replicas, /metadata/labels/team",
+}
+DETAIL: answers.ApplicationDetail = {**BLOG, "object_list": OBJECTS, "syncs": [HEALING]}

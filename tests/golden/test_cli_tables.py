@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "cli"
 TABLES: dict[str, Callable[[], output.Answer]] = {
     "app-list": lambda: applications.listing([given.BLOG, given.NEW, given.SHOP], given.NOW),
     "app-list-empty": lambda: applications.listing([], given.NOW),
-    "app-get": lambda: applications.single(given.BLOG, given.OBJECTS, given.NOW),
+    "app-get": lambda: applications.single(given.DETAIL, given.NOW),
     "cluster-list": lambda: declared.clusters(given.CLUSTERS),
     "source-list": lambda: declared.sources(given.SOURCES, given.NOW),
     "timeline": lambda: timeline.listing(given.MOMENTS, given.NOW),
@@ -28,6 +28,7 @@ TABLES: dict[str, Callable[[], output.Answer]] = {
     "state": lambda: state.listing(given.VERSIONS, given.NOW),
     "state-diff": lambda: changes.listing(differences.between(given.VERSIONS, given.LATER)),
     "show": lambda: event.single(given.EVENT, given.NOW),
+    "show-sync": lambda: event.single(given.SYNC_EVENT, given.NOW),
     "status": lambda: status.single(given.STATUS, given.NOW),
     "accepted": lambda: accepted.accepted("application", "shop", given.ACCEPTED),
 }

@@ -16,6 +16,7 @@ from decklog.adapters.memory import ledger as memory_ledger
 from decklog.model import topics
 from tests.simulation import audit, converged, history, life, loop, people, reconcile, schedule, tables, weather
 from tests.simulation.promises import (
+    cause_before_effect,
     exactly_once,
     nothing_lost,
     nothing_unmasked,
@@ -120,6 +121,7 @@ def _broken_promises(world: World, entries: tuple[history.Entry, ...]) -> Iterat
     outcome = world.outcome()
     sequenced = frozenset(topic.name(people.PREFIX) for topic in topics.SEQUENCED)
     yield from record_before_act.check(entries)
+    yield from cause_before_effect.check(entries)
     yield from unknown_is_not_in_sync.check(entries)
     yield from exactly_once.check(outcome)
     yield from nothing_lost.check(entries, outcome, sequenced=sequenced, dead_letters=world.name("dead-letter"))

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from decklog.events.v1 import apply_pb2, drift_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
 from decklog.model import merkle, objects, receipt
 from decklog.ports import stream
 from tests.simulation import history
 from tests.simulation.promises import (
+    cause_before_effect,
     exactly_once,
     nothing_lost,
     nothing_unmasked,
@@ -85,6 +86,34 @@ def called(call: str, *, error: str = "", by: str = "r1") -> history.Called:
 def test_a_write_without_its_record_is_seen(entries: list[history.Entry], broken: bool) -> None:
     """Promise 1: no open acknowledged sync by this instance, or no open acknowledged drift for a heal."""
     assert bool(record_before_act.check(tuple(entries))) is broken
+
+
+def with_id(event_id: str, message: object) -> history.Stored:
+    entry = said(message)
+    return replace(entry, record=entry.record._replace(headers=(("ce_id", event_id.encode()),)))
+
+
+def led_to_by(cause: str) -> history.Stored:
+    return with_id("s1", apply_pb2.SyncStarted(application=APP, trigger=apply_pb2.SYNC_TRIGGER_REVISION, cause=cause))
+
+
+AVAILABLE = control_pb2.RevisionAvailable(application=APP)
+OTHER = control_pb2.RevisionAvailable(application=subject_pb2.ApplicationRef(cluster="dev", application="blog"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "broken"),
+    [
+        ([with_id("r1", AVAILABLE), led_to_by("r1")], False),
+        ([with_id("r1", AVAILABLE), led_to_by("")], True),
+        ([led_to_by("r1"), with_id("r1", AVAILABLE)], True),
+        ([with_id("d1", DRIFTED), led_to_by("d1")], True),
+        ([with_id("r1", OTHER), led_to_by("r1")], True),
+    ],
+)
+def test_a_sync_without_its_cause_is_seen(entries: list[history.Entry], broken: bool) -> None:
+    """Promise 1: no cause, one that comes later, one that leads to no such sync, one of another application."""
+    assert bool(cause_before_effect.check(tuple(entries))) is broken
 
 
 @pytest.mark.parametrize(

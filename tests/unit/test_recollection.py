@@ -18,7 +18,12 @@ def known(
     """What is known once these were said, one a second from one second `after` on."""
     before = since or recollection.Recollection(state_pb2.ApplicationState(application=APP))
     facts = [
-        recollection.Fact(message, before.header.sequence + number, int((after + number) * SECOND))  # type: ignore[arg-type]
+        recollection.Fact(
+            message,  # type: ignore[arg-type]
+            before.header.sequence + number,
+            int((after + number) * SECOND),
+            f"said-{before.header.sequence + number}",
+        )
         for number, message in enumerate(messages, start=1)
     ]
     return recollection.fold(before, facts)[0]

@@ -85,7 +85,7 @@ async def test_what_retention_took_is_missed(log: memory.MemoryCluster) -> None:
 async def test_stored_state_goes_on_from_where_it_was_written(log: memory.MemoryCluster) -> None:
     """Only what was said since is folded, and nothing is counted twice."""
     await say(log, applied("a"))
-    known, touched = recollection.fold(state.empty(APP), [recollection.Fact(applied("a"), 1, 0)])
+    known, touched = recollection.fold(state.empty(APP), [recollection.Fact(applied("a"), 1, 0, "e1")])
     positions = state.Positions({"apply": 1, "drift": 0, "live": 0})
     stored = state.with_header(known, safe=positions.safe(KEY))
     await memory.MemoryProducer(log).send_all(PLACE.messages(KEY, stored, touched))

@@ -30,7 +30,7 @@ def get(name: Name, how: output.Option = output.Format.TABLE) -> None:
     """Show one application with its objects."""
     with session.connect() as server, nearest.suggesting(name, lambda: api.application_names(server)):
         found = api.application(server, name)
-    output.show(applications.single(found, found["object_list"], session.now()), how)
+    output.show(applications.single(found, session.now()), how)
 
 
 @commands.command("sync")

@@ -59,7 +59,7 @@ def _drifted(one: answers.Application) -> int:
     return one["modified"] + one["missing"] + one["extra"] + one["unknown"]
 
 
-def single(one: answers.Application, objects: Sequence[answers.ApplicationObject], now: moments.Now) -> output.Answer:
+def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
     """One application: what is declared, how it compares, how it is, and each of its objects."""
     return output.Answer(
         value=one,
@@ -69,19 +69,21 @@ def single(one: answers.Application, objects: Sequence[answers.ApplicationObject
             *words.failures(_failures(one)),
             sheet.Sheet(
                 columns=_OBJECT_COLUMNS,
-                rows=[_object_row(found) for found in objects],
+                rows=[_object_row(found) for found in one["object_list"]],
                 title="Objects",
                 empty="None is known yet.",
             ),
-            *_messages(objects),
+            *_messages(one["object_list"]),
             *words.failures(
-                (words.kubernetes_object(found["object"]), found["failure"]) for found in objects if found["failure"]
+                (words.kubernetes_object(found["object"]), found["failure"])
+                for found in one["object_list"]
+                if found["failure"]
             ),
         ],
     )
 
 
-def _facts(one: answers.Application, now: moments.Now) -> sheet.Facts:
+def _facts(one: answers.ApplicationDetail, now: moments.Now) -> sheet.Facts:
     declared = one["spec"]
     pairs: list[tuple[str, sheet.Cell | str]] = [
         ("application", one["name"]),
@@ -95,6 +97,7 @@ def _facts(one: answers.Application, now: moments.Now) -> sheet.Facts:
         ("sync", sheet.word(one["sync_status"])),
         ("revision", words.revision(one["synced_commit"], one["available_commit"])),
         ("last sync", _last_sync(one, now)),
+        ("because", _because(one)),
         ("health", _health(one)),
         ("objects", _counts(one)),
     ]
@@ -110,6 +113,15 @@ def _last_sync(one: answers.Application, now: moments.Now) -> str:
     if not one["sync_us"]:
         return "never"
     return f"{one['sync_outcome'] or 'running'}, {moments.full(one['sync_us'], now)}"
+
+
+def _because(one: answers.ApplicationDetail) -> str:
+    """Why the last sync ran: its trigger, and the event that led to it."""
+    last = next((sync for sync in one["syncs"] if sync["sync_id"] == one["sync_id"]), None)
+    if last is None:
+        return ""
+    leaf = f" (leaf {last['cause_leaf']})" if last["cause_leaf"] is not None else ""
+    return ": ".join(filter(None, [last["trigger"], last["cause_summary"]])) + leaf
 
 
 def _health(one: answers.Application) -> sheet.Cell:

@@ -26,10 +26,16 @@ def _facts(found: answers.Event, now: moments.Now) -> sheet.Facts:
             ("leaf", f"{found['leaf']} ({found['kind']})"),
             ("leaf hash", found["leaf_hash"]),
             ("kafka", at),
+            ("caused by", _cause(found["cause"])),
             ("payload", _payload(found["payload"])),
             ("commitment", str(receipt.get("commitment") or "")),
         ]
     )
+
+
+def _cause(found: answers.Moment | None) -> str:
+    """What led to the sync that an event belongs to."""
+    return "" if found is None else f"{found['summary']} ({found['kind']}, leaf {found['leaf']})"
 
 
 def _payload(found: answers.Payload) -> str:

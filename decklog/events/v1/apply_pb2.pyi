@@ -486,7 +486,10 @@ class SyncStarted(_message.Message):
     dry_run: _builtins.bool
     """True = nothing will be written."""
     cause: _builtins.str
-    """Id of the event that caused it (SyncRequested, RevisionAvailable, DriftObserved)."""
+    """Id of the event that led to it, by trigger: `revision` the RevisionAvailable that first announced it; `drift` the
+    newest DriftObserved among the objects that are healed; `request` the SyncRequested; `retry` the SyncFinished of the
+    attempt before; `declaration` and `removal` the ApplicationDeclared or ApplicationRemoved.
+    """
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""

@@ -29,7 +29,7 @@ from decklog.events.v1 import fleet_pb2 as decklog_dot_events_dot_v1_dot_fleet__
 from decklog.events.v1 import subject_pb2 as decklog_dot_events_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x63klog/events/v1/state.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1d\x64\x65\x63klog/events/v1/apply.proto\x1a\x1f\x64\x65\x63klog/events/v1/control.proto\x1a\x1d\x64\x65\x63klog/events/v1/drift.proto\x1a\x1d\x64\x65\x63klog/events/v1/fleet.proto\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xdd\x05\n\x10\x41pplicationState\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x37\n\tavailable\x18\x03 \x01(\x0b\x32$.decklog.events.v1.RevisionAvailable\x12\x33\n\x08requests\x18\x04 \x03(\x0b\x32!.decklog.events.v1.PendingRequest\x12\x30\n\x08rendered\x18\x05 \x01(\x0b\x32\x1e.decklog.events.v1.RenderState\x12\x36\n\rrender_failed\x18\x06 \x01(\x0b\x32\x1f.decklog.events.v1.RenderFailed\x12/\n\x07running\x18\x07 \x01(\x0b\x32\x1e.decklog.events.v1.RunningSync\x12.\n\x06health\x18\x08 \x01(\x0b\x32\x1e.decklog.events.v1.HealthState\x12\x16\n\x0e\x63ontrol_offset\x18\t \x01(\x03\x12)\n\x04safe\x18\n \x03(\x0b\x32\x1b.decklog.events.v1.Position\x12\'\n\x05\x66\x65nce\x18\x0b \x01(\x0b\x32\x18.decklog.events.v1.Fence\x12\x36\n\x07removal\x18\x0c \x01(\x0b\x32%.decklog.events.v1.ApplicationRemoved\x12\x30\n\x04spec\x18\r \x01(\x0b\x32\".decklog.events.v1.ApplicationSpec\x12\x30\n\x07\x61ttempt\x18\x0e \x01(\x0b\x32\x1f.decklog.events.v1.AttemptState\x12+\n\x06synced\x18\x0f \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x11\n\tsynced_us\x18\x10 \x01(\x03\"d\n\x0ePendingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .decklog.events.v1.SyncRequested\"L\n\x0bRenderState\x12-\n\x08revision\x18\x01 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"R\n\x0bRunningSync\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1e.decklog.events.v1.SyncStarted\x12\x12\n\nstarted_us\x18\x02 \x01(\x03\"\xb9\x01\n\x0c\x41ttemptState\x12\x16\n\x0e\x64\x65sired_digest\x18\x01 \x01(\t\x12\x17\n\x0fsettings_digest\x18\x02 \x01(\t\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.decklog.events.v1.SyncOutcome\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\x12\x11\n\ttransient\x18\x05 \x01(\x08\x12\r\n\x05heals\x18\x06 \x01(\r\x12\x13\n\x0b\x66inished_us\x18\x07 \x01(\x03\"Y\n\x0bHealthState\x12)\n\x06health\x18\x01 \x01(\x0e\x32\x19.decklog.events.v1.Health\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xf9\x02\n\x0bObjectState\x12,\n\x06object\x18\x01 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12\x0f\n\x07managed\x18\x02 \x01(\x08\x12\x13\n\x0blive_digest\x18\x03 \x01(\t\x12\x1d\n\x15live_resource_version\x18\x04 \x01(\t\x12\x14\n\x0crules_digest\x18\x05 \x01(\t\x12\x0f\n\x07\x65pisode\x18\x06 \x01(\t\x12+\n\x07verdict\x18\x07 \x01(\x0e\x32\x1a.decklog.events.v1.Verdict\x12\x13\n\x0b\x66ingerprint\x18\x08 \x01(\t\x12\x0f\n\x07\x64rifted\x18\t \x01(\x08\x12.\n\x06health\x18\n \x01(\x0b\x32\x1e.decklog.events.v1.HealthState\x12\x12\n\nclaimed_by\x18\x0b \x01(\t\x12\x17\n\x0flive_changed_us\x18\x0c \x01(\x03\x12\r\n\x05heals\x18\r \x01(\r\x12\x11\n\thealed_us\x18\x0e \x01(\x03\")\n\x08Position\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x63klog/events/v1/state.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1d\x64\x65\x63klog/events/v1/apply.proto\x1a\x1f\x64\x65\x63klog/events/v1/control.proto\x1a\x1d\x64\x65\x63klog/events/v1/drift.proto\x1a\x1d\x64\x65\x63klog/events/v1/fleet.proto\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xf3\x05\n\x10\x41pplicationState\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x37\n\tavailable\x18\x03 \x01(\x0b\x32$.decklog.events.v1.RevisionAvailable\x12\x33\n\x08requests\x18\x04 \x03(\x0b\x32!.decklog.events.v1.PendingRequest\x12\x30\n\x08rendered\x18\x05 \x01(\x0b\x32\x1e.decklog.events.v1.RenderState\x12\x36\n\rrender_failed\x18\x06 \x01(\x0b\x32\x1f.decklog.events.v1.RenderFailed\x12/\n\x07running\x18\x07 \x01(\x0b\x32\x1e.decklog.events.v1.RunningSync\x12.\n\x06health\x18\x08 \x01(\x0b\x32\x1e.decklog.events.v1.HealthState\x12\x16\n\x0e\x63ontrol_offset\x18\t \x01(\x03\x12)\n\x04safe\x18\n \x03(\x0b\x32\x1b.decklog.events.v1.Position\x12\'\n\x05\x66\x65nce\x18\x0b \x01(\x0b\x32\x18.decklog.events.v1.Fence\x12\x36\n\x07removal\x18\x0c \x01(\x0b\x32%.decklog.events.v1.ApplicationRemoved\x12\x30\n\x04spec\x18\r \x01(\x0b\x32\".decklog.events.v1.ApplicationSpec\x12\x30\n\x07\x61ttempt\x18\x0e \x01(\x0b\x32\x1f.decklog.events.v1.AttemptState\x12+\n\x06synced\x18\x0f \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x11\n\tsynced_us\x18\x10 \x01(\x03\x12\x14\n\x0c\x61vailable_id\x18\x11 \x01(\t\"d\n\x0ePendingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0btraceparent\x18\x02 \x01(\t\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .decklog.events.v1.SyncRequested\"L\n\x0bRenderState\x12-\n\x08revision\x18\x01 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"R\n\x0bRunningSync\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1e.decklog.events.v1.SyncStarted\x12\x12\n\nstarted_us\x18\x02 \x01(\x03\"\xce\x01\n\x0c\x41ttemptState\x12\x16\n\x0e\x64\x65sired_digest\x18\x01 \x01(\t\x12\x17\n\x0fsettings_digest\x18\x02 \x01(\t\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.decklog.events.v1.SyncOutcome\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\x12\x11\n\ttransient\x18\x05 \x01(\x08\x12\r\n\x05heals\x18\x06 \x01(\r\x12\x13\n\x0b\x66inished_us\x18\x07 \x01(\x03\x12\x13\n\x0b\x66inished_id\x18\x08 \x01(\t\"Y\n\x0bHealthState\x12)\n\x06health\x18\x01 \x01(\x0e\x32\x19.decklog.events.v1.Health\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x8b\x03\n\x0bObjectState\x12,\n\x06object\x18\x01 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12\x0f\n\x07managed\x18\x02 \x01(\x08\x12\x13\n\x0blive_digest\x18\x03 \x01(\t\x12\x1d\n\x15live_resource_version\x18\x04 \x01(\t\x12\x14\n\x0crules_digest\x18\x05 \x01(\t\x12\x0f\n\x07\x65pisode\x18\x06 \x01(\t\x12+\n\x07verdict\x18\x07 \x01(\x0e\x32\x1a.decklog.events.v1.Verdict\x12\x13\n\x0b\x66ingerprint\x18\x08 \x01(\t\x12\x0f\n\x07\x64rifted\x18\t \x01(\x08\x12.\n\x06health\x18\n \x01(\x0b\x32\x1e.decklog.events.v1.HealthState\x12\x12\n\nclaimed_by\x18\x0b \x01(\t\x12\x17\n\x0flive_changed_us\x18\x0c \x01(\x03\x12\r\n\x05heals\x18\r \x01(\r\x12\x11\n\thealed_us\x18\x0e \x01(\x03\x12\x10\n\x08\x64rift_id\x18\x0f \x01(\t\")\n\x08Position\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decklog.events.v1.state_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPLICATIONSTATE']._serialized_start=212
-  _globals['_APPLICATIONSTATE']._serialized_end=945
-  _globals['_PENDINGREQUEST']._serialized_start=947
-  _globals['_PENDINGREQUEST']._serialized_end=1047
-  _globals['_RENDERSTATE']._serialized_start=1049
-  _globals['_RENDERSTATE']._serialized_end=1125
-  _globals['_RUNNINGSYNC']._serialized_start=1127
-  _globals['_RUNNINGSYNC']._serialized_end=1209
-  _globals['_ATTEMPTSTATE']._serialized_start=1212
-  _globals['_ATTEMPTSTATE']._serialized_end=1397
-  _globals['_HEALTHSTATE']._serialized_start=1399
-  _globals['_HEALTHSTATE']._serialized_end=1488
-  _globals['_OBJECTSTATE']._serialized_start=1491
-  _globals['_OBJECTSTATE']._serialized_end=1868
-  _globals['_POSITION']._serialized_start=1870
-  _globals['_POSITION']._serialized_end=1911
+  _globals['_APPLICATIONSTATE']._serialized_end=967
+  _globals['_PENDINGREQUEST']._serialized_start=969
+  _globals['_PENDINGREQUEST']._serialized_end=1069
+  _globals['_RENDERSTATE']._serialized_start=1071
+  _globals['_RENDERSTATE']._serialized_end=1147
+  _globals['_RUNNINGSYNC']._serialized_start=1149
+  _globals['_RUNNINGSYNC']._serialized_end=1231
+  _globals['_ATTEMPTSTATE']._serialized_start=1234
+  _globals['_ATTEMPTSTATE']._serialized_end=1440
+  _globals['_HEALTHSTATE']._serialized_start=1442
+  _globals['_HEALTHSTATE']._serialized_end=1531
+  _globals['_OBJECTSTATE']._serialized_start=1534
+  _globals['_OBJECTSTATE']._serialized_end=1929
+  _globals['_POSITION']._serialized_start=1931
+  _globals['_POSITION']._serialized_end=1972
 # @@protoc_insertion_point(module_scope)

@@ -47,12 +47,15 @@ class ApplicationState(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     SYNCED_FIELD_NUMBER: _builtins.int
     SYNCED_US_FIELD_NUMBER: _builtins.int
+    AVAILABLE_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
     """Offset in its partition of the control topic up to which its inputs were taken in."""
     synced_us: _builtins.int
     """When it ended, microseconds since 1970-01-01T00:00:00Z."""
+    available_id: _builtins.str
+    """Id of the event that first announced the revision of `available`."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -124,10 +127,11 @@ class ApplicationState(_message.Message):
         attempt: Global___AttemptState | None = ...,
         synced: _subject_pb2.Revision | None = ...,
         synced_us: _builtins.int = ...,
+        available_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,6 +238,7 @@ class AttemptState(_message.Message):
     TRANSIENT_FIELD_NUMBER: _builtins.int
     HEALS_FIELD_NUMBER: _builtins.int
     FINISHED_US_FIELD_NUMBER: _builtins.int
+    FINISHED_ID_FIELD_NUMBER: _builtins.int
     desired_digest: _builtins.str
     """Desired state it was to reach."""
     settings_digest: _builtins.str
@@ -248,6 +253,8 @@ class AttemptState(_message.Message):
     """Heals in a row, each soon after the one before."""
     finished_us: _builtins.int
     """When it ended, microseconds since 1970-01-01T00:00:00Z."""
+    finished_id: _builtins.str
+    """Id of its SyncFinished event."""
     def __init__(
         self,
         *,
@@ -258,10 +265,11 @@ class AttemptState(_message.Message):
         transient: _builtins.bool = ...,
         heals: _builtins.int = ...,
         finished_us: _builtins.int = ...,
+        finished_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["desired_digest", b"desired_digest", "failures", b"failures", "finished_us", b"finished_us", "heals", b"heals", "outcome", b"outcome", "settings_digest", b"settings_digest", "transient", b"transient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["desired_digest", b"desired_digest", "failures", b"failures", "finished_id", b"finished_id", "finished_us", b"finished_us", "heals", b"heals", "outcome", b"outcome", "settings_digest", b"settings_digest", "transient", b"transient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -317,6 +325,7 @@ class ObjectState(_message.Message):
     LIVE_CHANGED_US_FIELD_NUMBER: _builtins.int
     HEALS_FIELD_NUMBER: _builtins.int
     HEALED_US_FIELD_NUMBER: _builtins.int
+    DRIFT_ID_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
     """True if the application put it there, or took it over."""
     live_digest: _builtins.str
@@ -341,6 +350,8 @@ class ObjectState(_message.Message):
     """Heals of this object in a row, each soon after the one before; one that found nothing to write counts."""
     healed_us: _builtins.int
     """When it was healed last, microseconds since 1970-01-01T00:00:00Z."""
+    drift_id: _builtins.str
+    """Id of the DriftObserved event that was told last in the open episode."""
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
         """The object, with the uid of its last known incarnation."""
@@ -366,10 +377,11 @@ class ObjectState(_message.Message):
         live_changed_us: _builtins.int = ...,
         heals: _builtins.int = ...,
         healed_us: _builtins.int = ...,
+        drift_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drift_id", b"drift_id", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -111,7 +111,8 @@ def drift_is_healed(cast: Cast) -> None:
     stages.hold(cast.jsonpath("deployment/shop", ".spec.replicas"), str(REPLICAS_OF_GIT), "the cluster is as in Git")
     opened = cast.stage.ask("show", str(episode["opened_leaf"]))
     healing = cast.witness.events("SyncStarted", before)[0]
-    stages.hold(healing["data"]["trigger"], "drift", "a sync began because of it")
+    stages.hold(healing["data"]["trigger"], "drift", "a sync began because of drift")
+    stages.hold(healing["data"]["cause"], opened["id"], "and names this very one")
     stages.hold(opened["time_us"] < healing["time_us"], True, "after it was recorded, not before")
     at = timestamps.format_us(episode["opened_us"])
     by_hand = [(DEPLOYMENT, "/spec/replicas", REPLICAS_OF_GIT, REPLICAS_BY_HAND)]

@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+import uuid
 from typing import Annotated, Any
 
 import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, Path, Response
+from google.protobuf.message import Message
 
+from decklog.events.v1 import apply_pb2
 from decklog.model import headers
 from services.audit.api import answering, context, models, problems, statements
 from services.audit.api.context import Given, caught_up
@@ -34,7 +37,23 @@ async def get_leaf(given: Given, leaf: Annotated[int, Path(ge=0, le=2**62)]) -> 
     record = await given.database.row(statements.ENTRY, leaf)
     if record is None:
         raise problems.not_found("leaf", str(leaf))
-    return answering.json(_answer(record))
+    found, data = _decoded(record)
+    return answering.json({**_answer(record, found, data), "cause": await _cause(given, found.message)})
+
+
+async def _cause(given: context.Context, message: Message | None) -> asyncpg.Record | None:
+    """The line of the event that led to a sync, for the events of that sync."""
+    match message:
+        case apply_pb2.SyncStarted():
+            named = message.cause
+        case apply_pb2.ObjectApplied() | apply_pb2.SyncFinished():
+            named = await given.database.value(statements.CAUSE_OF_SYNC, message.sync_id) or ""
+        case _:
+            return None
+    try:
+        return await given.database.row(statements.MOMENT_OF_ID, uuid.UUID(named))
+    except ValueError:
+        return None  # it names none
 
 
 async def _leaf_of_prefix(given: context.Context, text: str) -> int:
@@ -53,10 +72,9 @@ async def _leaf_of_prefix(given: context.Context, text: str) -> int:
     return int(found[0]["leaf"])
 
 
-def _answer(record: asyncpg.Record) -> dict[str, Any]:
+def _answer(record: asyncpg.Record, leaf: Leaf, data: dict[str, Any] | None) -> dict[str, Any]:
     value: bytes | None = record["value"]
     receipt = orjson.loads(record["receipt"])
-    leaf, data = _decoded(record, value)
     return {
         "id": leaf.event_id,
         "type": leaf.type,
@@ -79,9 +97,9 @@ def _answer(record: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-def _decoded(record: asyncpg.Record, value: bytes | None) -> tuple[Leaf, dict[str, Any] | None]:
+def _decoded(record: asyncpg.Record) -> tuple[Leaf, dict[str, Any] | None]:
     try:
-        leaf = leaves.read(record["leaf"], record["receipt"], value)
+        leaf = leaves.read(record["leaf"], record["receipt"], record["value"])
     except leaves.Undecodable:
         return leaves.bare(record["leaf"], record["receipt"]), None
     return leaf, wording.to_json(leaf.message) if leaf.message is not None else None

@@ -23,7 +23,10 @@ def _list_of(name: str, item: type[BaseModel], **more: Any) -> type[BaseModel]:
 
 Application = _of("Application", rows.Application, source_failure=(Any, None))
 ApplicationObject = _of("ApplicationObject", rows.ApplicationObject)
-Sync = _of("Sync", rows.Sync)
+_CAUSE: Any = {"cause_leaf": (int | None, None), "cause_kind": (str | None, None), "cause_summary": (str | None, None)}
+"""What the event that led to a sync says, where it is recorded."""
+
+Sync = _of("Sync", rows.Sync, **_CAUSE)
 SyncObject = _of("SyncObject", rows.SyncObject)
 Cluster = _of("Cluster", rows.Cluster)
 Source = _of("Source", rows.Source)
@@ -39,7 +42,7 @@ ApplicationDetail = _of(
     object_list=(list[ApplicationObject], ...),  # type: ignore[valid-type]
     syncs=(list[Sync], ...),  # type: ignore[valid-type]
 )
-SyncDetail = _of("SyncDetail", rows.Sync, object_list=(list[SyncObject], ...))  # type: ignore[valid-type]
+SyncDetail = _of("SyncDetail", rows.Sync, **_CAUSE, object_list=(list[SyncObject], ...))  # type: ignore[valid-type]
 EpisodeDetail = _of("EpisodeDetail", rows.DriftEpisode, observation_list=(list[Observation], ...))  # type: ignore[valid-type]
 
 Applications = _list_of("Applications", Application)
@@ -116,6 +119,9 @@ class Event(BaseModel):
     payload: Payload
     headers: dict[str, str]
     data: dict[str, Any] | None
+    cause: Moment | None = Field(  # type: ignore[valid-type]
+        default=None, description="what led to the sync that this event belongs to, where it belongs to one"
+    )
 
 
 class Rung(BaseModel):

@@ -38,12 +38,20 @@ WHERE cluster = $1 AND application = $2
 ORDER BY verdict IN ('in_sync', ''), health IN ('healthy', ''), object
 """  # noqa: S608
 
-SYNCS = f"""
-SELECT {columns(rows.Sync)} FROM audit.sync WHERE application = $1
-ORDER BY coalesce(started_leaf, finished_leaf) DESC LIMIT $2
+# Together with the line that tells of the event that led to it. A cause that is no id has none.
+_SYNC = f"""
+SELECT {columns(rows.Sync)}, cause_leaf, cause_kind, cause_summary FROM audit.sync s
+LEFT JOIN LATERAL (
+    SELECT t.leaf AS cause_leaf, t.kind AS cause_kind, t.summary AS cause_summary
+    FROM ledger.dedup d JOIN audit.timeline t ON t.leaf = d.leaf
+    WHERE d.id = CASE WHEN s.cause ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN s.cause::uuid END
+    ORDER BY t.leaf LIMIT 1
+) c ON true
 """  # noqa: S608
 
-SYNC = f"SELECT {columns(rows.Sync)} FROM audit.sync WHERE sync_id = $1"  # noqa: S608
+SYNCS = f"{_SYNC} WHERE application = $1 ORDER BY coalesce(started_leaf, finished_leaf) DESC LIMIT $2"
+
+SYNC = f"{_SYNC} WHERE sync_id = $1"
 
 SYNC_OBJECTS = f"SELECT {columns(rows.SyncObject)} FROM audit.sync_object WHERE sync_id = $1 ORDER BY leaf"  # noqa: S608
 
@@ -80,6 +88,10 @@ LEAVES_OF_IDS = (
 )
 
 LEAF_OF_ID = "SELECT min(leaf) FROM ledger.dedup WHERE id = $1"
+
+CAUSE_OF_SYNC = "SELECT cause FROM audit.sync WHERE sync_id = $1"
+
+MOMENT_OF_ID = f"SELECT {_MOMENT} FROM audit.timeline WHERE leaf = (SELECT min(leaf) FROM ledger.dedup WHERE id = $1)"  # noqa: S608
 
 ENTRY = """
 SELECT e.leaf, e.receipt, e.hash, e.recorded_at, p.value, p.headers

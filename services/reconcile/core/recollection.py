@@ -46,11 +46,14 @@ _SECOND = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that was said about the application: the message, its `ce_sequence` (0 for derived ones), its time."""
+    """Something that was said about the application: the message, its `ce_sequence` (0 for derived ones), its time, its
+    event's id.
+    """
 
     message: Message
     sequence: int
     time_us: int
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ class Recollection:
         """The last heals of objects; one that was never healed counts as healed long ago."""
         records = map(self.of, keys)
         return tuple(sync.Heal(one.heals, one.healed_us / _SECOND) for one in records)
+
+    def newest_drift(self, keys: Iterable[objects.ObjectKey]) -> str:
+        """Id of the newest event that told how one of these objects differs: ids begin with their time."""
+        return max((self.of(key).drift_id for key in keys), default="")
 
     def attempt(self) -> sync.Attempt | None:
         """The last sync that ended."""
@@ -125,6 +132,8 @@ def take_in(
     header.control_offset = next_offset
     match message:
         case control_pb2.RevisionAvailable() if _newer(message, header):
+            if header.available.revision != message.revision:
+                header.available_id = event_id
             header.available.CopyFrom(message)
         case control_pb2.SyncRequested():
             header.requests.add(id=event_id, traceparent=traceparent, request=message)
@@ -167,9 +176,9 @@ class _Builder:
             case apply_pb2.Rendered() | apply_pb2.RenderFailed() | apply_pb2.ClaimConflicted():
                 self._rendering(fact.message)
             case apply_pb2.SyncStarted() | apply_pb2.SyncFinished() | apply_pb2.ObjectApplied():
-                self._syncing(fact.message, fact.time_us)
+                self._syncing(fact.message, fact)
             case drift_pb2.DriftObserved():
-                self._drift(fact.message)
+                self._drift(fact.message, fact.event_id)
             case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
@@ -204,17 +213,17 @@ class _Builder:
                 pass
 
     def _syncing(
-        self, said: apply_pb2.SyncStarted | apply_pb2.SyncFinished | apply_pb2.ObjectApplied, time_us: int
+        self, said: apply_pb2.SyncStarted | apply_pb2.SyncFinished | apply_pb2.ObjectApplied, fact: Fact
     ) -> None:
         match said:
             case apply_pb2.SyncStarted():
-                self._header.running.CopyFrom(state_pb2.RunningSync(started=said, started_us=time_us))
+                self._header.running.CopyFrom(state_pb2.RunningSync(started=said, started_us=fact.time_us))
                 self._answer(said.cause)
             case apply_pb2.SyncFinished():
-                self._finish(said, time_us)
+                self._finish(said, fact)
             case apply_pb2.ObjectApplied() if not said.dry_run:
                 if said.outcome in (apply_pb2.OBJECT_OUTCOME_CREATED, apply_pb2.OBJECT_OUTCOME_CONFIGURED):
-                    self._written(self._object(said.object), time_us)
+                    self._written(self._object(said.object), fact.time_us)
                 elif said.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED:
                     self._object(said.object).managed = False
             case _:
@@ -238,8 +247,8 @@ class _Builder:
         del self._header.requests[:]
         self._header.requests.extend(waiting)
 
-    def _finish(self, said: apply_pb2.SyncFinished, time_us: int) -> None:
-        header = self._header
+    def _finish(self, said: apply_pb2.SyncFinished, fact: Fact) -> None:
+        header, time_us = self._header, fact.time_us
         running = header.running.started
         last = Recollection(header).attempt()
         at = sync.Situation(
@@ -263,19 +272,19 @@ class _Builder:
         header.ClearField("running")
         if said.dry_run:
             return
-        header.attempt.CopyFrom(_attempt(ended, time_us))
+        header.attempt.CopyFrom(_attempt(ended, fact))
         if ended.outcome is sync.Outcome.SUCCEEDED:
             header.synced.CopyFrom(said.revision)
             header.synced_us = time_us
 
-    def _drift(self, said: drift_pb2.DriftObserved) -> None:
+    def _drift(self, said: drift_pb2.DriftObserved, event_id: str) -> None:
         found = self._object(said.object)
         if said.phase == drift_pb2.DRIFT_PHASE_RESOLVED:
-            found.episode = found.fingerprint = ""
+            found.episode = found.fingerprint = found.drift_id = ""
             found.verdict = drift_pb2.VERDICT_UNSPECIFIED
             found.drifted = False
             return
-        found.episode, found.verdict = said.episode, said.verdict
+        found.episode, found.verdict, found.drift_id = said.episode, said.verdict, event_id
         found.fingerprint = drift.fingerprint(
             VERDICTS[said.verdict], said.desired_digest, said.live_digest, said.failure.reason, said.failure.message
         )
@@ -309,7 +318,7 @@ def _healed(found: state_pb2.ObjectState, time_us: int) -> None:
     found.healed_us = time_us
 
 
-def _attempt(ended: sync.Attempt, time_us: int) -> state_pb2.AttemptState:
+def _attempt(ended: sync.Attempt, fact: Fact) -> state_pb2.AttemptState:
     return state_pb2.AttemptState(
         desired_digest=ended.desired_digest,
         settings_digest=ended.settings_digest,
@@ -317,7 +326,8 @@ def _attempt(ended: sync.Attempt, time_us: int) -> state_pb2.AttemptState:
         failures=ended.failures,
         transient=ended.transient,
         heals=ended.heals,
-        finished_us=time_us,
+        finished_us=fact.time_us,
+        finished_id=fact.event_id,
     )
 
 

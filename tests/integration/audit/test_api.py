@@ -64,6 +64,37 @@ async def test_an_event_is_shown_with_its_receipt(process: Process) -> None:
     assert (await process.get(f"/leaves/{shown['leaf']}")).json() == shown
 
 
+async def test_a_sync_is_shown_with_what_led_to_it(process: Process) -> None:
+    """The drift that a sync healed stands beside it: in the application, in the sync, in each of its events."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    drift = await process.say(
+        "reconcile", some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED)
+    )
+    started = apply_pb2.SyncStarted(
+        application=some.application(), sync_id="s1", trigger=apply_pb2.SYNC_TRIGGER_DRIFT, cause=drift
+    )
+    finished = apply_pb2.SyncFinished(
+        application=some.application(), sync_id="s1", outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED
+    )
+    stray = apply_pb2.SyncStarted(application=some.application(), sync_id="s2", cause="no id at all")
+    first = await process.say("reconcile", started)
+    second = await process.say("reconcile", finished)
+    third = await process.say("reconcile", stray)
+    told = "ConfigMap shop/settings differs in /data/a"
+    for event in (first, second):
+        shown = (await process.get(f"/events/{event}", after=third)).json()
+        assert (shown["cause"]["event_id"], shown["cause"]["summary"]) == (drift, told)
+    for path in (third, drift):
+        assert (await process.get(f"/events/{path}")).json()["cause"] is None
+    listed = (await process.get("/applications/shop")).json()["syncs"]
+    assert [(one["sync_id"], one["cause_kind"], one["cause_summary"]) for one in listed] == [
+        ("s2", None, None),
+        ("s1", "DriftObserved", told),
+    ]
+    alone = (await process.get("/syncs/s1")).json()
+    assert (alone["cause"], alone["cause_summary"]) == (drift, told)
+
+
 async def test_creating_an_application_declares_its_source_too(process: Process) -> None:
     """202 with id and coordinates; both declarations carry the token's subject and the reason."""
     body = {

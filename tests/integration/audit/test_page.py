@@ -65,6 +65,21 @@ async def test_an_open_drift_shows_patch_and_managers(process: Process) -> None:
         assert text in page
 
 
+async def test_a_sync_shows_what_led_to_it(process: Process) -> None:
+    """Why did this happen: the trigger and the event, on the application's page."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    drift = await process.say(
+        "reconcile", some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED)
+    )
+    last = await process.say(
+        "reconcile",
+        apply_pb2.SyncStarted(
+            application=some.application(), sync_id="s1", trigger=apply_pb2.SYNC_TRIGGER_DRIFT, cause=drift
+        ),
+    )
+    assert "after: ConfigMap shop/settings differs in /data/a" in await shown(process, "/applications/shop", last)
+
+
 async def test_an_application_that_is_not_there_keeps_its_timeline(process: Process) -> None:
     """404, with what happened to it while it was."""
     answer = await process.api.get(process.address + "/applications/gone")
