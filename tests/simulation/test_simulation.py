@@ -15,6 +15,8 @@ from tests.simulation import run, schedule
 SEEDS = 200
 CHUNK = 10
 
+pytestmark = pytest.mark.timeout(600)  # dozens of storms each: on a busy machine they take minutes
+
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_the_promises_hold_in_every_storm(first: int) -> None:
@@ -51,6 +53,8 @@ def test_every_failpoint_is_passed_and_killed_at() -> None:
         assert not result.violations, f"\n{result.report()}"
         passed |= result.passed.keys()
         killed |= set(result.crashed_at)
+        if named <= passed & killed:
+            return
     assert named <= passed, f"never passed: {sorted(named - passed)}"
     assert named <= killed, f"nobody was killed at: {sorted(named - killed)}"
 
