@@ -1,11 +1,13 @@
 """From what the ledger stores to leaves: parse the receipt, decode the payload."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from google.protobuf.message import Message
 
 from decklog.model import events, timestamps
+from services.audit.core import storable
 from services.audit.core.leaf import Leaf
 
 
@@ -18,39 +20,58 @@ def read(index: int, receipt: bytes, value: bytes | None) -> Leaf:
 
     Raises Undecodable for an event of a type, or with bytes, that this version does not know.
     """
-    fields = orjson.loads(receipt)
-    ce = fields["ce"] or {}
-    kind = fields["kind"]
+    said = orjson.loads(receipt)
+    return _leaf(index, said, _message(said, value))
+
+
+def read_for_rows(index: int, receipt: bytes, value: bytes | None) -> Leaf:
+    """As `read`, in texts that Postgres takes (`storable`)."""
+    said = orjson.loads(receipt)
+    message = _message(said, value)
+    if storable.in_doubt(receipt):
+        said = storable.value(said)
+    if message is not None and value is not None and storable.in_doubt(value):
+        storable.message(message)
+    return _leaf(index, said, message)
+
+
+_NOT_SAID: Mapping[str, Any] = {"id": "", "type": "", "source": "", "subject": ""}
+
+
+def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
+    ce = said["ce"] or _NOT_SAID
     return Leaf(
         index=index,
-        recorded_us=fields["recorded_at"],
-        kind=kind,
-        key=_text(fields["key"]),
-        about=fields["about"],
-        event_id=_text(ce.get("id")),
-        type=_text(ce.get("type")),
-        source=_text(ce.get("source")),
-        subject=_text(ce.get("subject")),
-        time_us=timestamps.parse_us(ce["time"]) if ce else 0,
+        recorded_us=said["recorded_at"],
+        kind=said["kind"],
+        key=_text(said["key"]),
+        about=said["about"],
+        event_id=_text(ce["id"]),
+        type=_text(ce["type"]),
+        source=_text(ce["source"]),
+        subject=_text(ce["subject"]),
+        time_us=timestamps.parse_us(ce["time"]) if "time" in ce else 0,
         sequence=ce.get("sequence") or 0,
-        message=_message(_text(ce.get("type")), value) if kind == "event" and value is not None else None,
+        message=message,
     )
 
 
 def bare(index: int, receipt: bytes) -> Leaf:
     """The leaf without its message, to say where something undecodable stands."""
-    return read(index, receipt, None)
+    return read_for_rows(index, receipt, None)
 
 
-def _message(ce_type: str, value: bytes) -> Message:
+def _message(said: Mapping[str, Any], value: bytes | None) -> Message | None:
+    if value is None or said["kind"] != "event":
+        return None
     try:
-        return events.decode(ce_type, value)
+        return events.decode(_text(said["ce"]["type"]), value)
     except (events.UnknownType, events.Malformed) as error:
         raise Undecodable(str(error)) from error
 
 
 def _text(value: Any) -> str:
     """A text of a receipt; a long one stands there as its digest."""
-    if isinstance(value, dict):
-        return f"sha256:{value['sha256']}"
-    return value or ""
+    if isinstance(value, str):
+        return value
+    return f"sha256:{value['sha256']}" if value else ""

@@ -8,13 +8,14 @@ leading fields of the key name the group of rows that folds look at together.
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
 
 from services.audit.core.leaf import UNRANKED, Rank
 
 Json = Any
 Key = tuple[Any, ...]
+R = TypeVar("R", bound="Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -525,3 +526,18 @@ ALL: tuple[type[Row], ...] = (
 
 _KEYS: Mapping[type[Row], Callable[[Row], Any]] = {row: operator.attrgetter(*row.KEY) for row in ALL}
 """Made once: every row is asked for its key several times."""
+
+COLUMNS: Mapping[type[Row], tuple[str, ...]] = {row: tuple(field.name for field in fields(row)) for row in ALL}
+
+VALUES: Mapping[type[Row], Callable[[Row], tuple[Any, ...]]] = {
+    row: operator.attrgetter(*columns) for row, columns in COLUMNS.items()
+}
+"""The values of a row, in the order of its columns."""
+
+
+def replace(row: R, **changes: Any) -> R:
+    """A row like this one but for some fields, as `dataclasses.replace` and several times as fast."""
+    kind = type(row)
+    values = dict(zip(COLUMNS[kind], VALUES[kind](row), strict=True))
+    values.update(changes)
+    return kind(**values)

@@ -14,7 +14,7 @@ from services.audit.core.projections import registry
 from services.audit.core.view import View
 from services.audit.projector import statements, tables
 
-SLICE = 500
+SLICE = 2_000
 """Leaves folded at once; any number gives the same rows."""
 SLICE_BYTES = 16 << 20
 """Payload bytes of a slice, so that large events do not fill memory."""
@@ -100,7 +100,7 @@ def _read(records: Sequence[asyncpg.Record]) -> tuple[list[Leaf], list[tuple[Lea
     broken: list[tuple[Leaf, str]] = []
     for record in records:
         try:
-            found.append(leaves.read(record["leaf"], record["receipt"], record["value"]))
+            found.append(leaves.read_for_rows(record["leaf"], record["receipt"], record["value"]))
         except leaves.Undecodable as error:
             bare = leaves.bare(record["leaf"], record["receipt"])
             found.append(bare)

@@ -19,7 +19,6 @@ from services.audit.core.folding import Projection
 from services.audit.core.projections import registry
 from services.audit.projector import projecting, scratch, statements, tables
 
-SLICE = 2_000
 CLOSE_ENOUGH = 2_000
 """Leaves that are left to be folded while the live tables are locked."""
 ATTEMPTS = 5
@@ -84,7 +83,7 @@ async def _fill(connection: asyncpg.Connection, until: int, projections: Sequenc
     target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False)
     at = await projecting.cursor(connection, scratch.SCHEMA)
     while at < until:
-        at = (await projecting.step(connection, target, at, until=until, size=SLICE)).next_leaf
+        at = (await projecting.step(connection, target, at, until=until)).next_leaf
         tell(at, until)
     return at
 

@@ -1,7 +1,7 @@
 """SQL of the projector. Statements about rows are made from the row classes: one table per class, columns = fields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from services.audit.core import rows
 
@@ -63,8 +63,7 @@ def _quoted(name: str) -> str:
 
 
 def _table(row: type[rows.Row]) -> Table:
-    columns = tuple(field.name for field in fields(row))
-    return Table(row, columns, ", ".join(_quoted(column) for column in columns))
+    return Table(row, rows.COLUMNS[row], ", ".join(_quoted(column) for column in rows.COLUMNS[row]))
 
 
 TABLES: Mapping[type[rows.Row], Table] = {row: _table(row) for row in rows.ALL}
@@ -78,6 +77,24 @@ def select(schema: str, row: type[rows.Row], parts: int) -> str:
     return (
         f"SELECT {found.quoted} FROM {schema}.{_quoted(row.TABLE)} WHERE ({names}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608
     )
+
+
+def present(schema: str, row: type[rows.Row]) -> str:
+    """Which of the given keys have a row, counted from 1 (`at`); one array parameter per part of the key.
+
+    OFFSET 0 keeps it a look-up in the index per key, whatever the planner thinks of the table's size.
+    """
+    arrays = ", ".join(f"${number}::{_type(name)}[]" for number, name in enumerate(row.KEY, 1))
+    names = ", ".join(f"k{number}" for number in range(1, len(row.KEY) + 1))
+    same = " AND ".join(f"t.{_quoted(name)} = wanted.k{number}" for number, name in enumerate(row.KEY, 1))
+    return (
+        f"SELECT at FROM unnest({arrays}) WITH ORDINALITY AS wanted ({names}, at) "  # noqa: S608
+        f"WHERE EXISTS (SELECT FROM {schema}.{_quoted(row.TABLE)} t WHERE {same} OFFSET 0)"
+    )
+
+
+def _type(name: str) -> str:
+    return "uuid" if name == "object_id" else "text"
 
 
 def neighbours(schema: str) -> str:

@@ -50,19 +50,30 @@ async def save(connection: asyncpg.Connection, schema: str, changes: Changes) ->
         for row, keys in _by_type(changes.gone, lambda gone: gone.row):
             await connection.executemany(statements.delete(schema, row), [gone.key for gone in keys])
         for row, found in _by_type(changes.put, type):
-            await _write(connection, schema, row, [_values(one) for one in found])
+            await _write(connection, schema, row, found)
     except _REFUSALS as error:
         raise Unwritable(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
 
 
-async def _write(
-    connection: asyncpg.Connection, schema: str, row: type[rows.Row], values: list[tuple[Any, ...]]
-) -> None:
+async def _write(connection: asyncpg.Connection, schema: str, row: type[rows.Row], found: Sequence[rows.Row]) -> None:
     table = statements.TABLES[row]
-    if table.appended:
-        await connection.copy_records_to_table(row.TABLE, schema_name=schema, columns=table.columns, records=values)
-    else:
-        await connection.executemany(statements.write(schema, row), values)
+    if not row.KEPT:
+        await connection.executemany(statements.write(schema, row), map(rows.VALUES[row], found))
+        return
+    new = found if table.appended else await _absent(connection, schema, row, found)
+    if new:
+        records = map(rows.VALUES[row], new)
+        await connection.copy_records_to_table(row.TABLE, schema_name=schema, columns=table.columns, records=records)
+
+
+async def _absent(
+    connection: asyncpg.Connection, schema: str, row: type[rows.Row], found: Sequence[rows.Row]
+) -> list[rows.Row]:
+    """Those whose keys are not there yet. Nobody else adds any meanwhile: the cursor's row is locked."""
+    keys = [one.key for one in found]
+    records = await connection.fetch(statements.present(schema, row), *(list(part) for part in zip(*keys, strict=True)))
+    there = {record["at"] for record in records}
+    return [one for number, one in enumerate(found, 1) if number not in there]
 
 
 async def _neighbours(
@@ -95,19 +106,6 @@ def _by_type(effects: Sequence[Any], kind: Any) -> Iterable[tuple[type[rows.Row]
     for effect in effects:
         groups.setdefault(kind(effect), []).append(effect)
     return groups.items()
-
-
-def _values(row: rows.Row) -> tuple[Any, ...]:
-    return tuple(_clean(getattr(row, name)) for name in statements.TABLES[type(row)].columns)
-
-
-def _clean(value: Any) -> Any:
-    """Text as Postgres takes it: it has no NUL, which protobuf allows; U+FFFD stands in its place."""
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd") if "\0" in value else value
-    if isinstance(value, dict):
-        return {_clean(name): _clean(part) for name, part in value.items()}
-    return [_clean(part) for part in value] if isinstance(value, list) else value
 
 
 def _encoded_json(value: Any) -> bytes:
