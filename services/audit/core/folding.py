@@ -4,8 +4,11 @@ Every projection says which rows a leaf needs and what follows from them. What o
 `audit.unplaced`, and the other projections go on.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+
+from google.protobuf.message import Message
 
 from services.audit.core import rows
 from services.audit.core.leaf import Leaf
@@ -19,11 +22,15 @@ _INT64 = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """One concern of the read side. `needs` names rows for a leaf; `fold` turns leaf and rows into effects."""
+    """One concern of the read side. `needs` names rows for a leaf; `fold` turns leaf and rows into effects.
+
+    Only leaves whose message is one of `messages` are shown to it; None stands for every leaf, with or without one.
+    """
 
     name: str
     needs: Callable[[Leaf], Iterable[AnyNeed]]
     fold: Callable[[View, Leaf], Iterable[rows.Effect]]
+    messages: frozenset[type[Message]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +44,32 @@ class Changes:
 
 def needs(projections: Sequence[Projection], leaves: Iterable[Leaf]) -> set[AnyNeed]:
     """Every row that these leaves need. A leaf whose needs cannot be told will be unplaced by its fold."""
-    return {need for leaf in leaves for projection in projections for need in _needs(projection, leaf)}
+    found: set[AnyNeed] = set()
+    concerned = _Concerned(projections)
+    for leaf in leaves:
+        for projection in concerned[type(leaf.message)]:
+            try:
+                found.update(projection.needs(leaf))
+            except Unplaceable:
+                continue  # the fold raises the same, where it is recorded
+    return found
 
 
 def fold(projections: Sequence[Projection], view: View, leaves: Iterable[Leaf]) -> Changes:
     """What the leaves do to the rows in view (which sees it too: give each slice a view of its own)."""
-    last: dict[tuple[type[rows.Row], rows.Key], rows.Effect] = {}
+    last: dict[type[rows.Row], dict[rows.Key, rows.Effect]] = {row: {} for row in rows.ALL}
     unplaced = 0
+    concerned = _Concerned(projections)
     for leaf in leaves:
-        for projection in projections:
-            for effect in _effects(projection, view, leaf):
-                unplaced += isinstance(effect, rows.Unplaced)
-                if view.apply(effect):
-                    last[_identity(effect)] = effect
+        for projection in concerned[type(leaf.message)]:
+            for row, key, effect in _effects(projection, view, leaf):
+                unplaced += row is rows.Unplaced
+                if view.apply(row, key, effect):
+                    last[row][key] = effect
+    effects = [effect for found in last.values() for effect in found.values()]
     return Changes(
-        put=[effect for effect in last.values() if isinstance(effect, rows.Row)],
-        gone=[effect for effect in last.values() if isinstance(effect, rows.Gone)],
+        put=[effect for effect in effects if isinstance(effect, rows.Row)],
+        gone=[effect for effect in effects if isinstance(effect, rows.Gone)],
         unplaced=unplaced,
     )
 
@@ -62,40 +79,61 @@ def unplaced(leaf: Leaf, projection: str, reason: str) -> rows.Unplaced:
     return rows.Unplaced(leaf=leaf.index, projection=projection, recorded_us=leaf.recorded_us, reason=reason[:2_000])
 
 
-def _needs(projection: Projection, leaf: Leaf) -> Iterator[AnyNeed]:
-    try:
-        yield from projection.needs(leaf)
-    except Unplaceable:
-        return  # the fold raises the same, where it is recorded
+class _Concerned(dict[type[Message | None], tuple[Projection, ...]]):
+    """The projections that look at a message of some type, in their order."""
+
+    def __init__(self, projections: Sequence[Projection]) -> None:
+        self._projections = projections
+
+    def __missing__(self, message: type[Message | None]) -> tuple[Projection, ...]:
+        found = tuple(one for one in self._projections if one.messages is None or message in one.messages)
+        self[message] = found
+        return found
 
 
-def _effects(projection: Projection, view: View, leaf: Leaf) -> list[rows.Effect]:
-    """All effects of one leaf in one projection, or the one that says why there are none."""
+_Placed = tuple[type[rows.Row], rows.Key, rows.Effect]
+
+
+def _effects(projection: Projection, view: View, leaf: Leaf) -> list[_Placed]:
+    """All effects of one leaf in one projection with the rows that they concern, or the one that says why none."""
     try:
-        effects = list(projection.fold(view, leaf))
-        for effect in effects:
-            _check(effect)
+        return [_placed(effect) for effect in projection.fold(view, leaf)]
     except Unplaceable as error:
-        return [unplaced(leaf, projection.name, str(error))]
+        return [_placed(unplaced(leaf, projection.name, str(error)))]
     except Exception as error:  # noqa: BLE001 (a bug here must be seen and must not stop the ledger: DESIGN promise 3)
-        return [unplaced(leaf, projection.name, f"{type(error).__name__}: {error}")]
-    return effects
+        return [_placed(unplaced(leaf, projection.name, f"{type(error).__name__}: {error}"))]
 
 
-def _identity(effect: rows.Effect) -> tuple[type[rows.Row], rows.Key]:
-    return (effect.row, effect.key) if isinstance(effect, rows.Gone) else (type(effect), effect.key)
+def _placed(effect: rows.Effect) -> _Placed:
+    """The row that an effect concerns. Refuses what Postgres could not keep, before a whole slice fails on it."""
+    key = effect.key
+    for part in key:
+        if isinstance(part, str) and len(part) * 4 > MAX_KEY_BYTES < len(part.encode()):
+            raise Unplaceable(f"its key is longer than {MAX_KEY_BYTES} bytes")
+    if isinstance(effect, rows.Gone):
+        return effect.row, key, effect
+    row = type(effect)
+    for value in _NUMBERS[row](effect):
+        if value is not None and not -_INT64 <= value < _INT64:
+            raise Unplaceable(f"{_name_of(value, effect)} does not fit 64 bits")
+    return row, key, effect
 
 
-def _check(effect: rows.Effect) -> None:
-    """Refuse what Postgres could not keep, before a whole slice fails on it."""
-    if any(isinstance(part, str) and len(part) * 4 > MAX_KEY_BYTES < len(part.encode()) for part in effect.key):
-        raise Unplaceable(f"its key is longer than {MAX_KEY_BYTES} bytes")
-    if isinstance(effect, rows.Row):
-        for name in _NUMBERS[type(effect)]:
-            value = getattr(effect, name)
-            if value is not None and not -_INT64 <= value < _INT64:
-                raise Unplaceable(f"{name} does not fit 64 bits")
+def _name_of(value: int, row: rows.Row) -> str:
+    return next(name for name in _BIGINTS[type(row)] if getattr(row, name) == value)
 
 
-_NUMBERS = {row: [field.name for field in fields(row) if field.type in (int, int | None)] for row in rows.ALL}
-"""Fields that Postgres keeps as bigint."""
+def _bigints(row: type[rows.Row]) -> list[str]:
+    return [field.name for field in fields(row) if field.type in (int, int | None)]
+
+
+def _numbers(row: type[rows.Row]) -> Callable[[rows.Row], Iterable[int | None]]:
+    names = _BIGINTS[row]
+    several: Callable[[rows.Row], Iterable[int | None]] = operator.attrgetter(*names)
+    one: Callable[[rows.Row], int | None] = operator.attrgetter(names[0])
+    return several if len(names) > 1 else lambda found: (one(found),)
+
+
+_BIGINTS = {row: _bigints(row) for row in rows.ALL}
+"""The fields that Postgres keeps as bigint."""
+_NUMBERS = {row: _numbers(row) for row in rows.ALL}

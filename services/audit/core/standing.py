@@ -1,8 +1,7 @@
 """How an application stands: the word for its sync status, and the counts it follows from."""
 
-from dataclasses import replace
-
 from services.audit.core import rows
+from services.audit.core.rows import replace
 
 COUNTED = ("modified", "missing", "extra", "unknown")
 """Verdicts that are counted under their own name; a desired object without a verdict counts as pending."""

@@ -21,37 +21,36 @@ def line(message: Message) -> str:
 
 def level(message: Message) -> str:
     """How much it asks for attention: `error`, `warning`, `notice` (somebody or something acted) or `info`."""
-    match message:
-        case git_pb2.SourceFailed() | drift_pb2.DriftObserved() | apply_pb2.SyncFinished() | apply_pb2.HealthChanged():
-            return _level_of_outcome(message)
-        case apply_pb2.RenderFailed() | apply_pb2.ClaimConflicted() | fleet_pb2.DeclarationRefused():
-            return "error"
-        case apply_pb2.ObjectApplied(outcome=apply_pb2.OBJECT_OUTCOME_FAILED):
-            return "error"
-        case access_pb2.AccessDenied() | access_pb2.LoginFailed() | live_pb2.WatchGap():
-            return "warning"
-        case fleet_pb2.ClusterIdentityChanged():
-            return "warning" if message.before else "info"
-        case git_pb2.RefMoved() | apply_pb2.ObjectApplied() | control_pb2.SyncRequested():
-            return "notice"
-        case fleet_pb2.ApplicationDeclared() | fleet_pb2.ApplicationRemoved():
-            return "notice"
-        case _:
-            return "info"
+    found = _LEVELS.get(type(message), "info")
+    return found if isinstance(found, str) else found(message)
 
 
-def _level_of_outcome(message: Message) -> str:
-    match message:
-        case git_pb2.SourceFailed():
-            return "notice" if message.recovered else "error"
-        case drift_pb2.DriftObserved():
-            return "notice" if message.phase == drift_pb2.DRIFT_PHASE_RESOLVED else "warning"
-        case apply_pb2.SyncFinished():
-            return "notice" if message.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED else "error"
-        case apply_pb2.HealthChanged(after=apply_pb2.HEALTH_DEGRADED | apply_pb2.HEALTH_MISSING):
-            return "error"
-        case _:
-            return "info"
+def _level_of_sync(message: apply_pb2.SyncFinished) -> str:
+    return "notice" if message.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED else "error"
+
+
+def _level_of_health(message: apply_pb2.HealthChanged) -> str:
+    return "error" if message.after in (apply_pb2.HEALTH_DEGRADED, apply_pb2.HEALTH_MISSING) else "info"
+
+
+_LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
+    git_pb2.SourceFailed: lambda message: "notice" if message.recovered else "error",
+    drift_pb2.DriftObserved: lambda one: "notice" if one.phase == drift_pb2.DRIFT_PHASE_RESOLVED else "warning",
+    apply_pb2.SyncFinished: _level_of_sync,
+    apply_pb2.HealthChanged: _level_of_health,
+    apply_pb2.RenderFailed: "error",
+    apply_pb2.ClaimConflicted: "error",
+    fleet_pb2.DeclarationRefused: "error",
+    apply_pb2.ObjectApplied: lambda one: "error" if one.outcome == apply_pb2.OBJECT_OUTCOME_FAILED else "notice",
+    access_pb2.AccessDenied: "warning",
+    access_pb2.LoginFailed: "warning",
+    live_pb2.WatchGap: "warning",
+    fleet_pb2.ClusterIdentityChanged: lambda message: "warning" if message.before else "info",
+    git_pb2.RefMoved: "notice",
+    control_pb2.SyncRequested: "notice",
+    fleet_pb2.ApplicationDeclared: "notice",
+    fleet_pb2.ApplicationRemoved: "notice",
+}
 
 
 def _name(message: Message) -> str:

@@ -53,13 +53,16 @@ class View:
         """The rows whose key begins so; the prefix has as many parts as the class says in `GROUP`."""
         return [found for found in self._group(row, prefix).values() if isinstance(found, row)]
 
-    def apply(self, effect: rows.Effect) -> bool:
-        """Make an effect visible to the folds that follow. False if it changes nothing: a kept row was there first."""
+    def apply(self, row: type[rows.Row], key: rows.Key, effect: rows.Effect) -> bool:
+        """Make an effect on a row visible to the folds that follow.
+
+        False if it changes nothing: a kept row was there first.
+        """
+        group = self._group(row, key)
         if isinstance(effect, rows.Gone):
-            self._group(effect.row, effect.key).pop(effect.key, None)
+            group.pop(key, None)
             return True
-        group, key = self._group(type(effect), effect.key), effect.key
-        if effect.KEPT and key in group:
+        if row.KEPT and key in group:
             return False
         group[key] = effect
         return True

@@ -28,10 +28,20 @@ def _words(enum: EnumDescriptor) -> dict[int, str]:
 
 def word(message: Message, field: str) -> str:
     """The word of an enum field: `VERDICT_IN_SYNC` → `in_sync`. Empty where it says nothing that we know."""
-    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
-    assert enum is not None, field  # noqa: S101 (the caller names an enum)
     number = getattr(message, field)
-    return _words(enum).get(number, "") if number else ""
+    if not number:
+        return ""
+    kind = type(message)
+    words = _WORDS.get((kind, field))
+    if words is None:
+        enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+        assert enum is not None, field  # noqa: S101 (the caller names an enum)
+        words = _WORDS[kind, field] = _words(enum)
+    return words.get(number, "")
+
+
+_WORDS: dict[tuple[type[Message], str], dict[int, str]] = {}
+"""The words of each enum field that was asked for: descriptors are slow to ask."""
 
 
 def object_key(reference: subject_pb2.ObjectRef) -> objects.ObjectKey:

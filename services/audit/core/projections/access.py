@@ -47,4 +47,4 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
             )
 
 
-PROJECTION = Projection("access", needs, fold)
+PROJECTION = Projection("access", needs, fold, frozenset({access_pb2.AccessDenied, access_pb2.LoginFailed}))

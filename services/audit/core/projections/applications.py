@@ -1,12 +1,12 @@
 """Applications now: the revision that is available, rendered and synced, the health, and why something failed."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from decklog.events.v1 import apply_pb2, control_pb2, subject_pb2
 from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, View
 
 Telling = (
@@ -136,4 +136,15 @@ def _with_failure(row: rows.Application, stage: str, failure: object | None) -> 
     return replace(row, failures=rest if failure is None else {**rest, stage: failure})
 
 
-PROJECTION = Projection("application", needs, fold)
+MESSAGES = frozenset(
+    {
+        control_pb2.RevisionAvailable,
+        apply_pb2.Rendered,
+        apply_pb2.RenderFailed,
+        apply_pb2.ClaimConflicted,
+        apply_pb2.SyncStarted,
+        apply_pb2.SyncFinished,
+        apply_pb2.HealthChanged,
+    }
+)
+PROJECTION = Projection("application", needs, fold, MESSAGES)

@@ -1,12 +1,12 @@
 """Drift: every observation, and the episode it belongs to."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from decklog.events.v1 import drift_pb2
 from services.audit.core import rows, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, Unplaceable, View
 
 
@@ -116,4 +116,4 @@ def _ended(episode: rows.DriftEpisode, leaf: Leaf, seen: rows.DriftObservation) 
     return replace(episode, resolved_leaf=leaf.index, resolved_us=leaf.time_us)
 
 
-PROJECTION = Projection("drift", needs, fold)
+PROJECTION = Projection("drift", needs, fold, frozenset({drift_pb2.DriftObserved}))

@@ -5,7 +5,6 @@ nothing here (the timeline tells of it).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,6 +13,7 @@ from decklog.events.v1 import fleet_pb2
 from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, View
 
 Declaring = fleet_pb2.SourceDeclared | fleet_pb2.ClusterDeclared | fleet_pb2.ApplicationDeclared
@@ -164,4 +164,17 @@ def _seen(view: View, leaf: Leaf, message: fleet_pb2.ClusterIdentityChanged) -> 
     )
 
 
-PROJECTION = Projection("fleet", needs, fold)
+MESSAGES = frozenset(
+    {
+        fleet_pb2.SourceDeclared,
+        fleet_pb2.ClusterDeclared,
+        fleet_pb2.ApplicationDeclared,
+        fleet_pb2.SourceRemoved,
+        fleet_pb2.ClusterRemoved,
+        fleet_pb2.ApplicationRemoved,
+        fleet_pb2.DeclarationRefused,
+        fleet_pb2.ClusterIdentityChanged,
+        fleet_pb2.ClusterIdentityConfirmed,
+    }
+)
+PROJECTION = Projection("fleet", needs, fold, MESSAGES)

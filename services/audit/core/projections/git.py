@@ -1,12 +1,12 @@
 """Commits, moves of refs, and whether a source can be followed."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from decklog.events.v1 import git_pb2
 from services.audit.core import rows, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, View
 
 
@@ -84,4 +84,5 @@ def _change(change: git_pb2.PathChange) -> dict[str, str]:
     return found | {"old_path": change.old_path} if change.old_path else found
 
 
-PROJECTION = Projection("git", needs, fold)
+MESSAGES = frozenset({git_pb2.CommitObserved, git_pb2.RefMoved, git_pb2.SourceFailed})
+PROJECTION = Projection("git", needs, fold, MESSAGES)

@@ -5,7 +5,7 @@ The newest word on a verdict counts, by rank, because it may come from the drift
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2, subject_pb2
@@ -13,6 +13,7 @@ from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
 from services.audit.core.projections import versions
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, View
 
 _WRITTEN = frozenset({"created", "configured"})
@@ -239,4 +240,17 @@ def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
     return scope, [(row, None) for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)]
 
 
-PROJECTION = Projection("application_object", needs, fold)
+MESSAGES = frozenset(
+    {
+        drift_pb2.DriftObserved,
+        apply_pb2.ObjectApplied,
+        apply_pb2.HealthChanged,
+        apply_pb2.Rendered,
+        apply_pb2.SyncFinished,
+        live_pb2.ObjectChanged,
+        live_pb2.ObjectDeleted,
+        fleet_pb2.ApplicationDeclared,
+        fleet_pb2.ApplicationRemoved,
+    }
+)
+PROJECTION = Projection("application_object", needs, fold, MESSAGES)

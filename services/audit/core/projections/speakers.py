@@ -1,5 +1,6 @@
 """The services' last words: whoever was silent for long may be down."""
 
+import functools
 from collections.abc import Iterable, Iterator
 
 from services.audit.core import rows
@@ -28,9 +29,14 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
 
 
 def _service(leaf: Leaf) -> str:
+    return _service_of(leaf.source) if leaf.kind == "event" else ""
+
+
+@functools.lru_cache(maxsize=1_024)
+def _service_of(source: str) -> str:
     """`reconcile` of `/decklog/<installation>/reconcile/<cluster>`; empty for a source that is not of that form."""
-    parts = leaf.source.split("/")
-    return parts[3] if leaf.kind == "event" and len(parts) >= 5 and parts[1] == "decklog" else ""
+    parts = source.split("/")
+    return parts[3] if len(parts) >= 5 and parts[1] == "decklog" else ""
 
 
 PROJECTION = Projection("speaker", needs, fold)

@@ -1,12 +1,12 @@
 """Syncs and what became of their objects; renderings and the bodies they desire."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from decklog.events.v1 import apply_pb2
 from services.audit.core import rows, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
+from services.audit.core.rows import replace
 from services.audit.core.view import AnyNeed, Need, View
 
 
@@ -126,4 +126,5 @@ def _rendering(leaf: Leaf, message: apply_pb2.Rendered) -> rows.Rendering:
     )
 
 
-PROJECTION = Projection("sync", needs, fold)
+MESSAGES = frozenset({apply_pb2.SyncStarted, apply_pb2.SyncFinished, apply_pb2.ObjectApplied, apply_pb2.Rendered})
+PROJECTION = Projection("sync", needs, fold, MESSAGES)

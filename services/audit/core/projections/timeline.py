@@ -1,11 +1,13 @@
 """The timeline: one line per event of interest, and per leaf that tells of trouble with the record itself."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, git_pb2
+from decklog.model import events
 from services.audit.core import rows, summaries, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
@@ -32,7 +34,7 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
     """The line, if there is one to write."""
     if leaf.message is not None:
         if _of_interest(leaf.message):
-            yield _moment(leaf, leaf.message)
+            yield _moment(leaf, leaf.message, _FORMS[type(leaf.message)])
     elif leaf.erased:
         yield _plain(leaf, "Erased", "info", f"{leaf.type.rpartition('.')[2]} (its payload was erased)")
     elif leaf.kind in _TROUBLE:
@@ -54,19 +56,38 @@ def _of_interest(message: Message) -> bool:
     return not (isinstance(message, apply_pb2.Rendered) and message.part > 0)
 
 
-def _moment(leaf: Leaf, message: Message) -> rows.Moment:
-    cluster, application = _application(leaf, message)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What can be asked of the messages of a type, found out once: descriptors are slow to ask."""
+
+    name: str
+    scoped: bool
+    """Said under the key `cluster/application`."""
+    fields: frozenset[str]
+
+
+def _form_of(message: type[Message]) -> _Form:
+    found = message.DESCRIPTOR
+    topic = found.file.name.rpartition("/")[2].removesuffix(".proto")
+    return _Form(found.name, topic in ("control", "apply", "drift", "live"), frozenset(found.fields_by_name))
+
+
+_FORMS = {kind.message: _form_of(kind.message) for kind in events.KINDS}
+
+
+def _moment(leaf: Leaf, message: Message, form: _Form) -> rows.Moment:
+    cluster, application = _application(leaf, message, form)
     return rows.Moment(
         leaf=leaf.index,
         recorded_us=leaf.recorded_us,
         time_us=leaf.time_us,
-        kind=message.DESCRIPTOR.name,
+        kind=form.name,
         level=summaries.level(message),
         cluster=cluster[:LONGEST_NAME],
         application=application[:LONGEST_NAME],
-        object=_object(message),
-        source=_source(message)[:LONGEST_NAME],
-        actor=_actor(message)[:LONGEST_NAME],
+        object=_object(message, form),
+        source=_source(message, form)[:LONGEST_NAME],
+        actor=_actor(message, form)[:LONGEST_NAME],
         summary=summaries.line(message),
         event_id=leaf.event_id,
     )
@@ -84,40 +105,38 @@ def _plain(leaf: Leaf, kind: str, level: str, summary: str) -> rows.Moment:
     )
 
 
-def _application(leaf: Leaf, message: Message) -> tuple[str, str]:
+def _application(leaf: Leaf, message: Message, form: _Form) -> tuple[str, str]:
     """(cluster, application) that the event is about, both empty where it is about none."""
-    name = message.DESCRIPTOR.name
+    name = form.name
     if name in ("ApplicationDeclared", "ApplicationRemoved"):
         spec = message.after if name == "ApplicationDeclared" else message.before  # type: ignore[attr-defined]
         return spec.dest_cluster, message.name  # type: ignore[attr-defined]
     if name == "DeclarationRefused" and message.kind == "Application":  # type: ignore[attr-defined]
         return "", message.name  # type: ignore[attr-defined]
-    topic = message.DESCRIPTOR.file.name.rpartition("/")[2].removesuffix(".proto")
-    return leaf.scope if topic in ("control", "apply", "drift", "live") else ("", "")
+    return leaf.scope if form.scoped else ("", "")
 
 
-def _object(message: Message) -> str:
-    if "object" not in message.DESCRIPTOR.fields_by_name or not message.HasField("object"):
+def _object(message: Message, form: _Form) -> str:
+    if "object" not in form.fields or not message.HasField("object"):
         return ""
     return str(wording.object_key(message.object))[: 4 * LONGEST_NAME]  # type: ignore[attr-defined]
 
 
-def _source(message: Message) -> str:
-    fields = message.DESCRIPTOR.fields_by_name
-    if "source" in fields:
+def _source(message: Message, form: _Form) -> str:
+    if "source" in form.fields:
         return str(message.source)  # type: ignore[attr-defined]
-    if "revision" in fields:
+    if "revision" in form.fields:
         return str(message.revision.source)  # type: ignore[attr-defined]
-    return str(message.name) if message.DESCRIPTOR.name.startswith("Source") else ""  # type: ignore[attr-defined]
+    return str(message.name) if form.name.startswith("Source") else ""  # type: ignore[attr-defined]
 
 
-def _actor(message: Message) -> str:
+def _actor(message: Message, form: _Form) -> str:
     """Who did it: the principal; for a commit its author's name; for a drift the manager that set the fields."""
     if isinstance(message, git_pb2.CommitObserved):
         return message.author.name
-    if "actor" in message.DESCRIPTOR.fields_by_name:
+    if "actor" in form.fields:
         return str(message.actor.id)  # type: ignore[attr-defined]
-    managers = getattr(message, "managers", None)
+    managers = message.managers if "managers" in form.fields else ()  # type: ignore[attr-defined]
     return str(max(managers, key=lambda one: one.time_us).manager) if managers else ""
 
 

@@ -140,4 +140,5 @@ def _gap(leaf: Leaf, message: live_pb2.WatchGap) -> rows.WatchGap:
     )
 
 
-PROJECTION = Projection("object_version", needs, fold)
+MESSAGES = frozenset({live_pb2.ObjectChanged, live_pb2.ObjectDeleted, live_pb2.WatchGap})
+PROJECTION = Projection("object_version", needs, fold, MESSAGES)
