@@ -90,6 +90,13 @@ def drift(
     )
 
 
+def compared(*, in_sync: int = 0, digest: str = "j1:1", commit: str = "a" * 40, **others: int) -> drift_pb2.Compared:
+    """A comparison of the whole application: `in_sync` objects are equal, and `others` by verdict are not."""
+    return drift_pb2.Compared(
+        application=application(), revision=revision(commit), desired_digest=digest, in_sync=in_sync, **others
+    )
+
+
 def changed(
     version: int, *, name: str = "settings", uid: str = "u1", digest: str | None = None
 ) -> live_pb2.ObjectChanged:

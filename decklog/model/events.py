@@ -94,7 +94,7 @@ KINDS: tuple[Kind, ...] = (
             apply_pb2.HealthChanged,
         ],
     ),
-    *_kinds("drift", ["reconcile"], [drift_pb2.DriftObserved]),
+    *_kinds("drift", ["reconcile"], [drift_pb2.DriftObserved, drift_pb2.Compared]),
     *_kinds("live", ["reconcile"], [live_pb2.ObjectChanged, live_pb2.ObjectDeleted], Identity.DERIVED),
     *_kinds("live", ["reconcile"], [live_pb2.WatchGap]),
     *_kinds("access", ["ingest", "audit"], [access_pb2.AccessDenied]),

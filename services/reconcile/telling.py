@@ -1,6 +1,6 @@
 """Telling: what of a picture is news, said once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subjec
 from decklog.model import fleet, masking, objects, timestamps
 from decklog.runtime import names, telemetry
 from services.reconcile import applying, endings, recording, rendering
-from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync
+from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync, tally
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,24 @@ def drift_news(
         ended = None if key in comparisons else drift.gone(episode(record), key)
         if ended is not None:
             yield _observed(chronicle, ended, wanted)
+
+
+def comparison_news(
+    chronicle: recording.Chronicle,
+    comparisons: Collection[compare.Comparison],
+    wanted: rendering.Wanted,
+    spec: fleet_pb2.ApplicationSpec,
+) -> list[drift_pb2.Compared]:
+    """That everything was compared, if that is news. Say it after the drift: what says nothing of itself is in sync."""
+    now = tally.Tally(
+        commit=wanted.revision.commit,
+        desired_digest=wanted.digest,
+        settings_digest=recollection.settings_digest(spec),
+        counts=tally.count(comparisons),
+    )
+    if not tally.is_news(chronicle.known.told(), now):
+        return []
+    return [sayings.compared(chronicle.voice, wanted.revision, now)]
 
 
 def episode(record: state_pb2.ObjectState) -> drift.Episode | None:

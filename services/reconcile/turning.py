@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
-from decklog.events.v1 import fleet_pb2, state_pb2
+from decklog.events.v1 import drift_pb2, fleet_pb2, state_pb2
 from decklog.model import objects
 from services.reconcile import applying, comparing, judging, ordering, rendering, telling, watches, witnessing
 from services.reconcile import world as worlds
@@ -122,11 +122,18 @@ class Turn:
             requested=request is not None,
             desired_digest=wanted.digest,
             settings_digest=recollection.settings_digest(self.spec),
+            declared_anew=self._declared_anew(wanted),
             drifted=sync.drifted(picture.comparisons.values(), picture.extra.prune),
             last=self.tools.chronicle.known.attempt(),
             now=self._now,
             heals=self.tools.chronicle.known.heals(picture.drifted),
         )
+
+    def _declared_anew(self, wanted: rendering.Wanted) -> bool:
+        """Whether this very commit was compared before, under another declaration."""
+        told = self.tools.chronicle.known.told()
+        settings = recollection.settings_digest(self.spec)
+        return told is not None and told.commit == wanted.revision.commit and told.settings_digest != settings
 
     def _decide(
         self, wanted: rendering.Wanted, picture: Picture, request: state_pb2.PendingRequest | None
@@ -154,12 +161,19 @@ class Turn:
                 seen_us=self.world.time.now_us(),
                 forget_others=not picture.moved,
             ),
+            *self._compared(wanted, picture),
             *judging.news(chronicle.voice, chronicle.known, members, whole, wanted),
         ]
         await chronicle.say(messages)
         due = [_REFUSED_SECONDS if one.reason not in _WEATHER else _BLIND_SECONDS for one in _unknown(picture)]
         hoped_for = whole.status in (health.Status.PROGRESSING, health.Status.MISSING)
         return [*due, *([patience - since] if hoped_for and 0 < since < patience else [])]
+
+    def _compared(self, wanted: rendering.Wanted, picture: Picture) -> list[drift_pb2.Compared]:
+        """That the application as a whole was compared; a picture that moved is of a part only."""
+        if picture.moved:
+            return []
+        return telling.comparison_news(self.tools.chronicle, picture.comparisons.values(), wanted, self.spec)
 
     async def _sync(
         self,

@@ -37,6 +37,7 @@ _POSTGRES = "decklog/adapters/postgres/ledger.py"
 _RECORD = "tests/promises/test_promise_1_record_before_act.py::test"
 _UNKNOWN = "tests/promises/test_promise_2_unknown.py::test"
 _LEDGER = "tests/promises/test_promise_3_and_4_ledger.py::test"
+_FOLDS = "tests/unit/audit/test_object_folds.py::test"
 _REPLAY = "tests/promises/test_promise_5_replay.py::test"
 _MASKING = "tests/promises/test_promise_6_masking.py::test"
 _LEAK = "tests/promises/test_promise_6_simulated.py::test"
@@ -113,6 +114,24 @@ _UNKNOWN_IS_NOT_IN_SYNC = (
         replacement="        return None if self._listed.is_set() else cluster.Unavailable(",
         tests=(f"{_UNKNOWN}_a_lost_watch_is_not_in_sync",),
         words="was not told as unknown",
+    ),
+    Break(
+        promise=2,
+        name="what told nothing is in sync although the counts do not add up",
+        file="services/audit/core/standing.py",
+        anchor="    if in_sync is None or known + len(pending) == in_sync:\n",
+        replacement="    if in_sync is None or known + len(pending) >= in_sync:\n",
+        tests=(f"{_FOLDS}_a_comparison_whose_counts_do_not_add_up_settles_nothing",),
+        words="in_sync",
+    ),
+    Break(
+        promise=2,
+        name="an application is in sync before it was compared as a whole",
+        file="services/audit/core/standing.py",
+        anchor='    return "in_sync" if compared and not application.pending else "unknown"\n',
+        replacement='    return "in_sync" if not application.pending else "unknown"\n',
+        tests=(f"{_FOLDS}_what_left_git_is_not_in_sync_before_somebody_looked",),
+        words="in_sync",
     ),
 )
 

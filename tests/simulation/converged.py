@@ -40,6 +40,7 @@ def _cluster_differences(world: World) -> Iterator[str]:
             yield from _broken_differences(world, application, told)
         else:
             yield from _application_differences(world, application, mode, told)
+            yield from _status_differences(world, application)
 
 
 def _application_differences(
@@ -64,6 +65,24 @@ def _application_differences(
             yield f"{key} is not healed: {live.get(key)} instead of {wanted[key]}"
         elif verdict not in (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING):
             yield f"{key} differs in silence: {live.get(key)} instead of {wanted[key]}, last verdict {verdict}"
+
+
+def _status_differences(world: World, application: str) -> Iterator[str]:
+    """What the tables say of an application is what is so: in sync though nothing was ever written, or not."""
+    wanted = world.people.wanted.get(application, {})
+    if not wanted:
+        return  # Git has no such folder any more: it cannot be rendered, and the tables say unknown, rightly
+    live = world.cluster.stored()
+    equal = all(
+        live.get(people.key_of(application, kind), {}).get("data") == people.data_of(application, colour)
+        for kind, colour in wanted.items()
+    )
+    extra = set(_mine(world, application)) - {people.key_of(application, kind) for kind in wanted}
+    row = world.tables.by_name().get("application", {}).get((application,))
+    shown = row.sync_status if row is not None else "nothing"
+    expected = "in_sync" if equal and not extra else "drifted"
+    if shown != expected:
+        yield f"{application} is {expected}, and the tables say {shown}"
 
 
 def _broken_differences(

@@ -40,6 +40,8 @@ def at(last=None, **changes):
         (at(last={"outcome": sync.Outcome.ABORTED}), sync.Start(sync.Trigger.RETRY, 1)),
         (at(last={"outcome": sync.Outcome.FAILED, "failures": 1}), sync.Start(sync.Trigger.RETRY, 2)),
         (dataclasses.replace(AT, last=None), sync.Start(sync.Trigger.REVISION, 1)),
+        (dataclasses.replace(AT, last=None, declared_anew=True), sync.Start(sync.Trigger.DECLARATION, 1)),
+        (at(desired_digest="j1:newer", declared_anew=True), sync.Start(sync.Trigger.DECLARATION, 1)),
     ],
 )
 def test_modes_and_triggers(situation, decision):

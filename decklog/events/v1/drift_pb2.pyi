@@ -85,6 +85,73 @@ DRIFT_PHASE_RESOLVED: DriftPhase.ValueType  # 3
 Global___DriftPhase: _TypeAlias = DriftPhase  # noqa: Y015
 
 @_typing.final
+class Compared(_message.Message):
+    """An application as a whole was compared with Git: every object that it wants was asked about. Said when that is news: first
+    under a revision or a declaration, and when nothing is unknown any more; never for each look. The objects that are not in
+    sync have told so in DriftObserved before, so what has told nothing is in sync.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    DESIRED_DIGEST_FIELD_NUMBER: _builtins.int
+    SETTINGS_DIGEST_FIELD_NUMBER: _builtins.int
+    IN_SYNC_FIELD_NUMBER: _builtins.int
+    MODIFIED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    EXTRA_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    desired_digest: _builtins.str
+    """Digest of the desired state (see Rendered)."""
+    settings_digest: _builtins.str
+    """Digest of the declaration under which it was compared, opaque."""
+    in_sync: _builtins.int
+    """Desired objects that are equal."""
+    modified: _builtins.int
+    """Desired objects that differ."""
+    missing: _builtins.int
+    """Desired objects that are not there."""
+    extra: _builtins.int
+    """Objects of the application that are no longer desired."""
+    unknown: _builtins.int
+    """Objects that could not be compared."""
+    @_builtins.property
+    def application(self) -> _subject_pb2.ApplicationRef:
+        """The application."""
+
+    @_builtins.property
+    def revision(self) -> _subject_pb2.Revision:
+        """What it was compared with."""
+
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The owner's right."""
+
+    def __init__(
+        self,
+        *,
+        application: _subject_pb2.ApplicationRef | None = ...,
+        revision: _subject_pb2.Revision | None = ...,
+        desired_digest: _builtins.str = ...,
+        settings_digest: _builtins.str = ...,
+        in_sync: _builtins.int = ...,
+        modified: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        extra: _builtins.int = ...,
+        unknown: _builtins.int = ...,
+        fence: _subject_pb2.Fence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence", "revision", b"revision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "desired_digest", b"desired_digest", "extra", b"extra", "fence", b"fence", "in_sync", b"in_sync", "missing", b"missing", "modified", b"modified", "revision", b"revision", "settings_digest", b"settings_digest", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Compared: _TypeAlias = Compared  # noqa: Y015
+
+@_typing.final
 class DriftObserved(_message.Message):
     """One object differs from Git, differs otherwise than before, or no longer does. Acknowledged before self-heal touches it."""
 

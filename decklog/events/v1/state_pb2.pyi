@@ -48,6 +48,7 @@ class ApplicationState(_message.Message):
     SYNCED_FIELD_NUMBER: _builtins.int
     SYNCED_US_FIELD_NUMBER: _builtins.int
     AVAILABLE_ID_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -108,6 +109,10 @@ class ApplicationState(_message.Message):
     def synced(self) -> _subject_pb2.Revision:
         """Revision of the last sync that succeeded."""
 
+    @_builtins.property
+    def compared(self) -> _drift_pb2.Compared:
+        """What was told last of the application as a whole. Without `desired_digest` if another state was rendered since."""
+
     def __init__(
         self,
         *,
@@ -128,10 +133,11 @@ class ApplicationState(_message.Message):
         synced: _subject_pb2.Revision | None = ...,
         synced_us: _builtins.int = ...,
         available_id: _builtins.str = ...,
+        compared: _drift_pb2.Compared | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -144,7 +144,11 @@ class ClusterIdentity(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application(Row):
-    """An application now: what is declared, what was rendered and synced, how it compares, and how it is."""
+    """An application now: what is declared, what was rendered and synced, how it compares, and how it is.
+
+    `compared_digest` is the desired state that was compared as a whole last: by a comparison, which counted
+    `compared_in_sync` objects, or by a sync that ended well, which leaves none that are not.
+    """
 
     TABLE: ClassVar[str] = "application"
     KEY: ClassVar[tuple[str, ...]] = ("name",)
@@ -164,6 +168,9 @@ class Application(Row):
     rendered_digest: str = ""
     rendered_leaf: int | None = None
     rendered_rank: Rank = UNRANKED
+    compared_digest: str = ""
+    compared_in_sync: int | None = None
+    compared_rank: Rank = UNRANKED
     objects: int = 0
     pending: int = 0
     modified: int = 0

@@ -1,6 +1,9 @@
 """How an application stands: the word for its sync status, and the counts it follows from."""
 
+from collections.abc import Iterable, Iterator
+
 from services.audit.core import rows
+from services.audit.core.leaf import Rank
 from services.audit.core.rows import replace
 
 COUNTED = ("modified", "missing", "extra", "unknown")
@@ -8,7 +11,10 @@ COUNTED = ("modified", "missing", "extra", "unknown")
 
 
 def status(application: rows.Application) -> str:
-    """`in_sync`, `drifted`, `behind`, `unknown` or `off`. Unknown is never in sync (DESIGN promise 2)."""
+    """`in_sync`, `drifted`, `behind`, `unknown` or `off`. Unknown is never in sync (DESIGN promise 2).
+
+    In sync is said on evidence alone: a verdict on each object, and a word that those are all there are.
+    """
     if (application.spec or {}).get("mode") == "off":
         return "off"
     if "render" in application.failures or application.unknown or application.rendered_leaf is None:
@@ -17,7 +23,8 @@ def status(application: rows.Application) -> str:
         return "drifted"
     if application.available_commit not in ("", application.rendered_commit):
         return "behind"
-    return "unknown" if application.pending else "in_sync"
+    compared = application.compared_digest == application.rendered_digest
+    return "in_sync" if compared and not application.pending else "unknown"
 
 
 def settled(application: rows.Application) -> rows.Application:
@@ -30,6 +37,27 @@ def settled(application: rows.Application) -> rows.Application:
     if (word, synced) == (application.sync_status, application.synced_commit):
         return application
     return replace(application, sync_status=word, synced_commit=synced)
+
+
+def compared(
+    found: Iterable[rows.ApplicationObject], in_sync: int | None, rank: Rank
+) -> Iterator[tuple[rows.ApplicationObject, rows.ApplicationObject]]:
+    """The pending objects of an application that was compared as a whole, before and after: they are in sync.
+
+    Whatever is not in sync has told so itself, before the whole was told. So if the objects that are known to be in
+    sync and the pending ones are not as many as were counted, something is missing here, and nothing follows.
+
+    Args:
+        found: all objects of the application.
+        in_sync: how many were counted; None if it is known that none is not.
+        rank: of the word on the whole.
+    """
+    desired = [row for row in found if row.desired_digest]
+    pending = [row for row in desired if not row.verdict and row.verdict_rank <= rank]
+    known = sum(row.verdict == "in_sync" for row in desired)
+    if in_sync is None or known + len(pending) == in_sync:
+        for row in pending:
+            yield row, replace(row, verdict="in_sync", verdict_rank=rank)
 
 
 def counted(

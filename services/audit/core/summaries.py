@@ -215,6 +215,12 @@ def _drift(message: drift_pb2.DriftObserved) -> str:
     return f"{name} differs{_fields(message)}"
 
 
+def _compared(message: drift_pb2.Compared) -> str:
+    words = ("in_sync", "modified", "missing", "extra", "unknown")
+    counts = [f"{getattr(message, word)} {word.replace('_', ' ')}" for word in words if getattr(message, word)]
+    return f"Compared with {_short(message.revision.commit)}: {', '.join(counts) or 'no objects'}"
+
+
 def _fields(message: drift_pb2.DriftObserved) -> str:
     try:
         patch = wording.json_value(message.patch) or []
@@ -273,6 +279,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     apply_pb2.SyncFinished: _finished,
     apply_pb2.HealthChanged: _health,
     drift_pb2.DriftObserved: _drift,
+    drift_pb2.Compared: _compared,
     live_pb2.ObjectChanged: _changed,
     live_pb2.ObjectDeleted: _deleted,
     live_pb2.WatchGap: _gap,

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import objects
-from services.reconcile.core import compare, drift, sync
+from services.reconcile.core import compare, drift, sync, tally
 
 _OUTCOMES = {
     apply_pb2.SYNC_OUTCOME_SUCCEEDED: sync.Outcome.SUCCEEDED,
@@ -80,6 +80,18 @@ class Recollection:
         """The last heals of objects; one that was never healed counts as healed long ago."""
         records = map(self.of, keys)
         return tuple(sync.Heal(one.heals, one.healed_us / _SECOND) for one in records)
+
+    def told(self) -> tally.Tally | None:
+        """What was told last of the application as a whole."""
+        if not self.header.HasField("compared"):
+            return None
+        last = self.header.compared
+        return tally.Tally(
+            commit=last.revision.commit,
+            desired_digest=last.desired_digest,
+            settings_digest=last.settings_digest,
+            counts={verdict: getattr(last, verdict.value) for verdict in compare.Verdict},
+        )
 
     def newest_drift(self, keys: Iterable[objects.ObjectKey]) -> str:
         """Id of the newest event that told how one of these objects differs: ids begin with their time."""
@@ -179,6 +191,8 @@ class _Builder:
                 self._syncing(fact.message, fact)
             case drift_pb2.DriftObserved():
                 self._drift(fact.message, fact.event_id)
+            case drift_pb2.Compared():
+                self._header.compared.CopyFrom(fact.message)
             case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
@@ -204,6 +218,8 @@ class _Builder:
         match said:
             case apply_pb2.Rendered() if said.part + 1 >= said.parts:
                 header.rendered.CopyFrom(state_pb2.RenderState(revision=said.revision, digest=said.digest))
+                if header.HasField("compared") and header.compared.desired_digest != said.digest:
+                    header.compared.desired_digest = ""  # should it be wanted again, it is compared again
                 header.ClearField("render_failed")
             case apply_pb2.RenderFailed():
                 header.render_failed.CopyFrom(said)

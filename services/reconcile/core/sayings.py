@@ -11,7 +11,7 @@ import orjson
 
 from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import digest, masking, objects, timestamps
-from services.reconcile.core import claims, desired, drift, managers, normalise, patch, recollection, snapshot
+from services.reconcile.core import claims, desired, drift, managers, normalise, patch, recollection, snapshot, tally
 
 PART_BYTES = 1_048_576
 """Bodies beyond this size move to the next part of `Rendered`."""
@@ -93,6 +93,18 @@ def drift_observed(
         live_resource_version=one.live_resource_version,
         failure=why,
         fence=voice.fence,
+    )
+
+
+def compared(voice: Voice, revision: subject_pb2.Revision, now: tally.Tally) -> drift_pb2.Compared:
+    """The application as a whole was compared."""
+    return drift_pb2.Compared(
+        application=voice.application,
+        revision=revision,
+        desired_digest=now.desired_digest,
+        settings_digest=now.settings_digest,
+        fence=voice.fence,
+        **{verdict.value: number for verdict, number in now.counts.items()},
     )
 
 

@@ -100,6 +100,7 @@ class Situation:
     Attributes:
         requested: whether somebody asked for a sync that has not run yet.
         drifted: whether any object is modified, missing, or extra and to be pruned.
+        declared_anew: whether the declaration is what changed since the application was compared, and not the commit.
         now: seconds since the epoch.
         heals: the last heals of the drifted objects. Whoever fights over one object delays that one only.
     """
@@ -112,6 +113,7 @@ class Situation:
     last: Attempt | None
     now: float
     heals: "tuple[Heal, ...]" = ()
+    declared_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def decide(at: Situation) -> Decision:
         return Rest()
     last = at.last
     if last is None or last.desired_digest != at.desired_digest:
-        return Start(Trigger.REVISION, 1)
+        return Start(Trigger.DECLARATION if at.declared_anew else Trigger.REVISION, 1)
     if last.settings_digest != at.settings_digest:
         return Start(Trigger.DECLARATION, 1)
     if last.outcome is Outcome.ABORTED:

@@ -2,6 +2,7 @@
 
 from decklog.events.v1 import apply_pb2, drift_pb2
 from services.audit.core import rows
+from services.audit.core.leaf import Leaf
 from tests import audit_leaves as given
 
 OPENED, RESOLVED = drift_pb2.DRIFT_PHASE_OPENED, drift_pb2.DRIFT_PHASE_RESOLVED
@@ -137,3 +138,79 @@ def test_an_application_in_sync_is_at_what_was_rendered_last() -> None:
     )
     application = tables.one(rows.Application)
     assert (application.sync_status, application.synced_commit) == ("in_sync", "b" * 40)
+
+
+def status(*leaves: Leaf) -> tuple[str, list[str]]:
+    """How the application stands after these, and its objects."""
+    tables = given.Tables().fold(*leaves)
+    return tables.one(rows.Application).sync_status, [row.verdict for row in tables.all(rows.ApplicationObject)]
+
+
+TWO = given.rendered(("settings", "j1:a"), ("other", "j1:b"))
+MISSING = given.drift(OPENED, drift_pb2.VERDICT_MISSING, patch=b"")
+
+
+def test_a_comparison_settles_what_told_nothing_of_itself() -> None:
+    """Equal from the first: in sync without a sync and without a drift. What differs has told so before."""
+    assert status(given.leaf(1, TWO), given.leaf(2, given.compared(in_sync=2, digest="j1:2"))) == (
+        "in_sync",
+        ["in_sync", "in_sync"],
+    )
+    drifted = given.compared(in_sync=1, digest="j1:2", missing=1)
+    assert status(given.leaf(1, TWO), given.leaf(2, MISSING), given.leaf(3, drifted)) == (
+        "drifted",
+        ["in_sync", "missing"],
+    )
+
+
+def test_a_comparison_counts_though_it_comes_before_its_rendering() -> None:
+    """They travel on two topics; the sequence says what was said first."""
+    late = given.leaf(4, TWO, sequence=1)
+    first = given.leaf(3, given.compared(in_sync=2, digest="j1:2"), sequence=2)
+    assert status(first, late) == ("in_sync", ["in_sync", "in_sync"])
+    told = given.leaf(2, MISSING, sequence=2)
+    rest = given.leaf(3, given.compared(in_sync=1, digest="j1:2", missing=1), sequence=3)
+    assert status(told, rest, late) == ("drifted", ["in_sync", "missing"])
+
+
+def test_a_comparison_whose_counts_do_not_add_up_settles_nothing() -> None:
+    """The drift of one object never arrived: who said nothing may be that one, so nobody is in sync."""
+    incomplete = given.compared(in_sync=1, digest="j1:2", modified=1)
+    assert status(given.leaf(1, TWO), given.leaf(2, incomplete)) == ("unknown", ["", ""])
+    assert status(given.leaf(2, incomplete, sequence=2), given.leaf(3, TWO, sequence=1)) == ("unknown", ["", ""])
+
+
+def test_a_comparison_with_another_desired_state_says_nothing_of_this_one() -> None:
+    """Neither an older one nor one whose rendering is still to come."""
+    other = given.compared(in_sync=2, digest="j1:other")
+    assert status(given.leaf(1, TWO), given.leaf(2, other)) == ("unknown", ["", ""])
+    assert status(given.leaf(1, other), given.leaf(2, TWO)) == ("unknown", ["", ""])
+
+
+def test_an_unknown_object_keeps_the_application_unknown_whatever_the_rest() -> None:
+    """The whole was compared, and of one object nothing could be told."""
+    blind = given.drift(OPENED, drift_pb2.VERDICT_UNKNOWN, patch=b"")
+    partly = given.compared(in_sync=1, digest="j1:2", unknown=1)
+    assert status(given.leaf(1, TWO), given.leaf(2, blind), given.leaf(3, partly)) == (
+        "unknown",
+        ["in_sync", "unknown"],
+    )
+
+
+def test_an_application_without_objects_is_in_sync_once_somebody_looked() -> None:
+    """That nothing is desired does not tell what is there."""
+    empty = given.rendered()
+    assert given.Tables().fold(given.leaf(1, empty)).one(rows.Application).sync_status == "unknown"
+    looked = given.leaf(2, given.compared(digest="j1:0"))
+    assert given.Tables().fold(given.leaf(1, empty), looked).one(rows.Application).sync_status == "in_sync"
+
+
+def test_what_left_git_is_not_in_sync_before_somebody_looked() -> None:
+    """The objects that stayed are as they were; whether the one that left is still there, nobody has said yet."""
+    left = given.leaf(3, given.rendered(("settings", "j1:a"), commit="b" * 40))
+    before = [given.leaf(1, TWO), given.leaf(2, finished())]
+    assert status(*before, left)[0] == "unknown"
+    extra = given.leaf(4, given.drift(OPENED, drift_pb2.VERDICT_EXTRA, name="other", patch=b""))
+    looked = given.leaf(5, given.compared(in_sync=1, extra=1))
+    live = given.leaf(2, given.changed(5, name="other"), sequence=0)
+    assert status(given.leaf(1, TWO), live, given.leaf(2, finished()), left, extra, looked)[0] == "drifted"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from decklog.events.v1 import apply_pb2, control_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
 from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
@@ -17,6 +17,7 @@ Telling = (
     | apply_pb2.SyncStarted
     | apply_pb2.SyncFinished
     | apply_pb2.HealthChanged
+    | drift_pb2.Compared
 )
 
 
@@ -47,7 +48,7 @@ def _reference(leaf: Leaf) -> subject_pb2.ApplicationRef | None:
             return message.application
         case apply_pb2.SyncStarted(dry_run=False) | apply_pb2.SyncFinished(dry_run=False) as message:
             return message.application
-        case apply_pb2.Rendered(part=0) as message:
+        case apply_pb2.Rendered(part=0) | drift_pb2.Compared() as message:
             return message.application
         case apply_pb2.HealthChanged() as message if not message.HasField("object"):
             return message.application
@@ -61,6 +62,13 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
             return _available(row, message)
         case apply_pb2.Rendered() as message if leaf.rank >= row.rendered_rank:
             return _rendered(row, leaf, message)
+        case drift_pb2.Compared() as message if leaf.rank >= row.compared_rank:
+            return replace(
+                row,
+                compared_digest=message.desired_digest,
+                compared_in_sync=message.in_sync,
+                compared_rank=leaf.rank,
+            )
         case apply_pb2.RenderFailed() as message if leaf.rank >= row.rendered_rank:
             failed = _with_failure(row, "render", wording.failure(message))
             return replace(failed, rendered_rank=leaf.rank)
@@ -109,7 +117,14 @@ def _synced(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) 
     if outcome != "succeeded":
         return ended
     synced = replace(ended, synced_commit=message.revision.commit, synced_us=leaf.time_us)
-    return _with_failure(synced, "sync", None)
+    return _with_failure(_compared_by_sync(synced, leaf, message), "sync", None)
+
+
+def _compared_by_sync(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) -> rows.Application:
+    """A sync that ended well compared everything that was rendered for it."""
+    if message.revision.commit != row.rendered_commit or leaf.rank < max(row.rendered_rank, row.compared_rank):
+        return row
+    return replace(row, compared_digest=row.rendered_digest, compared_in_sync=None, compared_rank=leaf.rank)
 
 
 def _unexplained(message: apply_pb2.SyncFinished) -> dict[str, str]:
@@ -144,6 +159,7 @@ MESSAGES = frozenset(
         apply_pb2.ClaimConflicted,
         apply_pb2.SyncStarted,
         apply_pb2.SyncFinished,
+        drift_pb2.Compared,
         apply_pb2.HealthChanged,
     }
 )

@@ -45,7 +45,7 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
         case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted() as message if leaf.scope[1]:
             scope = _Scope(*leaf.scope)
             return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
-        case apply_pb2.Rendered() | apply_pb2.SyncFinished() as message:
+        case apply_pb2.Rendered() | apply_pb2.SyncFinished() | drift_pb2.Compared() as message:
             scope = _scope(message.application)
             return [Need(rows.ApplicationObject, (scope.cluster, scope.application)), _application(scope)]
         case fleet_pb2.ApplicationDeclared() | fleet_pb2.ApplicationRemoved() as message:
@@ -80,14 +80,25 @@ def _changes(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
             return _one(view, leaf, _Scope(*leaf.scope), message, _live)
         case live_pb2.ObjectDeleted() as message if leaf.scope[1]:
             return _one(view, leaf, _Scope(*leaf.scope), message, _deleted)
-        case apply_pb2.Rendered(part=0) as message:
-            return _rendered(view, leaf, message)
-        case apply_pb2.SyncFinished(dry_run=False, outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED) as message:
-            return _synced(view, leaf, message)
+        case apply_pb2.Rendered() | drift_pb2.Compared() | apply_pb2.SyncFinished():
+            return _whole(view, leaf)
         case fleet_pb2.ApplicationRemoved() as message:
             return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
         case fleet_pb2.ApplicationDeclared() as message if message.before.dest_cluster != message.after.dest_cluster:
             return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
+        case _:
+            return _Scope("", ""), []
+
+
+def _whole(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
+    """What is said of all objects at once."""
+    match leaf.message:
+        case apply_pb2.Rendered(part=0) as message:
+            return _rendered(view, leaf, message)
+        case drift_pb2.Compared() as message:
+            return _compared(view, leaf, message)
+        case apply_pb2.SyncFinished(dry_run=False, outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED) as message:
+            return _synced(view, leaf, message)
         case _:
             return _Scope("", ""), []
 
@@ -196,7 +207,32 @@ def _rendered(view: View, leaf: Leaf, message: apply_pb2.Rendered) -> tuple[_Sco
     desired = {str(wording.object_key(one.object)): one for one in message.objects}
     known = {row.object: row for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)}
     changes = [_desired(known.get(key), scope, leaf, one) for key, one in desired.items()]
+    told = view.get(rows.Application, scope.application)
+    if told is not None and told.compared_rank > leaf.rank and told.compared_digest == message.digest:
+        # The comparison came first: it travels on another topic.
+        after = {row.object: row for _, row in changes if row is not None}
+        settled = {
+            row.object: row for _, row in standing.compared(after.values(), told.compared_in_sync, told.compared_rank)
+        }
+        changes = [(before, settled.get(row.object, row) if row is not None else None) for before, row in changes]
     return scope, [*changes, *_undesired(known, desired, leaf)]
+
+
+def _compared(view: View, leaf: Leaf, message: drift_pb2.Compared) -> tuple[_Scope, list[Change]]:
+    """All objects were compared, and those that are not in sync have told so before."""
+    scope = _scope(message.application)
+    application = view.get(rows.Application, scope.application)
+    if application is None or application.rendered_digest != message.desired_digest:
+        return scope, []  # its rendering is still to come, or was followed by another
+    return scope, _settled(view, scope, leaf, message.in_sync)
+
+
+def _settled(view: View, scope: _Scope, leaf: Leaf, in_sync: int | None) -> list[Change]:
+    found = view.group(rows.ApplicationObject, scope.cluster, scope.application)
+    return [
+        (before, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us))
+        for before, after in standing.compared(found, in_sync, leaf.rank)
+    ]
 
 
 def _desired(before: rows.ApplicationObject | None, scope: _Scope, leaf: Leaf, one: apply_pb2.RenderedObject) -> Change:
@@ -227,12 +263,7 @@ def _undesired(
 def _synced(view: View, leaf: Leaf, message: apply_pb2.SyncFinished) -> tuple[_Scope, list[Change]]:
     """A sync that ended well compared every desired object: those still pending needed nothing."""
     scope = _scope(message.application)
-    changes: list[Change] = []
-    for row in view.group(rows.ApplicationObject, scope.cluster, scope.application):
-        if row.desired_digest and not row.verdict and row.verdict_rank <= leaf.rank:
-            after = replace(row, verdict="in_sync", verdict_rank=leaf.rank)
-            changes.append((row, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)))
-    return scope, changes
+    return scope, _settled(view, scope, leaf, None)
 
 
 def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
@@ -247,6 +278,7 @@ MESSAGES = frozenset(
         apply_pb2.HealthChanged,
         apply_pb2.Rendered,
         apply_pb2.SyncFinished,
+        drift_pb2.Compared,
         live_pb2.ObjectChanged,
         live_pb2.ObjectDeleted,
         fleet_pb2.ApplicationDeclared,

@@ -1,0 +1,80 @@
+"""An application that is as in Git from the first says so once, on a real Kafka, API server and Git."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
+from tests import reconcile
+
+DETECT = fleet_pb2.MODE_DETECT
+
+
+@pytest.fixture
+async def bench(
+    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
+) -> AsyncIterator[reconcile.Bench]:
+    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
+    made = reconcile.Kubectl(Path(kubeconfig))
+    yield made
+    await made.close()
+
+
+def counts(one: drift_pb2.Compared) -> tuple[int, int, int, int, int]:
+    return one.in_sync, one.modified, one.missing, one.extra, one.unknown
+
+
+async def test_equal_from_the_first_is_told_once_and_not_again_after_a_restart(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode detect nothing is written and nothing differs: one member tells the comparison, once for a revision."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    files = {f"web/{name}.yaml": reconcile.config_map(name, {"colour": "red"}) for name in "ab"}
+    first = await bench.deliver("web", files)
+    async with bench.member():
+        await bench.until(drift_pb2.Compared)
+        await bench.remove("web", fleet_pb2.ON_DELETE_KEEP)
+        await bench.declare("web", dest_namespace=namespace, mode=DETECT)
+        await bench.announce("web", first)
+        applied, detected = await bench.until(drift_pb2.Compared, count=2)
+    assert [counts(one) for one in (applied, detected)] == [(2, 0, 0, 0, 0), (2, 0, 0, 0, 0)]
+    assert detected.desired_digest == applied.desired_digest
+    assert not await bench.said(drift_pb2.DriftObserved)
+    async with bench.member("two"):
+        await bench.until(apply_pb2.OwnershipTaken, count=24)
+        path = f"/api/v1/namespaces/{namespace}/configmaps/a"
+        await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
+        await bench.until(drift_pb2.DriftObserved)
+        await bench.deliver("web", {"web/c.yaml": reconcile.config_map("c", {"colour": "red"})})
+        await bench.until(drift_pb2.DriftObserved, count=2)
+        *_, last = await bench.until(drift_pb2.Compared, count=3)
+    assert len(await bench.said(drift_pb2.Compared)) == 3
+    assert counts(last) == (1, 1, 1, 0, 0)
+    assert last.revision.commit != first
+
+
+async def test_a_new_declaration_leads_to_its_sync_and_to_a_new_comparison(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """From detect to apply at the same commit: the declaration led to the sync, not a revision."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=DETECT)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        (before,) = await bench.until(drift_pb2.Compared)
+        await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+        (started,) = await bench.until(apply_pb2.SyncStarted)
+        _, after = await bench.until(drift_pb2.Compared, count=2)
+    assert (counts(before), counts(after)) == ((0, 0, 1, 0, 0), (1, 0, 0, 0, 0))
+    assert before.settings_digest != after.settings_digest
+    declared = [one.event.id for one in await bench.log() if isinstance(one.message, fleet_pb2.ApplicationDeclared)]
+    assert (started.trigger, started.cause) == (apply_pb2.SYNC_TRIGGER_DECLARATION, declared[-1])
