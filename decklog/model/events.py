@@ -92,6 +92,7 @@ KINDS: tuple[Kind, ...] = (
             apply_pb2.ObjectApplied,
             apply_pb2.SyncFinished,
             apply_pb2.HealthChanged,
+            apply_pb2.HealthAssessed,
         ],
     ),
     *_kinds("drift", ["reconcile"], [drift_pb2.DriftObserved, drift_pb2.Compared]),

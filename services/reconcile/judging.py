@@ -7,6 +7,9 @@ from decklog.model import objects
 from services.reconcile import comparing, rendering
 from services.reconcile.core import complaints, health, recollection, sayings
 
+TOGETHER = 5_000
+"""Objects that one event names: well below what an event may hold."""
+
 NUMBERS = {
     health.Status.HEALTHY: apply_pb2.HEALTH_HEALTHY,
     health.Status.PROGRESSING: apply_pb2.HEALTH_PROGRESSING,
@@ -35,9 +38,12 @@ def news(
     members: Mapping[objects.ObjectKey, health.Health],
     whole: health.Health,
     wanted: rendering.Wanted,
-) -> list[apply_pb2.HealthChanged]:
+) -> list[apply_pb2.HealthAssessed | apply_pb2.HealthChanged]:
     """What changed since it was told last: the objects first, then the whole."""
-    told = list(_object_news(voice, known, members, wanted))
+    told: list[apply_pb2.HealthAssessed | apply_pb2.HealthChanged] = [
+        *_healthy_from_the_first(voice, known, members, wanted),
+        *_object_news(voice, known, members, wanted),
+    ]
     before = known.header.health.health
     after = NUMBERS[whole.status]
     if before != after:
@@ -55,6 +61,29 @@ def news(
     return told
 
 
+def _healthy_from_the_first(
+    voice: sayings.Voice,
+    known: recollection.Recollection,
+    members: Mapping[objects.ObjectKey, health.Health],
+    wanted: rendering.Wanted,
+) -> Iterator[apply_pb2.HealthAssessed]:
+    """Most objects have no other health, so they are told together."""
+    found = [key for key, one in sorted(members.items()) if _first_and_fine(known, key, one)]
+    for start in range(0, len(found), TOGETHER):
+        named = found[start : start + TOGETHER]
+        yield apply_pb2.HealthAssessed(
+            application=voice.application,
+            health=apply_pb2.HEALTH_HEALTHY,
+            objects=[sayings.ref(key, version=wanted.members[key].gvk.version) for key in named],
+            revision=known.header.synced if known.header.HasField("synced") else None,
+            fence=voice.fence,
+        )
+
+
+def _first_and_fine(known: recollection.Recollection, key: objects.ObjectKey, one: health.Health) -> bool:
+    return one.status is health.Status.HEALTHY and known.of(key).health.health == apply_pb2.HEALTH_UNSPECIFIED
+
+
 def _object_news(
     voice: sayings.Voice,
     known: recollection.Recollection,
@@ -63,9 +92,7 @@ def _object_news(
 ) -> Iterator[apply_pb2.HealthChanged]:
     for key, one in sorted(members.items()):
         before, after = known.of(key).health.health, NUMBERS[one.status]
-        # An object that was healthy from the first is no news: most kinds have no other health.
-        first_and_fine = before == apply_pb2.HEALTH_UNSPECIFIED and one.status is health.Status.HEALTHY
-        if before == after or first_and_fine:
+        if before == after or _first_and_fine(known, key, one):
             continue
         yield apply_pb2.HealthChanged(
             application=voice.application,

@@ -60,6 +60,8 @@ async def test_equal_from_the_first_is_told_once_and_not_again_after_a_restart(
     assert len(await bench.said(drift_pb2.Compared)) == 3
     assert counts(last) == (1, 1, 1, 0, 0)
     assert last.revision.commit != first
+    assessed = await bench.said(apply_pb2.HealthAssessed)
+    assert [[ref.name for ref in one.objects] for one in assessed] == [["a", "b"], ["a", "b"]], "once in each life"
 
 
 async def test_a_new_declaration_leads_to_its_sync_and_to_a_new_comparison(

@@ -30,6 +30,12 @@ MESSAGES = st.one_of(
         name=NAMES,
         episode=st.sampled_from(["e1", "e2"]),
     ),
+    st.builds(
+        apply_pb2.HealthAssessed,
+        application=st.just(some.application()),
+        health=st.just(apply_pb2.HEALTH_HEALTHY),
+        objects=st.lists(st.builds(some.config_map, NAMES)),
+    ),
     st.builds(some.compared, in_sync=st.integers(0, 3), digest=st.sampled_from(["j1:0", "j1:1", "j1:2", "j1:3"])),
     st.builds(some.changed, VERSIONS, name=NAMES),
     st.builds(some.deleted, VERSIONS, name=NAMES),

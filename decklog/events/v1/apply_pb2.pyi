@@ -764,3 +764,51 @@ class HealthChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HealthChanged: _TypeAlias = HealthChanged  # noqa: Y015
+
+@_typing.final
+class HealthAssessed(_message.Message):
+    """Objects whose health was assessed for the first time, and is what it is for most: healthy. Told together, once for each
+    object; what another health is, or becomes, HealthChanged tells.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    health: Global___Health.ValueType
+    """Their health."""
+    @_builtins.property
+    def application(self) -> _subject_pb2.ApplicationRef:
+        """The application."""
+
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_subject_pb2.ObjectRef]:
+        """The objects, in the order of their keys; beyond 5,000 another event goes on."""
+
+    @_builtins.property
+    def revision(self) -> _subject_pb2.Revision:
+        """What was synced last."""
+
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The owner's right."""
+
+    def __init__(
+        self,
+        *,
+        application: _subject_pb2.ApplicationRef | None = ...,
+        health: Global___Health.ValueType = ...,
+        objects: _abc.Iterable[_subject_pb2.ObjectRef] | None = ...,
+        revision: _subject_pb2.Revision | None = ...,
+        fence: _subject_pb2.Fence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence", "revision", b"revision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence", "health", b"health", "objects", b"objects", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthAssessed: _TypeAlias = HealthAssessed  # noqa: Y015

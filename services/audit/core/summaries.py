@@ -204,6 +204,13 @@ def _health(message: apply_pb2.HealthChanged) -> str:
     return f"{subject} is {wording.word(message, 'after') or 'unknown'}{why}"
 
 
+def _assessed(message: apply_pb2.HealthAssessed) -> str:
+    named = ", ".join(_object(one) for one in message.objects[:3])
+    more = f" and {len(message.objects) - 3} more" if len(message.objects) > 3 else ""
+    verb = "is" if len(message.objects) == 1 else "are"
+    return f"{named}{more} {verb} {wording.word(message, 'health')}"
+
+
 def _drift(message: drift_pb2.DriftObserved) -> str:
     name, verdict = _object(message.object), wording.word(message, "verdict").replace("_", " ")
     if message.phase == drift_pb2.DRIFT_PHASE_RESOLVED:
@@ -278,6 +285,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     apply_pb2.ObjectApplied: _applied,
     apply_pb2.SyncFinished: _finished,
     apply_pb2.HealthChanged: _health,
+    apply_pb2.HealthAssessed: _assessed,
     drift_pb2.DriftObserved: _drift,
     drift_pb2.Compared: _compared,
     live_pb2.ObjectChanged: _changed,

@@ -197,6 +197,9 @@ class _Builder:
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
                 self._health(fact.message)
+            case apply_pb2.HealthAssessed():
+                for ref in fact.message.objects:
+                    self._object(ref).health.CopyFrom(state_pb2.HealthState(health=fact.message.health))
             case _:
                 pass
 

@@ -113,6 +113,27 @@ def test_health_of_objects_and_of_the_application_are_two_things() -> None:
     assert tables.one(rows.Application).health == "progressing"
 
 
+def test_objects_that_are_healthy_from_the_first_show_it() -> None:
+    """They are told together; an object that the application does not have, and an older word, change nothing."""
+    assessed = apply_pb2.HealthAssessed(
+        application=given.application(),
+        health=apply_pb2.HEALTH_HEALTHY,
+        objects=[given.config_map(name) for name in ("settings", "other", "settings", "nowhere")],
+    )
+    sick = apply_pb2.HealthChanged(
+        application=given.application(), object=given.config_map("other"), after=apply_pb2.HEALTH_DEGRADED
+    )
+    tables = given.Tables().fold(
+        given.leaf(0, given.rendered(("settings", "j1:a"), ("other", "j1:b")), sequence=1),
+        given.leaf(1, sick, sequence=3),
+        given.leaf(2, assessed, sequence=2),
+    )
+    assert [(row.object, row.health) for row in tables.all(rows.ApplicationObject)] == [
+        ("/ConfigMap/shop/other", "degraded"),
+        ("/ConfigMap/shop/settings", "healthy"),
+    ]
+
+
 def test_a_claim_is_shown_until_its_object_is_known_again() -> None:
     """Another rendering does not settle it; that the object can be told again does."""
     claim = apply_pb2.ClaimConflicted(application=given.application(), object=given.config_map(), claimed_by="blog")

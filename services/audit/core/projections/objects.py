@@ -45,7 +45,9 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
         case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted() as message if leaf.scope[1]:
             scope = _Scope(*leaf.scope)
             return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
-        case apply_pb2.Rendered() | apply_pb2.SyncFinished() | drift_pb2.Compared() as message:
+        case (
+            apply_pb2.Rendered() | apply_pb2.SyncFinished() | drift_pb2.Compared() | apply_pb2.HealthAssessed()
+        ) as message:
             scope = _scope(message.application)
             return [Need(rows.ApplicationObject, (scope.cluster, scope.application)), _application(scope)]
         case fleet_pb2.ApplicationDeclared() | fleet_pb2.ApplicationRemoved() as message:
@@ -80,7 +82,7 @@ def _changes(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
             return _one(view, leaf, _Scope(*leaf.scope), message, _live)
         case live_pb2.ObjectDeleted() as message if leaf.scope[1]:
             return _one(view, leaf, _Scope(*leaf.scope), message, _deleted)
-        case apply_pb2.Rendered() | drift_pb2.Compared() | apply_pb2.SyncFinished():
+        case apply_pb2.Rendered() | drift_pb2.Compared() | apply_pb2.SyncFinished() | apply_pb2.HealthAssessed():
             return _whole(view, leaf)
         case fleet_pb2.ApplicationRemoved() as message:
             return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
@@ -91,7 +93,7 @@ def _changes(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
 
 
 def _whole(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
-    """What is said of all objects at once."""
+    """What is said of many objects at once."""
     match leaf.message:
         case apply_pb2.Rendered(part=0) as message:
             return _rendered(view, leaf, message)
@@ -99,6 +101,8 @@ def _whole(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
             return _compared(view, leaf, message)
         case apply_pb2.SyncFinished(dry_run=False, outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED) as message:
             return _synced(view, leaf, message)
+        case apply_pb2.HealthAssessed() as message:
+            return _assessed(view, leaf, message)
         case _:
             return _Scope("", ""), []
 
@@ -266,6 +270,18 @@ def _synced(view: View, leaf: Leaf, message: apply_pb2.SyncFinished) -> tuple[_S
     return scope, _settled(view, scope, leaf, None)
 
 
+def _assessed(view: View, leaf: Leaf, message: apply_pb2.HealthAssessed) -> tuple[_Scope, list[Change]]:
+    """These objects were healthy when somebody first looked."""
+    scope, word = _scope(message.application), wording.word(message, "health")
+    changes: list[Change] = []
+    for key in dict.fromkeys(str(wording.object_key(one)) for one in message.objects):
+        row = view.get(rows.ApplicationObject, *scope.key(key))
+        if row is not None and row.health_rank <= leaf.rank:
+            after = replace(row, health=word, health_reason="", health_message="", health_rank=leaf.rank)
+            changes.append((row, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)))
+    return scope, changes
+
+
 def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
     """What is no longer an application of that cluster has no objects there (their history stays)."""
     return scope, [(row, None) for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)]
@@ -278,6 +294,7 @@ MESSAGES = frozenset(
         apply_pb2.HealthChanged,
         apply_pb2.Rendered,
         apply_pb2.SyncFinished,
+        apply_pb2.HealthAssessed,
         drift_pb2.Compared,
         live_pb2.ObjectChanged,
         live_pb2.ObjectDeleted,
