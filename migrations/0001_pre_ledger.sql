@@ -88,6 +88,14 @@ CREATE TABLE ledger.position (
     PRIMARY KEY (topic, partition)
 );
 
+-- Every checkpoint that was ever signed, before it was served: the tree at that size, and the signed note.
+CREATE TABLE ledger.checkpoint (
+    size bigint NOT NULL CHECK (size >= 0),
+    root bytea NOT NULL CHECK (octet_length(root) = 32),
+    note bytea NOT NULL CHECK (octet_length(note) <= 1000000),
+    PRIMARY KEY (size)
+);
+
 -- Everybody who follows the ledger is woken when it grows; the payload is the new size.
 CREATE FUNCTION ledger.announce_head() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -116,7 +124,9 @@ BEGIN
 END
 $$;
 SELECT ledger.protect(name::regclass)
-FROM unnest(ARRAY['ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup']) AS name;
+FROM unnest(ARRAY[
+    'ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup', 'ledger.checkpoint'
+]) AS name;
 
 -- Partitions of ten million leaves, always two ahead of the head, each with its own trigger (statement triggers are not
 -- inherited). Runs as its owner, so that a writer who may only insert can call it.
@@ -156,7 +166,8 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
         GRANT USAGE ON SCHEMA ledger TO decklog_writer;
-        GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup TO decklog_writer;
+        GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.checkpoint
+            TO decklog_writer;
         GRANT SELECT, UPDATE ON ledger.head TO decklog_writer;
         GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_writer;
         GRANT EXECUTE ON FUNCTION ledger.ensure_partitions() TO decklog_writer;
@@ -171,7 +182,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
         -- Payloads are read through the views of schema audit.
         GRANT USAGE ON SCHEMA ledger TO decklog_reader;
-        GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position TO decklog_reader;
+        GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position, ledger.checkpoint
+            TO decklog_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
         GRANT USAGE ON SCHEMA ledger TO decklog_eraser;

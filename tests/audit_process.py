@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from google.protobuf.message import Message
@@ -17,6 +18,7 @@ from decklog.adapters import system
 from decklog.adapters.memory import stream as memory
 from decklog.events.v1 import fleet_pb2, git_pb2, subject_pb2
 from decklog.model import events
+from decklog.model.tlog import keys
 from decklog.runtime import emitter
 from decklog.runtime import topics as runtime_topics
 from services.audit import service
@@ -26,6 +28,10 @@ PREFIX = "t"
 INSTALLATION = "0190f3c1-0000-7000-8000-000000000001"
 SECRET = "alice.Zm9vYmFy"
 CODE = "once-only"
+LOG_SEED = b"l" * 32
+LOG_DOMAIN = "log.example"
+LOG = keys.from_pem(keys.new_pem(LOG_SEED), f"{LOG_DOMAIN}/{INSTALLATION}").verifier
+"""Who signs the checkpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +96,13 @@ def commit(digit: str = "a") -> git_pb2.CommitObserved:
 
 
 @asynccontextmanager
-async def running(postgres: str, folder: Path, *, installed: bool = True) -> AsyncIterator[Process]:
+async def running(
+    postgres: str, folder: Path, *, installed: bool = True, log_public: bool = False
+) -> AsyncIterator[Process]:
     """Audit serving, with an installation and a cluster declared unless told otherwise."""
     broker = memory.MemoryCluster(system.SystemClock())
     await runtime_topics.ensure(memory.MemoryTopics(broker), PREFIX)
-    audit = service.Audit(_settings(postgres, folder), kafka(broker))
+    audit = service.Audit(_settings(postgres, folder, log_public=log_public), kafka(broker))
     stop = asyncio.Event()
     serving = asyncio.create_task(audit.serve(stop))
     headers = {"Authorization": f"Bearer {SECRET}"}
@@ -117,6 +125,16 @@ async def install(process: Process) -> None:
     await process.say("ingest", created, key="installation/decklog")
     await process.say("ingest", cluster(), key="cluster/dev")
     await process.say("ingest", source(), key="source/infrastructure")
+
+
+async def published(process: Process, seconds: float = 20.0) -> dict[str, Any]:
+    """Wait until every leaf there is is published and projected; what the API says of its standing then."""
+    async with asyncio.timeout(seconds):
+        while True:
+            status: dict[str, Any] = (await process.get("/status")).json()
+            if all(rung["behind"] == 0 for rung in status["rungs"]):
+                return status
+            await asyncio.sleep(0.02)
 
 
 async def ready(process: Process, seconds: float = 20.0, *, path: str = "/readyz") -> None:
@@ -144,9 +162,9 @@ def kafka(broker: memory.MemoryCluster) -> service.Kafka:
     )
 
 
-def _settings(postgres: str, folder: Path) -> AuditSettings:
-    token, code = folder / "token", folder / f"code-{secrets.token_hex(4)}"
-    for file, text in ((token, SECRET), (code, CODE)):
+def _settings(postgres: str, folder: Path, *, log_public: bool = False) -> AuditSettings:
+    token, code, key = folder / "token", folder / f"code-{secrets.token_hex(4)}", folder / "log-key.pem"
+    for file, text in ((token, SECRET), (code, CODE), (key, keys.new_pem(LOG_SEED).decode())):
         file.write_text(text)
         file.chmod(0o600)
     return AuditSettings(
@@ -156,4 +174,8 @@ def _settings(postgres: str, folder: Path) -> AuditSettings:
         token_file=token,
         login_code_file=code,
         postgres=postgres,
+        log_origin=LOG_DOMAIN,
+        log_key_file=key,
+        log_dir=folder / "log",
+        log_public=log_public,
     )

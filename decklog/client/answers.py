@@ -246,6 +246,14 @@ class Status(TypedDict):
     waiting: dict[str, str]
 
 
+class Log(TypedDict):
+    """The published log: its name, the key to check it with, and how many leaves its newest checkpoint has."""
+
+    origin: str
+    vkey: str
+    size: int
+
+
 class Outcome(TypedDict):
     """What became of a command."""
 

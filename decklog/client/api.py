@@ -38,6 +38,12 @@ def _path(*parts: str) -> str:
     return "/".join([ROOT, *(quote(part, safe="") for part in parts)])
 
 
+def log(server: Caller) -> answers.Log:
+    """The published log. Raises NotFound where none is published."""
+    found: answers.Log = server.get(_path("log"))
+    return found
+
+
 def applications(server: Caller) -> list[answers.Application]:
     """All applications."""
     return _items(server.get(_path("applications")))

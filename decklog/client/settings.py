@@ -74,17 +74,22 @@ def _check_address(server: str) -> None:
 def read_token(path: Path) -> str:
     """Return the bearer token. Raises Misconfigured if there is none, Unauthorised if others can read the file."""
     try:
-        mode = path.stat().st_mode
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds something else than a token"
         raise failures.Misconfigured(f"the token cannot be read: {reason}", where=str(path), hint=_WAY_IN) from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise failures.Unauthorised(
-            f"the token file is open to others (mode {stat.S_IMODE(mode):04o}), so it is not used",
-            where=str(path),
-            hint=f"Close it: chmod 600 {path}",
-        )
+    check_private(path)
     if not text:
         raise failures.Misconfigured("the token file is empty", where=str(path), hint=_WAY_IN)
     return text
+
+
+def check_private(path: Path) -> None:
+    """Refuse a secret's file that others could read. Raises Unauthorised; OSError if there is none."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise failures.Unauthorised(
+            f"the file is open to others (mode {mode:04o}), so it is not used",
+            where=str(path),
+            hint=f"Close it: chmod 600 {path}",
+        )

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from decklog.model.tlog import keys
+
 SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.65535")
 """sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL and etcd put a file name behind the folder."""
 
@@ -67,6 +69,16 @@ class Folder:
     def masking_key(self) -> Path:
         """The installation key of masked digests (32 bytes)."""
         return self.path / "masking-key"
+
+    @property
+    def log_key(self) -> Path:
+        """The Ed25519 key that signs the ledger's checkpoints."""
+        return self.path / "log-key.pem"
+
+    @property
+    def published(self) -> Path:
+        """The folder of the published log: tiles, entries, checkpoint."""
+        return self.path / "published"
 
     def log(self, name: str) -> Path:
         """The log file of the process called `name`."""
@@ -136,6 +148,7 @@ def mint_secrets(folder: Folder) -> None:
     """The stack's own secrets; the login code is new at every start, the others live as long as the folder."""
     mint(folder.token, lambda: secrets.token_urlsafe(32).encode())
     mint(folder.masking_key, lambda: secrets.token_bytes(32))
+    mint(folder.log_key, lambda: keys.new_pem(secrets.token_bytes(32)))
     folder.login_code.unlink(missing_ok=True)
     mint(folder.login_code, lambda: secrets.token_urlsafe(24).encode())
 

@@ -15,6 +15,8 @@ from deploy.local.demo import repositories
 NAMES = ("ingest", "reconcile", "audit")
 PORTS = ("audit-api", "ingest-ops", "reconcile-ops", "audit-ops")
 TOPIC_PREFIX = "decklog"
+LOG_ORIGIN = "decklog.localhost"
+"""Domain of the log; its name is this, a slash and the installation's id."""
 POLL_SECONDS = 30
 """Between two looks at a remote; the demo's repositories trigger at once."""
 
@@ -51,6 +53,9 @@ def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str
             "DECKLOG_POSTGRES": backends.postgres,
             "DECKLOG_HTTP_PORT": str(ctx.ports["audit-api"]),
             "DECKLOG_LOGIN_CODE_FILE": str(state.login_code),
+            "DECKLOG_LOG_ORIGIN": LOG_ORIGIN,
+            "DECKLOG_LOG_KEY_FILE": str(state.log_key),
+            "DECKLOG_LOG_DIR": str(state.published),
         },
     }
     return every | own[name]

@@ -14,12 +14,15 @@ from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.model import door as doors
 from decklog.model import errors
+from decklog.model.tlog import keys
 from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
 from services.audit import waiting
-from services.audit.api import app, context, database, door, fleet, sessions, watermark
+from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
+from services.audit.core import publication
 from services.audit.page import routes
 from services.audit.projector import following
+from services.audit.publisher import folder, publisher
 from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
@@ -70,7 +73,10 @@ class Audit:
         self._opened = contextlib.AsyncExitStack()
         self._time = system.SystemClock()
         self._token = settings.read_secret(told.token_file)
-        self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet")
+        self._pem = b"" if told.log_key_file is None else settings.read_key(told.log_key_file)
+        self._log = None if told.log_dir is None else folder.LogFolder(told.log_dir)
+        parts = ("sequencer", "projector", "postgres", "fleet", *(() if self._log is None else ("publisher",)))
+        self._readiness = ops.Readiness(*parts)
         self._bound = http.bind(told.http_host, told.http_port)
         self._ops_bound = http.bind(told.ops_host, told.ops_port)
 
@@ -97,11 +103,22 @@ class Audit:
             if await self._migrated(stop):
                 tasks.create_task(given.watermark.run(stop), name="watermark")
                 tasks.create_task(self._projector().run(stop), name="projector")
-                tasks.create_task(self._sequencer().run(stop), name="sequencer")
+                await self._write_ledger(stop, tasks, lambda: given.fleet.installation)
+
+    async def _write_ledger(
+        self, stop: asyncio.Event, tasks: asyncio.TaskGroup, installation: Callable[[], str]
+    ) -> None:
+        """Sequence and publish, unless the database is behind what was published."""
+        publishing = self._publisher(installation)
+        if publishing is None or await publishing.may_go_on(stop):
+            tasks.create_task(self._sequencer().run(stop), name="sequencer")
+            if publishing is not None:
+                tasks.create_task(publishing.run(stop), name="publisher")
 
     def _lock(self, logged_in: sessions.Sessions) -> door.Lock:
         hosts = doors.loopback_hosts(self._bound.getsockname()[1])
-        return door.Lock(token=self._token, hosts=hosts, sessions=logged_in)
+        open_to_all = tlog.is_of_the_log if self._told.log_public else lambda _path: False
+        return door.Lock(token=self._token, hosts=hosts, sessions=logged_in, is_public=open_to_all)
 
     def _closed_at_the_end(self, client: Closing) -> Closing:
         self._opened.push_async_callback(client.close)
@@ -136,6 +153,8 @@ class Audit:
             ),
             refused=counted.count,
             readiness=self._readiness,
+            log=self._log,
+            log_key=lambda: self._log_key(view.installation),
             stopping=stop,
             time=self._time,
             entropy=system.entropy,
@@ -144,6 +163,26 @@ class Audit:
 
     def _projector(self) -> following.Projector:
         return following.Projector(self._told.postgres, readiness=self._readiness)
+
+    def _log_key(self, installation: str) -> keys.VerifierKey | None:
+        if self._told.log_origin is None or not installation:
+            return None
+        return publisher.signing_key(self._pem, publication.origin(self._told.log_origin, installation)).verifier
+
+    def _publisher(self, installation: Callable[[], str]) -> publisher.Publisher | None:
+        """None where no log is published (the settings name none)."""
+        if self._log is None or self._told.log_origin is None:
+            return None
+        return publisher.Publisher(
+            publisher.Parts(
+                postgres=self._told.postgres,
+                folder=self._log,
+                pem=self._pem,
+                domain=self._told.log_origin,
+                installation=installation,
+                readiness=self._readiness,
+            )
+        )
 
     def _sequencer(self) -> sequencer.Sequencer:
         return sequencer.Sequencer(

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 
 from decklog.runtime import settings
 
+_DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)*$"
+_LOG = "DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR come together: set all three to publish, or none"
+
 
 class AuditSettings(settings.ServiceSettings):
     """What audit is told beyond what every service is."""
@@ -15,9 +18,26 @@ class AuditSettings(settings.ServiceSettings):
     http_host: str = Field(default="127.0.0.1", pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)$", description="loopback")
     http_port: int = Field(default=0, ge=0, le=65535, description="API and page; 0 = any free port")
     login_code_file: Path | None = Field(default=None, description="holds the code that logs a browser in once")
+    log_origin: str | None = Field(
+        default=None,
+        pattern=_DOMAIN,
+        description="domain of the log, for ever; its name is this, a slash, the installation",
+    )
+    log_key_file: Path | None = Field(default=None, description="the log's Ed25519 key (PKCS #8), its owner's alone")
+    log_dir: Path | None = Field(default=None, description="folder of the log; it is as precious as the database")
+    log_public: bool = Field(default=False, description="serve checkpoint, tiles and entries without a token")
 
     @model_validator(mode="after")
     def _private_code(self) -> Self:
         if self.login_code_file is not None and self.login_code_file.exists():
             settings.check_private(self.login_code_file)
+        return self
+
+    @model_validator(mode="after")
+    def _whole_log(self) -> Self:
+        given = [one is not None for one in (self.log_origin, self.log_key_file, self.log_dir)]
+        if any(given) != all(given):
+            raise ValueError(_LOG)
+        if self.log_key_file is not None:
+            settings.check_private(self.log_key_file)
         return self

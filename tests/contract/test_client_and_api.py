@@ -28,6 +28,7 @@ PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.TopicLag: models.TopicLag,
     answers.Service: models.Service,
     answers.Status: models.Status,
+    answers.Log: models.Log,
     answers.Outcome: models.Outcome,
     answers.Accepted: models.Accepted,
     answers.Coordinates: models.Coordinates,

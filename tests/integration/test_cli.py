@@ -204,9 +204,16 @@ async def finished(process: Process, outcome: "apply_pb2.SyncOutcome") -> None:
 async def test_status_says_that_the_record_is_up_to_date(terminal: Terminal) -> None:
     """Rungs, and each service's last word."""
     await drifted(terminal.process)
+    await audit_process.published(terminal.process)
     found = await terminal.run("status", "-o", "json")
-    assert {one["name"]: one["behind"] for one in found.json["rungs"]} == {"sequenced": 0, "projected": 0}  # type: ignore[index]
+    rungs = dict.fromkeys(("sequenced", "projected", "published"), 0)
+    assert {one["name"]: one["behind"] for one in found.json["rungs"]} == rungs  # type: ignore[index]
     assert "reconcile" in (await terminal.run("status")).out
+
+
+async def test_the_public_key_of_the_log_is_told(terminal: Terminal) -> None:
+    """What an auditor needs, from the server."""
+    assert (await terminal.run("ledger", "vkey")).out.strip() == str(audit_process.LOG)
 
 
 @pytest.mark.parametrize("arguments", [["timeline"], ["app", "list"], ["state", "--cluster", "dev", "-o", "yaml"]])

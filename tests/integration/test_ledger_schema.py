@@ -9,12 +9,13 @@ import pytest
 from decklog.adapters.postgres import migrations
 from decklog.model import errors
 
-TABLES = ("entry", "payload", "source", "dedup", "entry_p000000", "payload_p000001")
+TABLES = ("entry", "payload", "source", "dedup", "checkpoint", "entry_p000000", "payload_p000001")
 CHANGES = {
     "entry": "UPDATE {} SET hash = hash",
     "payload": "UPDATE {} SET salt = salt",
     "source": "UPDATE {} SET name = name",
     "dedup": "UPDATE {} SET leaf = leaf",
+    "checkpoint": "UPDATE {} SET note = note",
 }
 
 
@@ -58,10 +59,12 @@ async def test_a_new_head_is_announced(connection):
     [
         ("decklog_writer", "INSERT INTO ledger.entry_p000000 VALUES (0, 0, sha256(''), '')"),
         ("decklog_writer", "UPDATE ledger.entry SET leaf = 1"),
+        ("decklog_writer", "DELETE FROM ledger.checkpoint"),
         ("decklog_writer", "DELETE FROM ledger.position"),
         ("decklog_writer", "DROP TABLE ledger.entry_p000001"),
         ("decklog_writer", "ALTER TABLE ledger.entry DISABLE TRIGGER append_only"),
         ("decklog_projector", "INSERT INTO ledger.entry VALUES (0, 0, sha256(''), '')"),
+        ("decklog_projector", "INSERT INTO ledger.checkpoint VALUES (1, sha256(''), '')"),
         ("decklog_projector", "UPDATE ledger.head SET size = 1"),
         ("decklog_reader", "SELECT * FROM ledger.payload"),
         ("decklog_reader", "SELECT ledger.ensure_partitions()"),

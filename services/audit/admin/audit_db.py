@@ -36,6 +36,8 @@ WHERE NOT EXISTS (SELECT FROM ledger.entry e WHERE e.leaf = d.leaf)
 ORDER BY 2 LIMIT 100
 """
 
+_CHECKPOINTS = "SELECT size, root, note FROM ledger.checkpoint ORDER BY size"
+
 _HEAD_ROOT = "SELECT root FROM ledger.head"
 
 _POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset, last_leaf FROM ledger.position"
@@ -48,7 +50,7 @@ SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s U
 _UNPROTECTED = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p')
-  AND c.relname ~ '^(entry|payload|source|dedup)'
+  AND c.relname ~ '^(entry|payload|source|dedup|checkpoint)'
   AND NOT EXISTS (
     SELECT FROM pg_trigger t
     -- 'A' is ENABLE ALWAYS; 58 = before, on delete, update and truncate, for each statement (pg_trigger.h)
@@ -100,19 +102,50 @@ async def _audit(uri: str, most: int) -> tuple[Sequence[auditing.Finding], audit
 async def _findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
     for finding in await _protection(connection):
         yield finding
-    async for row in connection.cursor(_ROWS, prefetch=_PREFETCH, timeout=None):
-        for finding in audit.row(_row(row)):
-            yield finding
-        if len(audit.references) >= _REFERENCES:
-            for finding in await _references(connection, audit):
-                yield finding
-    for finding in await _references(connection, audit):
+    async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
     head = await postgres.read_head(connection)
     for finding in audit.end(head, await connection.fetchval(_HEAD_ROOT), await _positions(connection)):
         yield finding
+
+
+async def _leaf_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
+    """What is wrong with the leaves, and with the checkpoints over them."""
+    signed = _Signed(connection)
+    async for row in connection.cursor(_ROWS, prefetch=_PREFETCH, timeout=None):
+        for finding in audit.row(_row(row)):
+            yield finding
+        async for finding in signed.findings(audit, upto=audit.size):
+            yield finding
+        if len(audit.references) >= _REFERENCES:
+            for finding in await _references(connection, audit):
+                yield finding
+    async for finding in signed.findings(audit, upto=None):
+        yield finding
+    for finding in await _references(connection, audit):
+        yield finding
+
+
+class _Signed:
+    """The checkpoints that were signed, read beside the leaves that they cover."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._rows = aiter(connection.cursor(_CHECKPOINTS, prefetch=_PREFETCH, timeout=None))
+        self._next: auditing.Published | None = None
+
+    async def findings(self, audit: auditing.Audit, *, upto: int | None) -> AsyncIterator[auditing.Finding]:
+        """What is wrong with those of at most so many leaves (None: the rest) that were not looked at yet."""
+        while (row := self._next or await self._read()) is not None and (upto is None or row.size <= upto):
+            self._next = None
+            for finding in audit.published(row):
+                yield finding
+        self._next = row
+
+    async def _read(self) -> auditing.Published | None:
+        row = await anext(self._rows, None)
+        return None if row is None else auditing.Published(*row)
 
 
 def _row(row: asyncpg.Record) -> auditing.Row:

@@ -20,6 +20,7 @@ from services.audit.api import (
     status,
     stream,
     timeline,
+    tlog,
 )
 from services.audit.api.context import Context
 
@@ -53,9 +54,10 @@ def make(context: Context, lock: door.Lock, pages: APIRouter, mount: Callable[[F
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(tlog.router, include_in_schema=False)
     app.include_router(pages, include_in_schema=False)
     mount(app)
-    templates = _templates([*((PREFIX, router) for router in ROUTERS), ("", pages)])
+    templates = _templates([*((PREFIX, router) for router in ROUTERS), ("", tlog.router), ("", pages)])
     return door.Door(app, lock=lock, refused=context.refused, route_of=lambda scope: _template(templates, scope))
 
 

@@ -8,10 +8,12 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from decklog.model.denials import Denial
+from decklog.model.tlog import keys
 from decklog.ports import clock, stream
 from decklog.runtime import emitter, ops
 from services.audit.api import database, fleet, problems, sessions, statements, watermark
 from services.audit.api.door import ACTOR
+from services.audit.publisher import folder
 
 AFTER_SECONDS = 10.0
 """How long a read waits for the event it is to come after."""
@@ -30,6 +32,10 @@ class Context:
     sessions: sessions.Sessions
     refused: Callable[[Denial], None]
     readiness: ops.Readiness
+    log: folder.LogFolder | None
+    """The published log; None where none is."""
+    log_key: Callable[[], keys.VerifierKey | None]
+    """Who signs its checkpoints; None where nobody does, or the log has no name yet."""
     stopping: asyncio.Event
     """Set when the service stops: streams would otherwise outlive any drain."""
     time: clock.Clock

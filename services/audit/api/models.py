@@ -158,6 +158,14 @@ class Status(BaseModel):
     waiting: dict[str, str]
 
 
+class Log(BaseModel):
+    """The published log: its name, the key to check it with, and how many leaves its newest checkpoint has."""
+
+    origin: str
+    vkey: str
+    size: int
+
+
 class Outcome(BaseModel):
     """What became of a command."""
 

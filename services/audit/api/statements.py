@@ -101,9 +101,12 @@ FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf = $1
 POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
 
 RUNGS = """
-SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced) AS unplaced
+SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced) AS unplaced,
+    coalesce((SELECT max(k.size) FROM ledger.checkpoint k), 0) AS published
 FROM ledger.head h, audit.cursor c
 """
+
+CHECKPOINTS = "SELECT size, note FROM ledger.checkpoint WHERE size > $1 ORDER BY size"
 
 SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608
 

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from decklog.model import errors
 from decklog.ports import stream
-from services.audit.api import answering, context, models, statements
+from services.audit.api import answering, context, models, problems, statements
 from services.audit.api.context import Given
 
 router = APIRouter(tags=["operation"])
 
 KAFKA_SECONDS = 3.0
+NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
 
 
 @router.get("/status", responses={200: {"model": models.Status}})
@@ -27,6 +29,7 @@ async def get_status(given: Given) -> Response:
             "rungs": [
                 {"name": "sequenced", "size": head["size"], "behind": sum(lag.values())},
                 {"name": "projected", "size": head["next_leaf"], "behind": head["size"] - head["next_leaf"]},
+                *_published(given, head["size"], head["published"]),
             ],
             "topics": [{"topic": topic, "behind": behind} for topic, behind in sorted(lag.items())],
             "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
@@ -34,6 +37,25 @@ async def get_status(given: Given) -> Response:
             "waiting": {**given.readiness.reasons, **waiting},
         }
     )
+
+
+def _published(given: context.Context, size: int, published: int) -> list[dict[str, Any]]:
+    """The rung of the published log; none where none is published."""
+    return [] if given.log is None else [{"name": "published", "size": published, "behind": size - published}]
+
+
+@router.get("/log", responses={200: {"model": models.Log}})
+async def get_log(given: Given) -> Response:
+    """The published log: what an auditor must know to check it. Its files are at the root of this server."""
+    key = given.log_key()
+    if given.log is None:
+        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=NOT_PUBLISHED)
+    if key is None:
+        hint = "Ask again; `decklog status` says what is waited for"
+        raise problems.Problem(503, "NotReady", "the log has no name yet", hint=hint)
+    head = await given.database.row(statements.RUNGS)
+    assert head is not None  # noqa: S101 (the migration puts it there)
+    return answering.json({"origin": key.name, "vkey": str(key), "size": head["published"]})
 
 
 _SPOKEN = ("events", "last_leaf", "last_us")

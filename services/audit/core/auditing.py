@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from decklog.model import merkle, receipt
+from decklog.model.tlog import checkpoint, note
 from decklog.ports import ledger, stream
 
 
@@ -37,6 +38,14 @@ class Reference(NamedTuple):
     leaf: int
     original: int
     attributes: receipt.Attributes
+
+
+class Published(NamedTuple):
+    """A row of the checkpoints that were signed."""
+
+    size: int
+    root: bytes
+    note: bytes
 
 
 @dataclass(slots=True)
@@ -81,6 +90,21 @@ class Audit:
         for problem in self._problems(said, row):
             yield Finding(entry.number, problem)
         self.recorded_at = max(self.recorded_at, said.recorded_at)
+
+    def published(self, row: Published) -> Iterator[Finding]:
+        """What is wrong with a checkpoint of as many leaves as there were rows so far, or (after all) of more."""
+        named = f"the checkpoint of {row.size} leaves"
+        try:
+            signed = checkpoint.parse(note.parse(row.note).text)
+        except (note.Malformed, checkpoint.Malformed) as error:
+            yield Finding(None, f"{named} cannot be read: {error}")
+            return
+        if (signed.size, signed.root) != (row.size, row.root):
+            yield Finding(None, f"{named} says something else than its row")
+        if row.size != self.size:
+            yield Finding(None, f"{named} was signed, and there are {self.size}")
+        elif signed.root != self.root:
+            yield Finding(None, f"{named} was signed with another root than the leaves have: one of them was changed")
 
     def end(
         self, head: ledger.Head, root: bytes, positions: Mapping[stream.TopicPartition, ledger.Position]

@@ -246,9 +246,9 @@ async def test_status_says_how_far_everything_is(process: Process) -> None:
     """The rungs, the lag of each topic, the services' last words."""
     last = await process.say("reconcile", some.rendered())
     await process.get("/applications", after=last)
-    status = (await process.get("/status")).json()
-    assert [rung["name"] for rung in status["rungs"]] == ["sequenced", "projected"]
-    assert [rung["behind"] for rung in status["rungs"]] == [0, 0]
+    status = await audit_process.published(process)
+    assert [rung["name"] for rung in status["rungs"]] == ["sequenced", "projected", "published"]
+    assert [rung["behind"] for rung in status["rungs"]] == [0, 0, 0]
     assert [one["name"] for one in status["services"]] == ["ingest", "reconcile"]
     assert status["unplaced"] == 0
 

@@ -10,22 +10,24 @@ import typer.testing
 from decklog.adapters import system
 from decklog.adapters.memory import stream as memory_stream
 from decklog.adapters.postgres import ledger as postgres
+from decklog.model import merkle
 from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.sequencer import sequencer, term
-from tests import sequenced
+from tests import published_log, sequenced
 from tests import stack as stacks
 
 EVENTS = 12
 
 
 @pytest.fixture(scope="module")
-def original(stack, migrated_template):
-    """A ledger with events, a duplicate, a conflict, poison, gaps and a recreated topic in it: to be copied."""
+def original(stack, migrated_template, tmp_path_factory):
+    """A published ledger with events, a duplicate, a conflict, poison, gaps and a recreated topic: to be copied."""
     uri = asyncio.run(stacks.create_database(stack, migrated_template))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(term, "POLL_SECONDS", 0.02)
         asyncio.run(_record(uri))
+        asyncio.run(published_log.Log(uri, tmp_path_factory.mktemp("log")).publish())
     yield parse.urlsplit(uri).path.removeprefix("/")
     asyncio.run(stacks.drop_database(stack, uri))
 
@@ -96,6 +98,7 @@ ON = (
     "ALTER TABLE ledger.{0}_p000000 ENABLE ALWAYS TRIGGER append_only"
 )
 ENTRY, PAYLOAD = (OFF.format("entry"), ON.format("entry")), (OFF.format("payload"), ON.format("payload"))
+CHECKPOINT = tuple(f"ALTER TABLE ledger.checkpoint {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE ALWAYS"))
 DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE ALWAYS"))
 
 
@@ -126,6 +129,11 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         (DEDUP, "DELETE FROM ledger.dedup WHERE leaf = 5", "leaf 5: the deduplication index does not have it"),
         (DEDUP, "UPDATE ledger.dedup SET sha256 = sha256('x') WHERE leaf = 5", "leaf 5: the deduplication index has"),
         (DEDUP, "UPDATE ledger.dedup SET source = 99 WHERE leaf = 5", "leaf 5: a row of ledger.dedup belongs to no"),
+        (CHECKPOINT, "UPDATE ledger.checkpoint SET root = sha256('x')", "of 31 leaves says something else"),
+        (CHECKPOINT, "UPDATE ledger.checkpoint SET note = 'junk'", "the checkpoint of 31 leaves cannot be read"),
+        (CHECKPOINT, "UPDATE ledger.checkpoint SET size = 30", "the checkpoint of 30 leaves says something else"),
+        ((), "INSERT INTO ledger.checkpoint SELECT 7, root, note FROM ledger.checkpoint", "of 7 leaves says something"),
+        ((), "INSERT INTO ledger.checkpoint SELECT 99, root, note FROM ledger.checkpoint", "signed, and there are 31"),
         ((), "UPDATE ledger.head SET size = 32, frontier = substr(frontier, 1, 32)", "the head says"),
         ((), "UPDATE ledger.head SET root = sha256('x')", "the head's root is not that of the leaves"),
         ((), "UPDATE ledger.position SET next_offset = next_offset + 1 WHERE next_offset > 0", "the leaves end at"),
@@ -148,3 +156,29 @@ def test_findings_are_limited(recorded):
     """A ruined table does not fill the terminal."""
     asyncio.run(tamper(recorded, PAYLOAD[0], "DELETE FROM ledger.payload", PAYLOAD[1]))
     assert len([line for line in audit(recorded, "--most", "3").output.splitlines() if line.startswith("leaf ")]) == 3
+
+
+def test_a_ledger_rewritten_as_a_whole_is_found_by_its_checkpoint(recorded):
+    """The last leaf, its hash and the head changed so that they fit together: what was signed before tells."""
+    asyncio.run(_rewrite(recorded))
+    result = audit(recorded)
+    assert result.exit_code == 1
+    assert "the checkpoint of 31 leaves was signed with another root" in result.output
+    assert "the head's root" not in result.output
+    assert "its hash" not in result.output
+
+
+async def _rewrite(uri):
+    connection = await asyncpg.connect(uri)
+    await connection.execute(ENTRY[0])
+    rows = await connection.fetch("SELECT receipt FROM ledger.entry ORDER BY leaf")
+    receipts = [row["receipt"] for row in rows]
+    receipts[-1] = receipts[-1].replace(b'"offset":', b'"offset":1')
+    hashes = [merkle.leaf_hash(one) for one in receipts]
+    forged = merkle.Frontier().extend(hashes)
+    await connection.execute(
+        "UPDATE ledger.entry SET receipt = $1, hash = $2 WHERE leaf = $3", receipts[-1], hashes[-1], len(receipts) - 1
+    )
+    await connection.execute("UPDATE ledger.head SET frontier = $1, root = $2", forged.to_bytes(), forged.root())
+    await connection.execute(ENTRY[1])
+    await connection.close()

@@ -1,0 +1,85 @@
+"""The log as c2sp.org/tlog-tiles serves it: the signed checkpoint, tiles and entries, at the root of the server.
+
+Beside it every checkpoint that was ever signed, one a line: what an auditor compares with the copies that others kept.
+Salts are never served: they are in another folder.
+"""
+
+import gzip
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from decklog.model.tlog import tiles
+from services.audit.api import context, problems, statements, status
+from services.audit.api.context import Actor, Given
+from services.audit.core import integration
+from services.audit.publisher import folder
+
+router = APIRouter(tags=["log"])
+
+CHECKPOINT = "/checkpoint"
+CHECKPOINTS = "/checkpoints.jsonl"
+TILES = "/tile/"
+
+_IMMUTABLE = "max-age=31536000, immutable"
+_NEVER = {"Cache-Control": "no-cache"}
+
+
+def is_of_the_log(path: str) -> bool:
+    """Whether a path of the server is one of these."""
+    return path in (CHECKPOINT, CHECKPOINTS) or path.startswith(TILES)
+
+
+@router.get(CHECKPOINT)
+def get_checkpoint(given: Given) -> Response:
+    """The newest checkpoint, a signed note."""
+    data = _log(given).read(folder.CHECKPOINT)
+    if data is None:
+        raise problems.Problem(
+            404, "NotFound", "nothing is published yet", hint="`decklog status` says what is waited for"
+        )
+    return Response(data, media_type="text/plain; charset=utf-8", headers=_NEVER)
+
+
+@router.get(TILES + "{rest:path}")
+def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
+    """A tile of hashes or a bundle of entries, whole or partial; it never changes."""
+    path = f"tile/{rest}"
+    try:
+        tile = tiles.parse(path)
+    except ValueError as error:
+        raise problems.Problem(
+            404, "NotFound", f"there is no such tile: {error}", hint="See c2sp.org/tlog-tiles"
+        ) from error
+    data = _log(given).read(f"{integration.PUBLIC}/{path}")
+    if data is None:
+        hint = "Ask for tiles of the newest checkpoint only; a partial tile goes when the whole one is there"
+        raise problems.Problem(404, "NotFound", f"there is no tile {path}", hint=hint)
+    seen_by = "private" if actor else "public"
+    headers = {"Cache-Control": f"{seen_by}, {_IMMUTABLE}", "Vary": "Accept-Encoding"}
+    if isinstance(tile, tiles.Bundle) and "gzip" in accept_encoding:
+        data, headers = gzip.compress(data, compresslevel=3, mtime=0), headers | {"Content-Encoding": "gzip"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.get(CHECKPOINTS)
+async def get_checkpoints(
+    given: Given, after: Annotated[int, Query(ge=0, le=2**63 - 1, description="only larger ones")] = 0
+) -> StreamingResponse:
+    """Every checkpoint that was signed, the smallest first: `{"size", "note"}`, one a line."""
+    _log(given)
+    return StreamingResponse(_checkpoints(given, after), media_type="application/jsonl", headers=_NEVER)
+
+
+async def _checkpoints(given: context.Context, after: int) -> AsyncIterator[bytes]:
+    async for row in given.database.stream(statements.CHECKPOINTS, after):
+        yield orjson.dumps({"size": row["size"], "note": row["note"].decode()}) + b"\n"
+
+
+def _log(given: context.Context) -> folder.LogFolder:
+    if given.log is None:
+        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=status.NOT_PUBLISHED)
+    return given.log

@@ -1,0 +1,70 @@
+"""Publishing: when a checkpoint may be signed, and when it must not be. A log never forks, whatever was restored."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from decklog.model.tlog import checkpoint
+
+
+class Problem(NamedTuple):
+    """Why nothing may be signed, and the way out."""
+
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known before anything is signed.
+
+    `size` is that of the database's tree. `stored` is the newest checkpoint in the database, `served` the one in the
+    log's folder; `at_served` is what the database has stored for the size of the latter.
+    """
+
+    size: int
+    stored: checkpoint.Checkpoint | None
+    served: checkpoint.Checkpoint | None
+    at_served: checkpoint.Checkpoint | None
+
+
+def origin(domain: str, installation: str) -> str:
+    """The name of an installation's log, for ever."""
+    return f"{domain}/{installation}"
+
+
+def problem(standing: Standing) -> Problem | None:
+    """What forbids to go on sequencing and signing; None if nothing does."""
+    stored, served = standing.stored, standing.served
+    published = max(one.size if one else 0 for one in (stored, served))
+    if standing.size < published:
+        return _behind(standing.size, published)
+    if served is None:
+        return None
+    if stored is None or stored.size < served.size:
+        text = f"a checkpoint of {served.size} leaves was published, the newest the database knows has "
+        return Problem(text + f"{stored.size if stored else 0}: the database was restored from a backup", _RESTORE)
+    if standing.at_served != served:
+        text = (
+            f"the checkpoint of {served.size} leaves that is served is not the one in the database: the log was forked"
+        )
+        return Problem(text, "Keep both, stop here and find out who signed the other one; nothing more is signed")
+    return None
+
+
+def origin_problem(stored: checkpoint.Checkpoint | None, name: str) -> Problem | None:
+    """Whether checkpoints of another log stand in the way: a log's name is for ever."""
+    if stored is None or stored.origin == name:
+        return None
+    text = f"this database holds the log {stored.origin!r}, the settings name {name!r}"
+    return Problem(text, "Set DECKLOG_LOG_ORIGIN back to the domain before the last slash of the first name")
+
+
+def _behind(size: int, published: int) -> Problem:
+    text = f"the database has {size} leaves, but a checkpoint of {published} was published: it is older than that"
+    return Problem(text, _RESTORE)
+
+
+_RESTORE = (
+    "Restore a newer backup of the database: until it knows the published checkpoint nothing is sequenced and nothing "
+    "is signed, since both would fork the log. The missing entries are kept in the folder that DECKLOG_LOG_DIR names"
+)

@@ -1,0 +1,125 @@
+"""The log's folder: files that are whole or absent, and on disk before anybody is told of them.
+
+public/checkpoint     public/tile/…     served as they are
+salts/entries/…       private           unfinished/     what a crash left, removed at the next start
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from decklog.model import errors
+from services.audit.core import integration
+
+CHECKPOINT = f"{integration.PUBLIC}/checkpoint"
+_UNFINISHED = "unfinished"
+
+
+class Busy(errors.DecklogError):
+    """Another process publishes into this folder."""
+
+
+class LogFolder:
+    """One log's files. Every method raises Transient where the disk refuses; nothing is half written."""
+
+    def __init__(self, path: Path, failpoint: Callable[[str], None] = lambda _name: None) -> None:
+        self._path = path
+        self._failpoint = failpoint
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one who writes here, with what a crash left removed. Raises Busy if another process is."""
+        with _translated(self._path):
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor, self._path)
+            with _translated(self._path):
+                shutil.rmtree(self._path / _UNFINISHED, ignore_errors=True)
+                (self._path / _UNFINISHED).mkdir(mode=0o700)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, or None if it is not there."""
+        with _translated(self._path / path):
+            try:
+                return (self._path / path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def write(self, files: Iterable[integration.File]) -> None:
+        """Make files durable: each is written aside, synced and renamed; then the folders above them are synced."""
+        touched: set[Path] = set()
+        for number, file in enumerate(files):
+            target = self._path / file.path
+            with _translated(target):
+                touched |= self._make_folders(target.parent, private=file.private)
+                self._place(file, self._path / _UNFINISHED / str(number), target)
+            self._failpoint("log.after_file")
+        for folder in sorted(touched, key=lambda one: -len(one.parts)):
+            with _translated(folder):
+                _sync(folder)
+        self._failpoint("log.after_sync")
+
+    def remove(self, folders: Iterable[str]) -> None:
+        """Remove folders with all that is in them; what is not there is passed over."""
+        for folder in folders:
+            with _translated(self._path / folder), contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._path / folder)
+
+    def _place(self, file: integration.File, unfinished: Path, target: Path) -> None:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if file.private else 0o644)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(file.data)
+            opened.flush()
+            self._failpoint("log.before_fsync")
+            os.fsync(opened.fileno())
+        unfinished.rename(target)
+
+    def _make_folders(self, folder: Path, *, private: bool) -> set[Path]:
+        """The folder and those above it in the log, made where they are missing.
+
+        All of them, also those that were there: whoever made them may have crashed before they were on disk.
+        """
+        chain = [folder, *(one for one in folder.parents if one.is_relative_to(self._path))]
+        for one in reversed(chain):
+            if not one.exists():
+                one.mkdir(mode=0o700 if private else 0o755)
+        return set(chain)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Busy("another process publishes into this folder", where=str(path)) from error
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(where: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise errors.Transient(
+            f"the log cannot be written or read: {error.strerror or error}",
+            where=str(where),
+            hint="It is tried again; check the disk, and that the folder of DECKLOG_LOG_DIR belongs to this user",
+        ) from error

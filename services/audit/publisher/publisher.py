@@ -1,0 +1,160 @@
+"""The publisher's life: follow the ledger, publish what is new, survive bad weather, stand by for another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+from opentelemetry import trace
+from prometheus_client import Gauge
+
+from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors
+from decklog.model.tlog import keys
+from decklog.runtime import backoff, names, ops
+from services.audit import waiting
+from services.audit.core import publication
+from services.audit.publisher import folder as folders
+from services.audit.publisher import publishing, records
+
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+HEAD_CHANNEL = "decklog_head"
+WAKE_SECONDS = 5.0
+"""A notification that got lost costs at most this."""
+GAP_SECONDS = 0.25
+"""The least time between two checkpoints: a busy ledger is published four times a second, a quiet one at once."""
+STANDBY_SECONDS = 1.0
+
+_published = Gauge(names.METRIC_PUBLISHED, "Leaves in the newest checkpoint")
+
+
+def no_failpoint(_name: str) -> None:
+    """Nothing happens here, except in a test of crashes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the publisher is made of. `pem` is the log's key; `installation` gives its id, empty until it is known."""
+
+    postgres: str
+    folder: folders.LogFolder
+    pem: bytes
+    domain: str
+    installation: Callable[[], str]
+    readiness: ops.Readiness
+    failpoint: Callable[[str], None] = no_failpoint
+
+
+class Publisher:
+    """Runs beside the other tasks of the audit service."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def may_go_on(self, stop: asyncio.Event) -> bool:
+        """Whether the database is at least as far as what was published; asked before anything is sequenced.
+
+        If not, /readyz and the log say what to do; neither sequencer nor publisher may run, they would fork the log.
+        """
+        attempt = 0
+        while not stop.is_set():
+            try:
+                async with _connected(self._parts.postgres) as connection:
+                    found = publication.problem(await publishing.standing(connection, self._parts.folder))
+                    publishing.insist(found)
+                    return True
+            except errors.Transient as error:
+                attempt += 1
+                await self._weather(error, attempt, stop)
+            except errors.Terminal as refusal:
+                self._parts.readiness.waiting("publisher", str(refusal))
+                self._parts.readiness.waiting("sequencer", "the log must not go on; see publisher")
+                log.critical("nothing is sequenced or signed", reason=str(refusal))
+                return False
+        return False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until `stop`. Raises Terminal for what a person must put right."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                async with _connected(self._parts.postgres) as connection:
+                    if await self._lead(connection, stop):
+                        attempt = 0
+            except folders.Busy:
+                await self._stand_by(stop)
+            except errors.Transient as error:
+                attempt += 1
+                await self._weather(error, attempt, stop)
+
+    async def _weather(self, error: errors.Transient, attempt: int, stop: asyncio.Event) -> None:
+        self._parts.readiness.waiting("publisher", str(error))
+        log.warning("publisher waits", error=str(error), attempt=attempt)
+        await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
+
+    async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> bool:
+        """Publish as the only one until `stop`; False if another process does."""
+        if not await records.lead(connection):
+            await self._stand_by(stop)
+            return False
+        with self._parts.folder.held():
+            signer = await self._signer(stop)
+            if signer is not None:
+                climb = publishing.Publishing(connection, self._parts.folder, signer, self._parts.failpoint)
+                await climb.resume()
+                await self._follow(connection, climb, stop)
+        return True
+
+    async def _stand_by(self, stop: asyncio.Event) -> None:
+        self._parts.readiness.works("publisher")
+        await waiting.first(stop, seconds=STANDBY_SECONDS)
+
+    async def _signer(self, stop: asyncio.Event) -> keys.SigningKey | None:
+        """The log's key under the log's name, once the installation is known; None if the service stops before."""
+        while not stop.is_set():
+            installation = self._parts.installation()
+            if installation:
+                return signing_key(self._parts.pem, publication.origin(self._parts.domain, installation))
+            self._parts.readiness.waiting("publisher", "the installation is not known yet, so the log has no name")
+            await waiting.first(stop, seconds=GAP_SECONDS)
+        return None
+
+    async def _follow(self, connection: asyncpg.Connection, climb: publishing.Publishing, stop: asyncio.Event) -> None:
+        woken = asyncio.Event()
+        with failures.translated("publisher"):
+            await connection.add_listener(HEAD_CHANNEL, lambda *_: woken.set())
+        while not stop.is_set():
+            woken.clear()
+            with tracer.start_as_current_span(names.SPAN_PUBLISH) as span:
+                moved = await climb.step()
+                span.set_attribute(names.LEAF, climb.size)
+            self._parts.readiness.works("publisher")
+            _published.set(climb.size)
+            if moved:
+                await waiting.first(stop, seconds=GAP_SECONDS)
+            else:
+                await waiting.first(woken, stop, seconds=WAKE_SECONDS)
+
+
+def signing_key(pem: bytes, origin: str) -> keys.SigningKey:
+    """The key of a log by its name. Raises Terminal for a file that holds no such key, or a name that cannot be one."""
+    try:
+        return keys.from_pem(pem, origin)
+    except keys.Malformed as error:
+        raise errors.Terminal(
+            str(error), where="DECKLOG_LOG_KEY_FILE", hint="Make one: decklog ledger keygen FILE"
+        ) from error
+
+
+@asynccontextmanager
+async def _connected(uri: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await postgres.connect(uri, "decklog publisher")
+    try:
+        yield connection
+    finally:
+        connection.terminate()

@@ -1,0 +1,163 @@
+"""One climb from sequenced to served: integrate what is new, sign the tree, store the checkpoint, then serve it."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+
+from decklog.model import errors, merkle
+from decklog.model.tlog import checkpoint, edge, keys, note, tile_hashes, tiles
+from services.audit.core import integration, publication
+from services.audit.publisher import folder as folders
+from services.audit.publisher import records
+
+CHUNK = 16 * tiles.WIDTH
+"""Entries that are integrated at a stretch, in a thread: catching up must not keep the sequencer waiting."""
+
+
+async def standing(connection: asyncpg.Connection, folder: folders.LogFolder) -> publication.Standing:
+    """What there is in the database and in the log's folder. Raises Transient or Terminal."""
+    served = records.parse(folder.read(folders.CHECKPOINT), str(folder.path / folders.CHECKPOINT))
+    at_served = None if served is None else await records.of_size(connection, served.size)
+    return publication.Standing(
+        size=(await records.head(connection)).size,
+        stored=records.parse(await records.newest(connection), "ledger.checkpoint"),
+        served=served,
+        at_served=records.parse(at_served, "ledger.checkpoint"),
+    )
+
+
+def insist(problem: publication.Problem | None) -> None:
+    """Raise Terminal for a reason not to sign."""
+    if problem is not None:
+        raise errors.Terminal(problem.text, where="publisher", hint=problem.hint)
+
+
+class Publishing:
+    """Publishes one log while the connection lives. Every method raises Transient or Terminal; nothing is half done."""
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        folder: folders.LogFolder,
+        signer: keys.SigningKey,
+        failpoint: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._signer = signer
+        self._failpoint = failpoint
+        self._edge = edge.Edge()
+        self._published = checkpoint.Checkpoint(signer.name, 0, merkle.EMPTY_ROOT)
+
+    @property
+    def size(self) -> int:
+        """Leaves in the newest checkpoint."""
+        return self._published.size
+
+    async def resume(self) -> None:
+        """Take up where the log stands: look whether it may go on, and serve what was signed and not served yet."""
+        found = await standing(self._connection, self._folder)
+        insist(publication.problem(found))
+        insist(publication.origin_problem(found.stored, self._signer.name))
+        signed = await records.newest(self._connection)
+        if found.stored is None or signed is None:
+            return
+        self._check_signer(signed)
+        self._published = found.stored
+        self._edge = await self._recall()
+        if found.served != found.stored:
+            await self._serve(signed)
+
+    async def step(self) -> bool:
+        """Publish the tree as it stands; False if it already is."""
+        head = await records.head(self._connection)
+        if head.size < self.size:
+            found = await standing(self._connection, self._folder)
+            insist(publication.problem(found))
+        if head.size == self.size:
+            return False
+        reached = await self._integrate(self._edge, head.size)
+        if reached.tree(head.size).root() != head.root:
+            text = f"the first {head.size} leaves do not give the root that the head row has"
+            raise errors.Terminal(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
+        await self._publish(checkpoint.Checkpoint(self._signer.name, head.size, head.root))
+        self._edge = reached.edge
+        return True
+
+    async def _publish(self, tree: checkpoint.Checkpoint) -> None:
+        signed = checkpoint.sign(tree, [self._signer])
+        self._failpoint("log.before_store")
+        await records.store(self._connection, tree, signed)
+        self._failpoint("log.after_store")
+        await self._serve(signed)
+        before, self._published = self._published, tree
+        await asyncio.to_thread(self._folder.remove, integration.outgrown(before.size, tree.size))
+
+    async def _serve(self, signed: bytes) -> None:
+        await asyncio.to_thread(self._folder.write, [integration.File(folders.CHECKPOINT, signed)])
+
+    async def _integrate(self, start: edge.Edge, end: int) -> integration.Integrated:
+        """Make the files of the tree of `end` leaves durable, from a number of whole tiles on."""
+        reached = integration.Integrated(start, ())
+        while True:
+            first = reached.edge.size
+            found = await records.entries(self._connection, first, min(first + CHUNK, end))
+            if first <= self.size <= first + len(found):
+                self._check_continues(reached.edge, found)
+            reached = await asyncio.to_thread(self._write, reached.edge, found)
+            if reached.size == end:
+                break
+        await asyncio.to_thread(self._folder.write, integration.partial(reached))
+        return reached
+
+    def _write(self, start: edge.Edge, entries: list[integration.Entry]) -> integration.Integrated:
+        reached, files = integration.integrate(start, entries)
+        self._folder.write(files)
+        return reached
+
+    def _check_continues(self, start: edge.Edge, entries: list[integration.Entry]) -> None:
+        """The leaves below the newest checkpoint must still be those that were signed."""
+        below, _ = integration.integrate(start, entries[: self.size - start.size])
+        if below.tree(self.size).root() != self._published.root:
+            raise _Diverged(
+                f"the first {self.size} leaves are not those whose checkpoint was published",
+                where="ledger.entry",
+                hint="Run `decklog admin audit-db`, and restore what was changed from a backup; nothing more is signed",
+            )
+
+    async def _recall(self) -> edge.Edge:
+        """The whole tiles at the published size: from the log's files, or made again where they are lost or damaged."""
+        try:
+            read = tile_hashes.reader(self.size, self._tile)
+            found = edge.at(self.size // tiles.WIDTH, read)
+            rest = await records.entries(self._connection, found.size, self.size)
+            self._check_continues(found, rest)
+        except (_Missing, _Diverged, ValueError):
+            found = (await self._integrate(edge.Edge(), self.size)).edge
+        return found
+
+    def _tile(self, tile: tiles.Tile) -> bytes:
+        for path in (tile.path, tile.full.path):
+            data = self._folder.read(f"{integration.PUBLIC}/{path}")
+            if data is not None:
+                return data[: tile.width * merkle.HASH_SIZE]
+        raise _Missing(tile.path)
+
+    def _check_signer(self, signed: bytes) -> None:
+        try:
+            note.open_with(note.parse(signed), [self._signer.verifier])
+        except note.Unverified as error:
+            raise errors.Terminal(
+                f"the newest checkpoint was not signed with this key: {error}",
+                where="DECKLOG_LOG_KEY_FILE",
+                hint="Put back the key that has signed it: a log does not change its key in silence",
+            ) from error
+
+
+class _Missing(errors.DecklogError):
+    """A tile is not in the folder."""
+
+
+class _Diverged(errors.Terminal):
+    """The database's leaves are not those that were published."""

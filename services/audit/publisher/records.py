@@ -1,0 +1,93 @@
+"""What the publisher reads from Postgres and stores there: SQL in, values out. Raises Transient or Terminal."""
+
+from typing import NamedTuple
+
+import asyncpg
+
+from decklog.adapters.postgres import failures
+from decklog.model import errors
+from decklog.model.tlog import checkpoint, note
+from services.audit.core import integration
+
+_LOCK = 0x6465636B6C6F6701
+"""Key of the session lock that only the process holds that publishes."""
+
+_LEAD = "SELECT pg_try_advisory_lock($1)"
+
+_HEAD = "SELECT size, root FROM ledger.head"
+
+_ENTRIES = """
+SELECT e.leaf, e.receipt, p.salt FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf)
+WHERE e.leaf >= $1 AND e.leaf < $2 ORDER BY e.leaf
+"""
+
+_NEWEST = "SELECT note FROM ledger.checkpoint ORDER BY size DESC LIMIT 1"
+
+_OF_SIZE = "SELECT note FROM ledger.checkpoint WHERE size = $1"
+
+_STORE = "INSERT INTO ledger.checkpoint (size, root, note) VALUES ($1, $2, $3)"
+
+_TAMPERED = "Somebody has changed it: find out who before anything more is signed"
+
+
+class Head(NamedTuple):
+    """The tree as the sequencer left it."""
+
+    size: int
+    root: bytes
+
+
+async def lead(connection: asyncpg.Connection) -> bool:
+    """Become the only one who publishes, for as long as the connection lives; False if another process is."""
+    with failures.translated("publisher"):
+        return bool(await connection.fetchval(_LEAD, _LOCK))
+
+
+async def head(connection: asyncpg.Connection) -> Head:
+    """The tree as it stands."""
+    with failures.translated("publisher"):
+        row = await connection.fetchrow(_HEAD)
+    if row is None:
+        raise errors.Terminal("the head row is gone", where="ledger.head", hint="Run `decklog admin audit-db`")
+    return Head(row["size"], row["root"])
+
+
+async def entries(connection: asyncpg.Connection, first: int, end: int) -> list[integration.Entry]:
+    """The leaves [first, end). Raises Terminal if one is missing."""
+    with failures.translated("publisher"):
+        rows = await connection.fetch(_ENTRIES, first, end)
+    for number, row in zip(range(first, end), [*rows, None], strict=False):
+        if row is None or row["leaf"] != number:
+            hint = "Run `decklog admin audit-db`"
+            raise errors.Terminal(f"leaf {number} is missing", where="ledger.entry", hint=hint)
+    return [integration.Entry(*row) for row in rows]
+
+
+async def newest(connection: asyncpg.Connection) -> bytes | None:
+    """The checkpoint that was signed last, as a note."""
+    with failures.translated("publisher"):
+        found: bytes | None = await connection.fetchval(_NEWEST)
+    return found
+
+
+async def of_size(connection: asyncpg.Connection, size: int) -> bytes | None:
+    """The checkpoint that was signed for a size, as a note."""
+    with failures.translated("publisher"):
+        found: bytes | None = await connection.fetchval(_OF_SIZE, size)
+    return found
+
+
+async def store(connection: asyncpg.Connection, published: checkpoint.Checkpoint, signed: bytes) -> None:
+    """Keep a signed checkpoint, for ever; it is durable when this returns."""
+    with failures.translated("publisher"):
+        await connection.execute(_STORE, published.size, published.root, signed)
+
+
+def parse(data: bytes | None, where: str) -> checkpoint.Checkpoint | None:
+    """The checkpoint of a note that was kept. Raises Terminal for what is none."""
+    if data is None:
+        return None
+    try:
+        return checkpoint.parse(note.parse(data).text)
+    except (note.Malformed, checkpoint.Malformed) as error:
+        raise errors.Terminal(f"this is no checkpoint: {error}", where=where, hint=_TAMPERED) from error

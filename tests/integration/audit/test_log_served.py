@@ -1,0 +1,144 @@
+"""The published log as audit serves it: what a reader of c2sp.org/tlog-tiles gets, and who may."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.model import merkle, receipt
+from decklog.model.tlog import bundle, checkpoint, tiles
+from tests import audit_leaves as some
+from tests import audit_process
+from tests.audit_process import LOG, Process
+
+
+@pytest.fixture
+async def process(database: str, tmp_path: Path) -> AsyncIterator[Process]:
+    async with audit_process.running(database, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def public(database: str, tmp_path: Path) -> AsyncIterator[Process]:
+    async with audit_process.running(database, tmp_path, log_public=True) as running:
+        yield running
+
+
+def bearer(process: Process, **headers: str):
+    return process.stranger(Authorization=f"Bearer {audit_process.SECRET}", **headers)
+
+
+DECLARED = 3
+"""Leaves of an installation with a cluster and a source."""
+
+
+async def opened(process: Process, size: int = DECLARED) -> checkpoint.Checkpoint:
+    """The served checkpoint of at least that many leaves, verified."""
+    async with asyncio.timeout(20), bearer(process) as reader:
+        while True:
+            answer = await reader.get("/checkpoint")
+            if answer.status_code == 200:
+                assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+                assert answer.headers["cache-control"] == "no-cache"
+                tree, _ = checkpoint.open_with(answer.content, [LOG], origin=LOG.name)
+                if tree.size >= size:
+                    return tree
+            await asyncio.sleep(0.02)
+
+
+async def test_a_reader_gets_the_whole_log(process: Process) -> None:
+    """Checkpoint, hashes and entries of what other services said: they fit together, and entries are receipts."""
+    await process.say("reconcile", some.rendered())
+    tree = await opened(process, DECLARED + 1)
+    async with bearer(process) as reader:
+        hashes = await reader.get(f"/{tiles.Tile(0, 0, tree.size).path}")
+        entries = await reader.get(f"/{tiles.Bundle(0, tree.size).path}", headers={"Accept-Encoding": "identity"})
+    for answer in (hashes, entries):
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    said = bundle.decode(entries.content, tree.size)
+    assert [receipt.parse(one).kind for one in said] == [receipt.Kind.EVENT] * tree.size
+    assert b"".join(map(merkle.leaf_hash, said)) == hashes.content
+    assert merkle.root_of(map(merkle.leaf_hash, said)) == tree.root
+
+
+async def test_entries_are_compressed_for_who_takes_it(process: Process) -> None:
+    """The same bytes, packed; hashes are not, they do not shrink."""
+    tree = await opened(process)
+    async with bearer(process) as reader:
+        plain = await reader.get(f"/{tiles.Bundle(0, tree.size).path}", headers={"Accept-Encoding": "identity"})
+        request = reader.build_request(
+            "GET", f"/{tiles.Bundle(0, tree.size).path}", headers={"Accept-Encoding": "gzip"}
+        )
+        packed = await reader.send(request, stream=True)
+        raw = b"".join([part async for part in packed.aiter_raw()])
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(raw) == plain.content
+    assert len(raw) < len(plain.content)
+
+
+async def test_every_checkpoint_that_was_signed_can_be_had(process: Process) -> None:
+    """One a line, the smallest first, each verified; a reader who has some asks for the rest."""
+    await opened(process)
+    await process.say("reconcile", some.rendered())
+    newest = await opened(process, DECLARED + 1)
+    async with bearer(process) as reader:
+        answer = await reader.get("/checkpoints.jsonl")
+        rest = await reader.get("/checkpoints.jsonl", params={"after": newest.size - 1})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    trees = [checkpoint.open_with(line["note"].encode(), [LOG], origin=LOG.name)[0] for line in lines]
+    assert [line["size"] for line in lines] == [tree.size for tree in trees] == sorted({tree.size for tree in trees})
+    assert trees[-1] == newest
+    assert len(trees) >= 2
+    assert rest.text.splitlines() == answer.text.splitlines()[-1:]
+
+
+PATHS = ["/checkpoint", "/checkpoints.jsonl", "/tile/0/000.p/3", "/tile/entries/000.p/3"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_log_is_behind_the_token(process: Process, path: str) -> None:
+    """Entries hold names and subjects: without a setting nobody reads them without the token."""
+    await opened(process)
+    async with process.stranger() as stranger:
+        assert (await stranger.get(path)).status_code == 401
+
+
+async def test_a_public_log_needs_no_token_and_nothing_else_is_public(public: Process) -> None:
+    """With the setting the log is for everybody, under any host name; the API and the page are not."""
+    tree = await opened(public)
+    async with public.stranger(Host="log.example") as anybody:
+        for path in ("/checkpoint", "/checkpoints.jsonl", f"/{tiles.Bundle(0, tree.size).path}"):
+            assert (await anybody.get(path)).status_code == 200, path
+        tile = await anybody.get(f"/{tiles.Tile(0, 0, tree.size).path}")
+        assert tile.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert (await anybody.post("/checkpoint")).status_code == 403
+        for path in ("/api/v1/status", "/", "/tiles", "/checkpoint/x"):
+            assert (await anybody.get(path)).status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tile/0/001",
+        "/tile/0/000.p/200",
+        "/tile/64/000",
+        "/tile/0/0",
+        "/tile/%2e%2e/%2e%2e/salts/entries/000.p/4",
+        "/tile/..%2f..%2fsalts/entries/000.p/4",
+        "/salts/entries/000.p/4",
+        "/public/checkpoint",
+    ],
+)
+async def test_what_is_not_of_the_log_is_not_there(process: Process, path: str) -> None:
+    """Tiles that do not exist, other names, and ways out of the folder: 404 and a hint, never a file."""
+    tree = await opened(process)
+    assert (process.folder / "log" / "salts" / "entries" / f"000.p/{tree.size}").exists()
+    async with bearer(process) as reader:
+        answer = await reader.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["hint"]

@@ -1,0 +1,106 @@
+"""The log's folder: whole files, private where they must be, one writer, and an honest error when the disk refuses."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from decklog.model import errors
+from services.audit.core import integration
+from services.audit.publisher import folder
+
+FILES = [
+    integration.File("public/tile/0/x001/234", b"hashes"),
+    integration.File("salts/entries/000", b"salts"),
+    integration.File("public/checkpoint", b"note"),
+]
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def log(tmp_path):
+    with folder.LogFolder(tmp_path / "log").held():
+        yield folder.LogFolder(tmp_path / "log")
+
+
+def test_files_are_there_as_written_and_private_where_they_must_be(log):
+    """Salts can be read by their owner alone, in a folder that nobody else can enter; nothing unfinished is left."""
+    log.write(FILES)
+    assert [log.read(file.path) for file in FILES] == [file.data for file in FILES]
+    assert mode(log.path) == mode(log.path / "salts") == mode(log.path / "salts/entries") == 0o700
+    assert mode(log.path / "salts/entries/000") == 0o600
+    assert list((log.path / "unfinished").iterdir()) == []
+
+
+def test_what_is_not_there_is_none(log):
+    """Reading asks, it does not fail."""
+    assert log.read("public/checkpoint") is None
+
+
+def test_a_file_is_replaced_as_a_whole(log):
+    """Writing again replaces; removing folders that do not exist is nothing."""
+    log.write(FILES)
+    log.write([FILES[2]._replace(data=b"new")])
+    log.remove(["public/tile/0/x001/234.p", "public/tile/0"])
+    assert log.read("public/checkpoint") == b"new"
+    assert log.read(FILES[0].path) is None
+
+
+def test_one_process_writes_at_a_time(log):
+    """A second holder is told who it is waiting for; afterwards it may."""
+    with pytest.raises(folder.Busy, match="another process"), folder.LogFolder(log.path).held():
+        pass
+
+
+def test_what_a_crash_left_is_removed(tmp_path):
+    """Unfinished files are gone when the folder is taken again, finished ones stay."""
+    log = folder.LogFolder(tmp_path / "log", failpoint=_crash("log.before_fsync", 2))
+    with pytest.raises(Crash), log.held():
+        log.write(FILES)
+    assert list((log.path / "unfinished").iterdir())
+    with folder.LogFolder(log.path).held():
+        assert list((log.path / "unfinished").iterdir()) == []
+        assert log.read(FILES[0].path) == b"hashes"
+        assert log.read(FILES[1].path) is None
+
+
+def test_everything_is_synced_before_write_returns(log, monkeypatch):
+    """Each file before it gets its name, then every folder up to the log's own."""
+    synced, real = [], os.fsync
+
+    def record(descriptor):
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()).removeprefix(f"{log.path}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    log.write(FILES)
+    assert synced[:3] == ["/unfinished/0", "/unfinished/1", "/unfinished/2"]
+    folders = {"/public/tile/0/x001", "/public/tile/0", "/public/tile", "/public", "/salts/entries", "/salts", ""}
+    assert set(synced[3:]) == folders
+
+
+def test_a_disk_that_refuses_is_bad_weather(log):
+    """A path that cannot be written names itself and what to check; the error is one that is tried again."""
+    log.write([integration.File("public/tile", b"in the way")])
+    with pytest.raises(errors.Transient, match=r"public/tile.*DECKLOG_LOG_DIR"):
+        log.write(FILES)
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+def _crash(name, times):
+    left = [times]
+
+    def failpoint(reached):
+        if reached == name:
+            left[0] -= 1
+            if not left[0]:
+                raise Crash(name)
+
+    return failpoint

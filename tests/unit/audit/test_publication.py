@@ -1,0 +1,51 @@
+"""When a checkpoint may be signed: a database that is not the published log's never signs."""
+
+import dataclasses
+
+import pytest
+
+from decklog.model import merkle
+from decklog.model.tlog import checkpoint
+from services.audit.core import publication
+
+
+def tree(size, root=b"a"):
+    return checkpoint.Checkpoint("log.example/i", size, merkle.leaf_hash(root))
+
+
+WELL = publication.Standing(size=9, stored=tree(7), served=tree(5), at_served=tree(5))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"size": 7}, None),
+        ({"served": tree(7), "at_served": tree(7)}, None),
+        ({"served": None, "at_served": None}, None),
+        ({"stored": None, "served": None, "at_served": None, "size": 0}, None),
+        ({"size": 6}, "has 6 leaves, but a checkpoint of 7"),
+        ({"size": 6, "served": tree(8), "at_served": None}, "has 6 leaves, but a checkpoint of 8"),
+        ({"size": 6, "stored": None, "served": tree(8), "at_served": None}, "has 6 leaves, but a checkpoint of 8"),
+        ({"served": tree(8), "at_served": None}, "of 8 leaves was published, the newest the database knows has 7"),
+        ({"stored": None, "served": tree(8), "at_served": None}, "the newest the database knows has 0"),
+        ({"at_served": None}, "forked"),
+        ({"at_served": tree(5, b"b")}, "forked"),
+        ({"served": tree(7, b"b"), "at_served": tree(7)}, "forked"),
+    ],
+)
+def test_what_forbids_to_go_on(changed, told):
+    """Behind, restored and forked databases are told apart, with a way out; all else goes on."""
+    found = publication.problem(dataclasses.replace(WELL, **changed))
+    if told is None:
+        assert found is None
+    else:
+        assert told in found.text
+        assert found.hint
+
+
+def test_a_log_keeps_its_name():
+    """The settings cannot rename a log; a new one takes any name."""
+    assert publication.origin_problem(None, "log.example/i") is None
+    assert publication.origin_problem(tree(7), "log.example/i") is None
+    assert "log.example/i" in publication.origin_problem(tree(7), "other.example/i").text
