@@ -1,15 +1,27 @@
 """Reads explicit partitions from explicit offsets: no group, no stored offsets, no silent reset."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import aiokafka
+from aiokafka import client as kafka_client
 from aiokafka import errors as kafka
+from aiokafka.consumer import subscription_state
 
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures, stopping
+from decklog.adapters.kafka import failures, fetching, stopping
 from decklog.model import topics
 from decklog.ports import stream
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """A connection with what is read over it."""
+
+    connection: kafka_client.AIOKafkaClient
+    subscription: subscription_state.SubscriptionState
+    fetcher: fetching.Fetcher
 
 
 class KafkaReader:
@@ -19,12 +31,12 @@ class KafkaReader:
     """
 
     def __init__(
-        self, connection: kafka_connection.Connection, *, fetch_bytes: int = 16 << 20, call_timeout: float = 10.0
+        self, connection: kafka_connection.Connection, *, fetch_bytes: int = 6 << 20, call_timeout: float = 10.0
     ) -> None:
         self._connection = connection
         self._fetch_bytes = max(fetch_bytes, topics.MAX_MESSAGE_BYTES)
         self._call_timeout = call_timeout
-        self._client: aiokafka.AIOKafkaConsumer | None = None
+        self._client: _Client | None = None
         self._positions: dict[stream.TopicPartition, int] = {}
         self._starting = asyncio.Lock()
 
@@ -32,9 +44,10 @@ class KafkaReader:
         """See `stream.Reader.assign`."""
         client = await self._started()
         self._positions = dict(positions)
-        client.assign([aiokafka.TopicPartition(*where) for where in positions])
+        client.subscription.assign_from_user([aiokafka.TopicPartition(*where) for where in positions])
+        client.connection.set_topics([where.topic for where in positions])
         for where, offset in positions.items():
-            client.seek(aiokafka.TopicPartition(*where), offset)
+            client.fetcher.seek_to(aiokafka.TopicPartition(*where), offset)
 
     async def poll(
         self, *, max_records: int, timeout: float
@@ -43,11 +56,11 @@ class KafkaReader:
         client = await self._started()
         with failures.translated(self._connection.bootstrap):
             try:
-                fetched = await client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                fetched = await client.fetcher.fetched_records((), timeout, max_records)
             except kafka.OffsetOutOfRangeError as error:
                 await self._raise_out_of_range(error)
                 return {}
-        batches = {stream.TopicPartition(*where): _records(batch) for where, batch in fetched.items()}
+        batches = {stream.TopicPartition(*where): batch for where, batch in fetched.items()}
         for where, batch in batches.items():
             self._positions[where] = batch[-1].offset + 1
         return batches
@@ -57,45 +70,43 @@ class KafkaReader:
     ) -> Mapping[stream.TopicPartition, int]:
         """See `stream.Reader.beginning_offsets`."""
         client = await self._started()
-        with failures.translated(self._connection.bootstrap):
-            async with asyncio.timeout(self._call_timeout):
-                return _offsets(await client.beginning_offsets([aiokafka.TopicPartition(*p) for p in partitions]))
+        return await self._offsets(client.fetcher.beginning_offsets, partitions)
 
     async def end_offsets(self, partitions: Collection[stream.TopicPartition]) -> Mapping[stream.TopicPartition, int]:
         """See `stream.Reader.end_offsets`."""
         client = await self._started()
-        with failures.translated(self._connection.bootstrap):
-            async with asyncio.timeout(self._call_timeout):
-                return _offsets(await client.end_offsets([aiokafka.TopicPartition(*p) for p in partitions]))
+        return await self._offsets(client.fetcher.end_offsets, partitions)
 
     async def close(self) -> None:
         """See `stream.Reader.close`."""
         client, self._client = self._client, None
         if client is not None:
-            await _discard(client)
+            await stopping.stopped(client.fetcher.close())
+            await stopping.stopped(client.connection.close())
 
-    async def _started(self) -> aiokafka.AIOKafkaConsumer:
+    async def _offsets(
+        self,
+        ask: Callable[..., Awaitable[Mapping[aiokafka.TopicPartition, int]]],
+        partitions: Collection[stream.TopicPartition],
+    ) -> Mapping[stream.TopicPartition, int]:
+        with failures.translated(self._connection.bootstrap):
+            async with asyncio.timeout(self._call_timeout):
+                found = await ask([aiokafka.TopicPartition(*where) for where in partitions], None)
+        return {stream.TopicPartition(*where): offset for where, offset in found.items()}
+
+    async def _started(self) -> _Client:
         async with self._starting:
             if self._client is None:
-                client = aiokafka.AIOKafkaConsumer(
-                    **self._connection.options(),
-                    group_id=None,
-                    enable_auto_commit=False,
-                    auto_offset_reset="none",
-                    isolation_level="read_uncommitted",
-                    check_crcs=True,
-                    fetch_min_bytes=1,
-                    fetch_max_wait_ms=500,
-                    fetch_max_bytes=4 * self._fetch_bytes,
-                    max_partition_fetch_bytes=self._fetch_bytes,
-                )
+                connection = kafka_client.AIOKafkaClient(**self._connection.options())
                 with failures.translated(self._connection.bootstrap):
                     try:
-                        await client.start()
+                        await connection.bootstrap()
                     except BaseException:
-                        await client.stop()
+                        await stopping.stopped(connection.close())
                         raise
-                self._client = client
+                subscription = subscription_state.SubscriptionState(loop=asyncio.get_running_loop())
+                fetcher = fetching.make(connection, subscription, fetch_bytes=self._fetch_bytes)
+                self._client = _Client(connection, subscription, fetcher)
             return self._client
 
     async def _raise_out_of_range(self, error: kafka.OffsetOutOfRangeError) -> None:
@@ -108,16 +119,3 @@ class KafkaReader:
             end = (await self.end_offsets([where]))[where]
             if not first <= position <= end:
                 raise stream.OutOfRange(where, position=position, first=first, end=end)
-
-
-async def _discard(client: aiokafka.AIOKafkaConsumer) -> None:
-    if not await stopping.stopped(client.stop()):
-        await stopping.stopped(client._client.close())  # noqa: SLF001 - `stop` gave up before its last step
-
-
-def _records(batch: Sequence[aiokafka.ConsumerRecord]) -> list[stream.Record]:
-    return [stream.Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
-
-
-def _offsets(found: Mapping[aiokafka.TopicPartition, int]) -> dict[stream.TopicPartition, int]:
-    return {stream.TopicPartition(*where): offset for where, offset in found.items()}

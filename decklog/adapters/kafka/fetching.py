@@ -1,0 +1,79 @@
+"""aiokafka's fetcher driven alone, making our records instead of its own.
+
+The library builds a `ConsumerRecord` of eleven fields for each message, three times the cost of decoding it; the bulk
+path would throw each away at once for a `stream.Record` (bench/sequencing.py).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import client as kafka_client
+from aiokafka import errors as kafka
+from aiokafka.consumer import fetcher, subscription_state
+
+from decklog.ports import stream
+
+
+class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
+    """What one partition's fetch brought, decoded as it is taken."""
+
+    next_fetch_offset: int
+
+    @classmethod
+    def instead_of(cls, taken: Any) -> "_Records":
+        """The same, none of which was taken yet."""
+        raw, where, offset = taken._records, taken._tp, taken.next_fetch_offset  # noqa: SLF001 - its own class
+        return cls(where, raw, None, offset, None, None, True, fetcher.READ_UNCOMMITTED)
+
+    def __iter__(self) -> Iterator[stream.Record]:
+        records: Iterator[stream.Record] = self._records_iterator
+        return records
+
+    def _unpack_records(self) -> Iterator[stream.Record]:
+        topic, partition = self._tp
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if not batch.validate_crc():
+                raise kafka.CorruptRecordException(f"Invalid CRC - {self._tp}")
+            if not batch.is_control_batch:
+                for record in batch:
+                    offset = record.offset
+                    # A fetch begins with the batch that its offset lies in.
+                    if offset >= self.next_fetch_offset:
+                        self.next_fetch_offset = offset + 1
+                        yield stream.Record(
+                            topic, partition, offset, record.timestamp, record.key, record.value, record.headers
+                        )
+            # Not the last record's: compaction and control batches leave offsets without one.
+            self.next_fetch_offset = batch.next_offset
+
+
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
+    """Fetches in the background; `fetched_records` gives `stream.Record`s and reads uncommitted."""
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> bool:
+        woken: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        for result in self._records.values():
+            taken = getattr(result, "_partition_records", None)
+            if type(taken) is fetcher.PartitionRecords:
+                result._partition_records = _Records.instead_of(taken)  # noqa: SLF001 - there is no other hold on it
+        return woken
+
+
+def make(
+    client: kafka_client.AIOKafkaClient, subscription: subscription_state.SubscriptionState, *, fetch_bytes: int
+) -> Fetcher:
+    """A started fetcher of at most `fetch_bytes` a partition and four times as much a request."""
+    return Fetcher(
+        client,
+        subscription,
+        key_deserializer=None,
+        value_deserializer=None,
+        fetch_min_bytes=1,
+        fetch_max_wait_ms=500,
+        fetch_max_bytes=4 * fetch_bytes,
+        max_partition_fetch_bytes=fetch_bytes,
+        check_crcs=True,
+        auto_offset_reset="none",
+        isolation_level="read_uncommitted",
+    )
