@@ -8,13 +8,15 @@ MICROSECONDS = 1_000_000
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-_CANONICAL_LENGTH = len("2026-11-23T06:00:00.000000Z")
 
 
 def format_us(microseconds: int) -> str:
-    """RFC 3339 in UTC with exactly six fractional digits, e.g. `2026-11-23T06:00:00.123456Z`. Years 1 to 9999."""
+    """RFC 3339 in UTC with exactly six fractional digits, e.g. `2026-11-23T06:00:00.123456Z`.
+
+    Such texts sort as the instants do. Raises ValueError outside the years 1 to 9999.
+    """
     seconds, fraction = divmod(microseconds, MICROSECONDS)
-    return f"{_second_text(seconds)}.{fraction:06d}Z"
+    return f"{_second_text(seconds)}{fraction:06d}Z"
 
 
 def parse_us(text: str) -> int:
@@ -22,15 +24,17 @@ def parse_us(text: str) -> int:
 
     Raises ValueError for anything else, leap seconds (`:60`) included: Python's clock has none.
     """
-    if (
-        len(text) == _CANONICAL_LENGTH
-        and text[26] == "Z"
-        and text[19] == "."
-        and text.isascii()
-        and text[20:26].isdigit()
-    ):
-        return _second_of(text[:19]) + int(text[20:26])
+    fraction = text[20:26]
+    if text[26:] == "Z" and fraction.isdigit() and text.isascii():
+        return _second_of(text[:20]) + int(fraction)
     return _parse_any(text)
+
+
+def canonical(text: str) -> str:
+    """An RFC 3339 time as `format_us` writes that instant. Raises ValueError as both do."""
+    if text[26:] == "Z" and text[20:26].isdigit() and text.isascii():
+        return _second_text(_second_of(text[:20]) // MICROSECONDS) + text[20:]
+    return format_us(_parse_any(text))
 
 
 def _parse_any(text: str) -> int:
@@ -45,13 +49,18 @@ def _parse_any(text: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _second_of(text: str) -> int:
-    return _parse_any(text + "Z")
+    """Microseconds of a time that goes on after its decimal point."""
+    return _parse_any(text + "0Z")
 
 
 @functools.lru_cache(maxsize=4096)
 def _second_text(seconds: int) -> str:
-    moment = _EPOCH + dt.timedelta(seconds=seconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
+    """The text up to and including the decimal point."""
+    try:
+        moment = _EPOCH + dt.timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ValueError("a time outside the years 1 to 9999") from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.").zfill(20)
 
 
 def _microseconds(moment: dt.datetime) -> int:

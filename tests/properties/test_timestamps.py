@@ -26,6 +26,22 @@ def test_offsets_and_fractions_are_understood(moment):
     assert timestamps.parse_us(moment.isoformat()) == expected
 
 
+@hypothesis.given(strategies.integers(YEAR_1, YEAR_9999 - 1), strategies.integers(0, 9))
+def test_every_spelling_has_one_canonical_form(microseconds, digits):
+    """A canonical time stays as it is; another separator, zone or number of digits gives the same canonical text."""
+    text = timestamps.format_us(microseconds)
+    other = f"{text[:10]} {text[11:19]}" + (f".{text[20:26]}000"[: digits + 1] if digits else "") + "z"
+    assert timestamps.canonical(text) == text
+    assert timestamps.canonical(other) == timestamps.format_us(timestamps.parse_us(other))
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_instants_outside_the_calendar_have_no_text(text):
+    """Years 0 and 10000 cannot be written; the time is refused, not passed on to fail later."""
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        timestamps.canonical(text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "2023-01-01", "2023-01-01T00:00:00", "20230101T000000Z", "2023-01-01T24:00:00Z", "2023-01-01T00:00:00.Z",
@@ -33,5 +49,6 @@ def test_offsets_and_fractions_are_understood(moment):
 )  # fmt: skip
 def test_other_spellings_are_refused(text):
     """What is no RFC 3339 time with an offset is refused, ISO 8601 or not."""
-    with pytest.raises(ValueError, match=r"RFC 3339|must be in|out of range"):
-        timestamps.parse_us(text)
+    for read in (timestamps.parse_us, timestamps.canonical):
+        with pytest.raises(ValueError, match=r"RFC 3339|must be in|out of range"):
+            read(text)
