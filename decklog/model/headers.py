@@ -3,6 +3,7 @@
 A value that is null, which Kafka allows, has the length -1. Numbers are big-endian.
 """
 
+import functools
 import struct
 from collections.abc import Iterable
 
@@ -19,8 +20,7 @@ def encode(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
     """The headers one after the other, order and repeats kept."""
     parts: list[bytes] = []
     for name, value in headers:
-        raw = name.encode(errors="surrogateescape")
-        parts += [_NAME.pack(len(raw)), raw, _VALUE.pack(_NULL if value is None else len(value)), value or b""]
+        parts += (_named(name), _VALUE.pack(_NULL if value is None else len(value)), value or b"")
     return b"".join(parts)
 
 
@@ -38,6 +38,12 @@ def decode(data: bytes) -> list[tuple[str, bytes | None]]:
     except struct.error as error:
         raise Malformed("the headers end in the middle of one") from error
     return headers
+
+
+@functools.lru_cache(maxsize=256)
+def _named(name: str) -> bytes:
+    raw = name.encode(errors="surrogateescape")
+    return _NAME.pack(len(raw)) + raw
 
 
 def _take(data: bytes, at: int, size: int) -> tuple[bytes, int]:

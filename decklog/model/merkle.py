@@ -17,6 +17,12 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The hash of each entry."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\x00" + data).digest() for data in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 ‖ left ‖ right): the hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
@@ -45,17 +51,20 @@ class Frontier:
         return root
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> "Frontier":
-        """The tree with these leaf hashes appended in order."""
-        size, hashes = self.size, list(self.hashes)
-        for current in leaf_hashes:
-            hashes.append(current)
-            carry = size
-            while carry & 1:
-                right = hashes.pop()
-                hashes[-1] = node_hash(hashes[-1], right)
-                carry >>= 1
-            size += 1
-        return Frontier(size, tuple(hashes))
+        """The tree with these leaf hashes appended in order, made level by level."""
+        sha256 = hashlib.sha256
+        subtrees = iter(reversed(self.hashes))
+        level, height, added = list(leaf_hashes), 0, []
+        size = self.size + len(level)
+        while level or self.size >> height:
+            if self.size >> height & 1:
+                level.insert(0, next(subtrees))
+            if size >> height & 1:
+                added.append(level.pop())
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            height += 1
+        return Frontier(size, tuple(reversed(added)))
 
     def to_bytes(self) -> bytes:
         """The hashes one after the other."""
