@@ -1,5 +1,6 @@
 """A ledger in Postgres with given leaves, appended through the real writer, for tests of the read side."""
 
+import itertools
 from collections.abc import Sequence
 
 from decklog.adapters.postgres import ledger as postgres
@@ -15,18 +16,32 @@ async def append(uri: str, leaves: Sequence[Leaf], *, topic: str = "t.apply.v1")
     writer = await postgres.PostgresWriter.connect(uri)
     try:
         await writer.lead()
-        before = await writer.head()
-        entries = [_entry(leaf, topic) for leaf in leaves]
-        frontier = before.frontier.extend(entry.hash for entry in entries)
-        after = ledger.Head(frontier=frontier, recorded_at=entries[-1].recorded_at)
-        await writer.append(ledger.Addition(before=before, after=after, leaves=entries, positions={}))
+        head = await writer.head()
+        for recorded_at, together in itertools.groupby(leaves, lambda leaf: leaf.recorded_us):
+            added = _together(list(together), recorded_at, topic)
+            after = ledger.Head(frontier=head.frontier.extend(added.hashes), recorded_at=recorded_at)
+            await writer.append(ledger.Addition(before=head, after=after, leaves=added, positions={}))
+            head = after
     finally:
         await writer.close()
 
 
-def _entry(leaf: Leaf, topic: str) -> ledger.Leaf:
+def _together(leaves: Sequence[Leaf], recorded_at: int, topic: str) -> ledger.Leaves:
+    receipts = [_receipt(leaf, topic) for leaf in leaves]
+    values = [(leaf.index, events.encode(leaf.message)) for leaf in leaves if leaf.message is not None]
+    return ledger.Leaves(
+        first=leaves[0].index,
+        recorded_at=recorded_at,
+        hashes=merkle.leaf_hashes(receipts),
+        receipts=receipts,
+        payloads=[(number, SALT, value, None) for number, value in values],
+        firsts={(leaf.source, leaf.event_id): (leaf.index, None) for leaf in leaves if leaf.event_id},
+    )
+
+
+def _receipt(leaf: Leaf, topic: str) -> bytes:
     value = events.encode(leaf.message) if leaf.message is not None else None
-    said = receipt.encode(
+    return receipt.encode(
         receipt.Receipt(
             kind=receipt.Kind(leaf.kind),
             recorded_at=leaf.recorded_us,
@@ -37,17 +52,6 @@ def _entry(leaf: Leaf, topic: str) -> ledger.Leaf:
             place=receipt.Place("kafka", topic, 0, 0, leaf.index),
             about=receipt.Poison(str((leaf.about or {})["reason"])) if leaf.kind == "poison" else None,
         )
-    )
-    return ledger.Leaf(
-        number=leaf.index,
-        hash=merkle.leaf_hash(said),
-        receipt=said,
-        recorded_at=leaf.recorded_us,
-        salt=SALT if value is not None else None,
-        value=value,
-        headers=None,
-        identity=ledger.Identity(leaf.source, leaf.event_id) if leaf.event_id else None,
-        sha256=None,
     )
 
 

@@ -7,21 +7,24 @@ Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kaf
 """
 
 import functools
+import operator
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from decklog.model import errors, timestamps, traceparent
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
 MAX_SEQUENCE = 2**53 - 1
+NO_VALUE = "the record has no value"
 _MAX_TRACE = 512
 
 _CONTENT_TYPE = "content-type"
 _PREFIX = "ce_"
-_REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject")
-_KNOWN = frozenset({*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent"})
+_REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_source", "ce_type", "ce_id", "ce_time", "ce_subject")
+_READ = (*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent")
+_KNOWN = frozenset(_READ)
 _EXTENSION = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _URI_REFERENCE = re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -59,6 +62,13 @@ class Event(NamedTuple):
     origin_traceparent: str | None = None
 
 
+Attributes = tuple[str, str, str, str, str, str | None, int | None, str | None, bytes | None]
+"""Id, source, type, time (as `timestamps.format_us` writes it), subject, schema, sequence, origin of the trace, hop.
+
+All are checked but the hop, the raw `traceparent`. A plain tuple: the sequencing path makes one for every event.
+"""
+
+
 def to_headers(event: Event) -> list[tuple[str, bytes]]:
     """The Kafka headers of an event; its value is `event.data` as it is."""
     headers = [
@@ -80,30 +90,72 @@ def to_headers(event: Event) -> list[tuple[str, bytes]]:
     return [(name, value.encode()) for name, value in headers + present]
 
 
-def from_headers(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
+def from_headers(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Event:
     """The event of a record. Raises `Undecodable`; extension attributes we do not know are left alone."""
     if value is None:
-        raise Undecodable("the record has no value")
-    found = _attributes(headers)
-    _check_mode(found)
+        raise Undecodable(NO_VALUE)
+    names, values = apart(headers)
+    identifier, source, kind, time, subject, schema, sequence, origin, hop = attributes(names, values)
     return Event(
-        id=_id(found["ce_id"]),
-        source=_source(found["ce_source"]),
-        type=_type(found["ce_type"]),
-        subject=_subject(found["ce_subject"]),
-        time_us=_time(found["ce_time"]),
+        id=identifier,
+        source=source,
+        type=kind,
+        subject=subject,
+        time_us=timestamps.parse_us(time),
         data=value,
-        dataschema=_schema(found["ce_dataschema"]) if "ce_dataschema" in found else None,
-        sequence=_sequence(found["ce_sequence"]) if "ce_sequence" in found else None,
-        traceparent=_trace(found["traceparent"]) if "traceparent" in found else None,
-        origin_traceparent=_trace(found["ce_traceparent"]) if "ce_traceparent" in found else None,
+        dataschema=schema,
+        sequence=sequence,
+        traceparent=None if hop is None else _trace(hop),
+        origin_traceparent=origin,
     )
 
 
-def _attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """The attributes by header name, each of them once and not null."""
-    found: dict[str, bytes] = {}
-    for name, raw in headers:
+def apart(headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, ...], tuple[bytes | None, ...]]:
+    """The names of the headers, and their values."""
+    try:
+        names, values = zip(*headers)  # noqa: B905 - pairs cannot differ in length, and `strict` costs as much again
+    except ValueError:
+        return (), ()
+    return names, values
+
+
+def attributes(names: tuple[str, ...], values: tuple[bytes | None, ...]) -> Attributes:
+    """The attributes that these headers carry. Raises `Undecodable`."""
+    pick = _layout(names)
+    if None in values:
+        _refuse_null(names, values)
+    content_type, version, source, kind, identifier, time, subject, schema, sequence, origin, hop = pick(
+        (*values, None)
+    )
+    said = _statement(content_type, version, source, kind, schema)
+    if not (identifier and time and subject):
+        _refuse_missing(ce_id=identifier, ce_time=time, ce_subject=subject)
+    if _UUID.fullmatch(identifier) is None:
+        raise Undecodable("ce_id is not a UUID in lower case")
+    return (
+        identifier.decode(),
+        said[0],
+        said[1],
+        _time(time),
+        _subject(subject),
+        said[2],
+        None if sequence is None else _sequence(sequence),
+        None if origin is None else _trace(origin),
+        hop,
+    )
+
+
+# What repeats from record to record is read once; what is refused is not remembered.
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(names: tuple[str, ...]) -> Callable[[tuple[bytes | None, ...]], tuple[Any, ...]]:
+    """Picks the attributes of `_READ` from the values of headers with these names and one None after them.
+
+    An absent attribute is that None. Raises Undecodable for a name that is no attribute's, or that occurs twice.
+    """
+    found: dict[str, int] = {}
+    for index, name in enumerate(names):
         if name not in _KNOWN:
             if not name.startswith(_PREFIX):
                 continue
@@ -111,52 +163,47 @@ def _attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
                 raise Undecodable(f"header {name[:80]!r} is not a CloudEvents attribute name")
         if name in found:
             raise Undecodable(f"header {name!r} occurs twice")
-        if raw is None:
-            raise Undecodable(f"header {name!r} has no value")
-        found[name] = raw
-    return found
+        found[name] = index
+    pick: Callable[[tuple[bytes | None, ...]], tuple[Any, ...]]
+    pick = operator.itemgetter(*(found.get(name, -1) for name in _READ))
+    return pick
 
 
-def _check_mode(found: dict[str, bytes]) -> None:
-    if found.get(_CONTENT_TYPE, b"").lower().startswith(b"application/cloudevents"):
+@functools.lru_cache(maxsize=4096)
+def _statement(
+    content_type: bytes | None, version: bytes | None, source: bytes | None, kind: bytes | None, schema: bytes | None
+) -> tuple[str, str, str | None]:
+    """Source, type and schema, once the mode is found to be the right one: what repeats is judged together."""
+    if content_type is not None and content_type.lower().startswith(b"application/cloudevents"):
         raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
-    for name in _REQUIRED:
-        if not found.get(name):
-            raise Undecodable(f"header {name!r} is missing or empty")
-    if found["ce_specversion"] != b"1.0":
+    if not (content_type and version and source and kind):
+        _refuse_missing(**{_CONTENT_TYPE: content_type}, ce_specversion=version, ce_source=source, ce_type=kind)
+    if version != b"1.0":
         raise Undecodable("ce_specversion is not 1.0")
-    if found[_CONTENT_TYPE] != b"application/protobuf":
+    if content_type != b"application/protobuf":
         raise Undecodable(f"content-type is not {CONTENT_TYPE}")
+    return (
+        _text(source, _URI_REFERENCE, "ce_source is not a URI reference"),
+        _text(kind, _TYPE, "ce_type is not a dotted name"),
+        None if schema is None else _text(schema, _URI_REFERENCE, "ce_dataschema is not a URI reference"),
+    )
 
 
-def _id(raw: bytes) -> str:
-    if _UUID.fullmatch(raw) is None:
-        raise Undecodable("ce_id is not a UUID in lower case")
+def _text(raw: bytes | None, pattern: re.Pattern[bytes], fault: str) -> str:
+    if raw is None or pattern.fullmatch(raw) is None:
+        raise Undecodable(fault)
     return raw.decode()
 
 
-# The values of these three repeat, so reading them once is enough. What is refused is not remembered.
+def _refuse_null(names: tuple[str, ...], values: Sequence[bytes | None]) -> None:
+    for name, raw in zip(names, values, strict=True):
+        if raw is None and (name in _KNOWN or name.startswith(_PREFIX)):
+            raise Undecodable(f"header {name!r} has no value")
 
 
-@functools.lru_cache(maxsize=1024)
-def _source(raw: bytes) -> str:
-    if _URI_REFERENCE.fullmatch(raw) is None:
-        raise Undecodable("ce_source is not a URI reference")
-    return raw.decode()
-
-
-@functools.lru_cache(maxsize=1024)
-def _type(raw: bytes) -> str:
-    if _TYPE.fullmatch(raw) is None:
-        raise Undecodable("ce_type is not a dotted name")
-    return raw.decode()
-
-
-@functools.lru_cache(maxsize=1024)
-def _schema(raw: bytes) -> str:
-    if _URI_REFERENCE.fullmatch(raw) is None:
-        raise Undecodable("ce_dataschema is not a URI reference")
-    return raw.decode()
+def _refuse_missing(**found: bytes | None) -> NoReturn:
+    name = next(name for name, raw in found.items() if not raw)
+    raise Undecodable(f"header {name!r} is missing or empty")
 
 
 def _subject(raw: bytes) -> str:
@@ -164,14 +211,14 @@ def _subject(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise Undecodable("header 'ce_subject' is not UTF-8") from error
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise Undecodable("header 'ce_subject' holds control characters")
     return text
 
 
-def _time(raw: bytes) -> int:
+def _time(raw: bytes) -> str:
     try:
-        return timestamps.parse_us(raw.decode())
+        return timestamps.canonical(raw.decode())
     except ValueError as error:
         raise Undecodable("ce_time is not an RFC 3339 time") from error
 

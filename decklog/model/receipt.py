@@ -130,6 +130,11 @@ def commitment(salt: bytes, value: bytes) -> bytes:
     return hashlib.sha256(salt + value).digest()
 
 
+def commitment_bytes(salt: bytes, value: bytes) -> bytes:
+    """The commitment in canonical form."""
+    return canonical.string(hashlib.sha256(salt + value).hexdigest())
+
+
 def attributes(event: envelope.Event) -> Attributes:
     """An event's attributes as the receipt keeps them."""
     schema = event.dataschema
@@ -166,14 +171,30 @@ def key(raw: bytes | None) -> Text | None:
 
 
 def encode(receipt: Receipt) -> bytes:
-    """The leaf's bytes: a template with its keys in order, equal to `canonical.encode` of the same value."""
+    """The leaf's bytes, equal to `canonical.encode` of the same value."""
     kind, recorded_at, ce, named, committed, length, place, about = receipt
+    return assembled(
+        kind,
+        NULL if about is None else about_bytes(about),
+        NULL if ce is None else _attributes_bytes(ce),
+        NULL if committed is None else canonical.string(committed.hex()),
+        NULL if place is None else place_frame(*place[:-1]) % place.offset,
+        NULL if named is None else _text_bytes(named),
+        length,
+        recorded_at,
+    )
+
+
+def assembled(
+    kind: Kind, about: bytes, ce: bytes, committed: bytes, place: bytes, named: bytes, length: int, recorded_at: int
+) -> bytes:
+    """A receipt from the canonical form of its parts: a template with its keys in order."""
     return b'{"about":%b,"ce":%b,"commitment":%b,"kafka":%b,"key":%b,"kind":%b,"len":%d,"recorded_at":%d,"v":1}' % (
-        _NULL if about is None else canonical.encode(_about_json(about)),
-        _NULL if ce is None else _attributes_bytes(ce),
-        _NULL if committed is None else b'"%b"' % committed.hex().encode(),
-        _NULL if place is None else _place_bytes(place),
-        _NULL if named is None else _text_bytes(named),
+        about,
+        ce,
+        committed,
+        place,
+        named,
         _KINDS[kind],
         length,
         recorded_at,
@@ -193,7 +214,7 @@ def parse(data: bytes) -> Receipt:
     return receipt
 
 
-_NULL = b"null"
+NULL = b"null"
 _KINDS = {kind: canonical.string(kind.value) for kind in Kind}
 
 
@@ -207,33 +228,66 @@ def _text_bytes(value: Text) -> bytes:
     return b'{"len":%d,"sha256":"%b"}' % (value.length, value.sha256.encode())
 
 
-_repeated_text_bytes = functools.lru_cache(maxsize=4096)(_text_bytes)
-"""For values that come again and again: sources, types, schemas."""
+@functools.lru_cache(maxsize=4096)
+def key_bytes(raw: bytes | None) -> bytes:
+    """A record's key in canonical form."""
+    named = key(raw)
+    return NULL if named is None else _text_bytes(named)
 
 
-def _place_bytes(place: Place) -> bytes:
-    cluster, topic, epoch, partition, offset = place
-    return _place_frame(cluster, topic, epoch, partition) % offset
+def event_bytes(attributes: envelope.Attributes) -> bytes:
+    """The attributes that a record's headers carry, in canonical form."""
+    identifier, source, kind, time, subject, schema, sequence, trace, _ = attributes
+    return _attributes_frame(source, kind, schema) % (
+        canonical.string(identifier),
+        b"" if sequence is None else b'"sequence":%d,' % sequence,
+        _text_bytes(text(subject)),
+        time.encode(),
+        b"" if trace is None else b'"traceparent":%b,' % canonical.string(trace),
+    )
+
+
+def about_bytes(about: About) -> bytes:
+    """What a leaf is about in canonical form."""
+    return canonical.encode(_about_json(about))
 
 
 @functools.lru_cache(maxsize=4096)
-def _place_frame(cluster: str, topic: str, epoch: int, partition: int) -> bytes:
-    """The coordinates of a partition, with room for the offset."""
-    texts = [canonical.string(text).replace(b"%", b"%%") for text in (cluster, topic)]
-    return b'{"cluster":%b,"epoch":%d,"offset":%%d,"partition":%d,"topic":%b}' % (texts[0], epoch, partition, texts[1])
+def place_frame(cluster: str, topic: str, epoch: int, partition: int) -> bytes:
+    """The coordinates of a partition in canonical form, with room for the offset (`%d`)."""
+    return b'{"cluster":%b,"epoch":%d,"offset":%%d,"partition":%d,"topic":%b}' % (
+        _escaped(canonical.string(cluster)),
+        epoch,
+        partition,
+        _escaped(canonical.string(topic)),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _attributes_frame(source: str, kind: str, schema: str | None) -> bytes:
+    """The attributes that repeat, with room for id, sequence, subject, time and trace (`%b` each)."""
+    return b'{%b"id":%%b,%%b"source":%b,"subject":%%b,"time":"%%b",%%b"type":%b}' % (
+        b"" if schema is None else b'"dataschema":%b,' % _escaped(_text_bytes(text(schema))),
+        _escaped(_text_bytes(text(source))),
+        _escaped(_text_bytes(text(kind))),
+    )
+
+
+def _escaped(template: bytes) -> bytes:
+    return template.replace(b"%", b"%%")
 
 
 def _attributes_bytes(ce: Attributes) -> bytes:
     identifier, source, kind, time, subject, schema, sequence, trace = ce
     return b'{%b"id":%b,%b"source":%b,"subject":%b,"time":"%b",%b"type":%b}' % (
-        b"" if schema is None else b'"dataschema":%b,' % _repeated_text_bytes(schema),
+        b"" if schema is None else b'"dataschema":%b,' % _text_bytes(schema),
         _text_bytes(identifier),
         b"" if sequence is None else b'"sequence":%d,' % sequence,
-        _repeated_text_bytes(source),
+        _text_bytes(source),
         _text_bytes(subject),
         time.encode(),
         b"" if trace is None else b'"traceparent":%b,' % canonical.string(trace),
-        _repeated_text_bytes(kind),
+        _text_bytes(kind),
     )
 
 

@@ -1,25 +1,18 @@
 """The ledger store: an append-only log of leaves with its tree head, fenced so that one writer at a time gets in."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from decklog.model import errors, merkle
 from decklog.ports import stream
 
-
-class Identity(NamedTuple):
-    """The deduplication key of an event."""
-
-    source: str
-    id: str
+Identity = tuple[str, str]
+"""The deduplication key of an event: its source and its id."""
 
 
-class Known(NamedTuple):
-    """Who had an id first: its leaf, and the SHA-256 of its bytes (None once they were erased)."""
-
-    leaf: int
-    sha256: bytes | None
+Known = tuple[int, bytes | None]
+"""Who had an id first: its leaf, and the SHA-256 of its bytes (None once they were erased)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +42,8 @@ class Position:
     last_leaf: int | None
 
 
-class Leaf(NamedTuple):
-    """One leaf to append. A named tuple, not a dataclass: it is built for every event on the sequencing path.
-
-    `salt` is None for a leaf without payload; `identity` is set where this leaf is the first to have an id.
-    """
+class Entry(NamedTuple):
+    """One leaf as the ledger has it. `salt` and `value` are None where there is no payload, or no longer."""
 
     number: int
     hash: bytes
@@ -62,8 +52,35 @@ class Leaf(NamedTuple):
     salt: bytes | None
     value: bytes | None
     headers: bytes | None
-    identity: Identity | None
-    sha256: bytes | None
+
+
+Payload = tuple[int, bytes, bytes | None, bytes | None]
+"""What a leaf commits to: the leaf's number, salt, raw value and the headers kept beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaves:
+    """Consecutive leaves from `first` on, recorded at one time; in columns, as a store copies them.
+
+    `payloads` are of the leaves that have one, in order; `firsts` are the ids that one of these leaves is the first to
+    have.
+    """
+
+    first: int
+    recorded_at: int
+    hashes: Sequence[bytes]
+    receipts: Sequence[bytes]
+    payloads: Sequence[Payload]
+    firsts: Mapping[Identity, Known]
+
+    def __len__(self) -> int:
+        return len(self.receipts)
+
+    def __iter__(self) -> Iterator[Entry]:
+        payloads = {number: rest for number, *rest in self.payloads}
+        for number, (hashed, data) in enumerate(zip(self.hashes, self.receipts, strict=True), self.first):
+            salt, value, headers = payloads.get(number, (None, None, None))
+            yield Entry(number, hashed, data, self.recorded_at, salt, value, headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +89,8 @@ class Addition:
 
     before: Head
     after: Head
-    leaves: Sequence[Leaf]
+    leaves: Leaves
     positions: Mapping[stream.TopicPartition, Position]
-
-
-class Entry(NamedTuple):
-    """One leaf as read back. `salt` and `value` are None where there is no payload, or no longer."""
-
-    number: int
-    hash: bytes
-    receipt: bytes
-    recorded_at: int
-    salt: bytes | None
-    value: bytes | None
-    headers: bytes | None
 
 
 class Fenced(errors.DecklogError):

@@ -90,6 +90,7 @@ def _changed(**changes):
         ({"ce_time": b"yesterday"}, "RFC 3339"),
         ({"ce_time": b"2023-02-30T00:00:00Z"}, "RFC 3339"),
         ({"ce_time": b"2023-02-03T00:00:60Z"}, "RFC 3339"),
+        ({"ce_time": b"0001-01-01T00:00:00+01:00"}, "RFC 3339"),
         ({"ce_sequence": b"-1"}, "ce_sequence"),
         ({"ce_sequence": b"01"}, "ce_sequence"),
         ({"ce_sequence": b"9007199254740992"}, "ce_sequence"),

@@ -72,15 +72,11 @@ class MemoryLedger:
             raise errors.Transient("the connection broke during commit", where="memory", hint="It is tried again")
 
     def _store(self, addition: ledger.Addition) -> None:
-        self.entries += [
-            ledger.Entry(leaf.number, leaf.hash, leaf.receipt, leaf.recorded_at, leaf.salt, leaf.value, leaf.headers)
-            for leaf in addition.leaves
-        ]
-        for leaf in addition.leaves:
-            if leaf.identity is not None:
-                if leaf.identity in self.known:
-                    raise errors.Terminal(f"{leaf.identity} was recorded twice", where="memory")
-                self.known[leaf.identity] = ledger.Known(leaf.number, leaf.sha256)
+        for identity in addition.leaves.firsts:
+            if identity in self.known:
+                raise errors.Terminal(f"{identity} was recorded twice", where="memory")
+        self.entries += addition.leaves
+        self.known.update(addition.leaves.firsts)
         self.positions.update(addition.positions)
         self.head = addition.after
 

@@ -1,6 +1,7 @@
 """The ledger store in PostgreSQL: COPY on the way in, one transaction per addition, the head row as the fence."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import asyncpg
@@ -52,6 +53,12 @@ ON CONFLICT (topic, partition) DO UPDATE SET
     cluster = EXCLUDED.cluster, incarnation = EXCLUDED.incarnation, epoch = EXCLUDED.epoch,
     next_offset = EXCLUDED.next_offset, last_leaf = EXCLUDED.last_leaf
 """
+
+_COPIED = {
+    "entry": ("leaf", "hash", "receipt", "recorded_at"),
+    "payload": ("leaf", "salt", "value", "headers"),
+    "dedup": ("id", "source", "leaf", "sha256"),
+}
 
 _MAX_SOURCES = 10_000
 _PREFETCH = 200
@@ -113,10 +120,9 @@ class PostgresWriter:
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""
         with failures.translated():
-            rows = await self._looking.fetch(_KNOWN, [identity.id for identity in identities])
-        found = {ledger.Identity(name, str(key)): ledger.Known(leaf, sha256) for name, key, leaf, sha256 in rows}
-        wanted = set(identities)
-        return {identity: known for identity, known in found.items() if identity in wanted}
+            rows = await self._looking.fetch(_KNOWN, [key for _, key in identities])
+        found = {(name, str(key)): (leaf, sha256) for name, key, leaf, sha256 in rows}
+        return {identity: known for identity, known in found.items() if identity in identities}
 
     async def entry(self, number: int) -> ledger.Entry | None:
         """See `ledger.Writer.entry`."""
@@ -163,29 +169,17 @@ class PostgresWriter:
             await self._leading.execute("SELECT ledger.ensure_partitions()")
             self._room_until = (size // _PARTITION_LEAVES + 1) * _PARTITION_LEAVES
 
-    async def _copy_leaves(self, leaves: Sequence[ledger.Leaf]) -> dict[str, int]:
-        await self._copy(
-            "entry",
-            ("leaf", "hash", "receipt", "recorded_at"),
-            [(leaf.number, leaf.hash, leaf.receipt, leaf.recorded_at) for leaf in leaves],
-        )
-        await self._copy(
-            "payload",
-            ("leaf", "salt", "value", "headers"),
-            [(leaf.number, leaf.salt, leaf.value, leaf.headers) for leaf in leaves if leaf.salt is not None],
-        )
-        first = [(leaf.identity, leaf.number, leaf.sha256) for leaf in leaves if leaf.identity is not None]
-        sources = await self._source_numbers({identity.source for identity, _, _ in first})
-        await self._copy(
-            "dedup",
-            ("id", "source", "leaf", "sha256"),
-            [(identity.id, sources[identity.source], index, sha256) for identity, index, sha256 in first],
-        )
+    async def _copy_leaves(self, leaves: ledger.Leaves) -> dict[str, int]:
+        numbers, times = itertools.count(leaves.first), itertools.repeat(leaves.recorded_at)
+        sources = await self._source_numbers({source for source, _ in leaves.firsts})
+        firsts = leaves.firsts.items()
+        await self._copy("entry", zip(numbers, leaves.hashes, leaves.receipts, times, strict=False))
+        await self._copy("payload", leaves.payloads)
+        await self._copy("dedup", ((key, sources[name], *known) for (name, key), known in firsts))
         return sources
 
-    async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            await self._leading.copy_records_to_table(table, schema_name="ledger", columns=columns, records=rows)
+    async def _copy(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        await self._leading.copy_records_to_table(table, schema_name="ledger", columns=_COPIED[table], records=rows)
 
     async def _source_numbers(self, names: set[str]) -> dict[str, int]:
         unknown = sorted(names - self._sources.keys())

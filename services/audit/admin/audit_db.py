@@ -149,7 +149,7 @@ class _Signed:
 
 
 def _row(row: asyncpg.Record) -> auditing.Row:
-    identity = None if row["id"] is None else ledger.Identity(row["name"] or "", str(row["id"]))
+    identity = None if row["id"] is None else (row["name"] or "", str(row["id"]))
     return auditing.Row(ledger.Entry(*row[:7]), identity, row["sha256"])
 
 
@@ -157,7 +157,7 @@ async def _references(connection: asyncpg.Connection, audit: auditing.Audit) -> 
     references, audit.references = audit.references, []
     ids = [reference.attributes.id for reference in references if isinstance(reference.attributes.id, str)]
     rows = await connection.fetch(_KNOWN, ids)
-    known = {ledger.Identity(name, str(key)): ledger.Known(leaf, sha256) for name, key, leaf, sha256 in rows}
+    known = {(name, str(key)): (leaf, sha256) for name, key, leaf, sha256 in rows}
     problems = (auditing.reference_problem(reference, known) for reference in references)
     return [problem for problem in problems if problem is not None]
 

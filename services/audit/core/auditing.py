@@ -186,8 +186,8 @@ def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledg
     source, identifier = reference.attributes.source, reference.attributes.id
     if not isinstance(source, str) or not isinstance(identifier, str):
         return None
-    first = known.get(ledger.Identity(source, identifier))
-    if first is None or first.leaf != reference.original or first.leaf >= reference.leaf:
+    leaf, _ = known.get((source, identifier), (None, None))
+    if leaf is None or leaf != reference.original or leaf >= reference.leaf:
         return Finding(reference.leaf, f"it names leaf {reference.original}, which did not have its id first")
     return None
 
@@ -200,7 +200,8 @@ def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:
     if row.identity is None or said.attributes is None:
         yield "the deduplication index does not have it"
         return
-    if receipt.text(row.identity.source) != said.attributes.source or row.identity.id != said.attributes.id:
+    source, identifier = row.identity
+    if receipt.text(source) != said.attributes.source or identifier != said.attributes.id:
         yield "the deduplication index has it under another id"
     value = row.entry.value
     if value is not None and row.sha256 is not None and hashlib.sha256(value).digest() != row.sha256:

@@ -12,9 +12,8 @@ import enum
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from decklog.model import envelope, headers, merkle, receipt, topics
+from decklog.model import merkle, receipt, topics
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing_examine as examination
 
@@ -26,7 +25,6 @@ RECREATED = "recreated"
 """Gap reason: the topic was deleted and made anew; what was not read of the old one is unknown."""
 
 _DEAD_LETTER_ROOM = 65_536
-_IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
 
 class Notice(enum.Enum):
@@ -74,12 +72,6 @@ class Batch:
     repeated: int
     """Records at coordinates that are sequenced already."""
 
-    @property
-    def identities(self) -> Mapping[ledger.Identity, ledger.Known]:
-        """The ids this batch is the first to have."""
-        first = (leaf for leaf in self.addition.leaves if leaf.identity is not None)
-        return {leaf.identity: ledger.Known(leaf.number, leaf.sha256) for leaf in first if leaf.identity is not None}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -97,11 +89,7 @@ class Standing:
 
 def identities(examined: Iterable[examination.Examined]) -> set[ledger.Identity]:
     """The ids that the ledger has to be asked about."""
-    return {
-        ledger.Identity(found.event.source, found.event.id)
-        for found in examined
-        if found.event is not None and found.refusal is None
-    }
+    return {found.identity for found in examined if found.identity is not None}
 
 
 def jump(standing: Standing, jumps: Collection[Jump], *, rules: examination.Rules, now_us: int) -> Batch:
@@ -113,15 +101,22 @@ def jump(standing: Standing, jumps: Collection[Jump], *, rules: examination.Rule
 
 
 class _Cursor:
-    """One partition's position while a batch is made."""
+    """One partition's position while a batch is made; `frame` is the receipt's form of it, less the offset."""
 
-    __slots__ = ("cluster", "epoch", "last_leaf", "next_offset")
+    __slots__ = ("cluster", "epoch", "frame", "last_leaf", "next_offset", "where")
 
-    def __init__(self, cluster: str, epoch: int = 0, next_offset: int = 0, last_leaf: int | None = None) -> None:
-        self.cluster = cluster
-        self.epoch = epoch
-        self.next_offset = next_offset
-        self.last_leaf = last_leaf
+    def __init__(self, where: stream.TopicPartition, position: ledger.Position | None, cluster: str) -> None:
+        self.where = where
+        self.last_leaf = None if position is None else position.last_leaf
+        if position is None:
+            self.move(cluster, 0, 0)
+        else:
+            self.move(position.cluster, position.epoch, position.next_offset)
+
+    def move(self, cluster: str, epoch: int, next_offset: int) -> None:
+        """Go on at an offset of an incarnation of the topic."""
+        self.cluster, self.epoch, self.next_offset = cluster, epoch, next_offset
+        self.frame = receipt.place_frame(cluster, self.where.topic, epoch, self.where.partition)
 
 
 class Draft:
@@ -143,8 +138,11 @@ class Draft:
         self._recorded_at = max(now_us, standing.head.recorded_at)
         self._known = dict(known)
         self._next = standing.head.size
-        self._leaves: list[ledger.Leaf] = []
-        self._cursors: dict[stream.TopicPartition, _Cursor] = {}
+        self._hashes: list[bytes] = []
+        self._receipts: list[bytes] = []
+        self._payloads: list[ledger.Payload] = []
+        self._firsts: dict[ledger.Identity, ledger.Known] = {}
+        self._cursors: dict[tuple[str, int], _Cursor] = {}
         self._dead_letters: list[stream.Message] = []
         self._alerts: list[Alert] = []
         self._repeated = 0
@@ -154,149 +152,144 @@ class Draft:
         size = receipt.SALT_BYTES
         for start, found in zip(range(0, len(salts), size), examined, strict=True):
             self._record(found, salts[start : start + size])
+        self._hash()
 
     def _record(self, found: examination.Examined, salt: bytes) -> None:
         record = found.record
-        where = stream.TopicPartition(record.topic, record.partition)
-        cursor = self._cursor(where)
-        if record.offset < cursor.next_offset:
+        cursor = self._cursors.get((record.topic, record.partition)) or self._cursor(record.topic, record.partition)
+        offset = record.offset
+        if offset < cursor.next_offset:
             self._repeated += 1
             return
-        if record.offset > cursor.next_offset:
-            self._gap(where, cursor, record.offset, ABSENT)
-        place = receipt.Place(cursor.cluster, record.topic, cursor.epoch, record.partition, record.offset)
-        if found.event is not None and found.refusal is None:
-            self._event(found, found.event, place, salt)
+        if offset > cursor.next_offset:
+            self._gap(cursor, offset, ABSENT)
+        if found.identity is not None:
+            self._event(found, found.identity, cursor, salt)
         else:
-            self._poison(found, place, salt)
-        cursor.next_offset, cursor.last_leaf = record.offset + 1, self._next - 1
+            self._poison(found, cursor, salt)
+        cursor.next_offset, cursor.last_leaf = offset + 1, self._next - 1
 
     def jump(self, given: Jump) -> None:
         """Give up offsets and go on elsewhere."""
-        cursor = self._cursor(given.where)
-        self._gap(given.where, cursor, given.end, given.reason)
-        cursor.cluster, cursor.epoch = self._rules.cluster, given.epoch
-        cursor.next_offset, cursor.last_leaf = given.resume, self._next - 1
+        cursor = self._cursor(*given.where)
+        self._gap(cursor, given.end, given.reason)
+        cursor.move(self._rules.cluster, given.epoch, given.resume)
+        cursor.last_leaf = self._next - 1
 
     def batch(self) -> Batch:
         """The finished batch."""
+        self._hash()
         head = self._standing.head
         after = ledger.Head(
-            frontier=head.frontier.extend(leaf.hash for leaf in self._leaves),
-            recorded_at=self._recorded_at if self._leaves else head.recorded_at,
+            frontier=head.frontier.extend(self._hashes),
+            recorded_at=self._recorded_at if self._hashes else head.recorded_at,
         )
-        positions = {
-            where: ledger.Position(
-                cluster=cursor.cluster,
-                incarnation=self._standing.incarnations[where.topic],
-                epoch=cursor.epoch,
-                next_offset=cursor.next_offset,
-                last_leaf=cursor.last_leaf,
-            )
-            for where, cursor in self._cursors.items()
-        }
+        leaves = ledger.Leaves(
+            first=head.size,
+            recorded_at=self._recorded_at,
+            hashes=self._hashes,
+            receipts=self._receipts,
+            payloads=self._payloads,
+            firsts=self._firsts,
+        )
         return Batch(
-            addition=ledger.Addition(before=head, after=after, leaves=self._leaves, positions=positions),
+            addition=ledger.Addition(before=head, after=after, leaves=leaves, positions=self._positions()),
             dead_letters=self._dead_letters,
             alerts=self._alerts,
             repeated=self._repeated,
         )
 
-    def _event(self, found: examination.Examined, event: envelope.Event, place: receipt.Place, salt: bytes) -> None:
-        identity = ledger.Identity(event.source, event.id)
+    def _positions(self) -> dict[stream.TopicPartition, ledger.Position]:
+        return {
+            cursor.where: ledger.Position(
+                cluster=cursor.cluster,
+                incarnation=self._standing.incarnations[cursor.where.topic],
+                epoch=cursor.epoch,
+                next_offset=cursor.next_offset,
+                last_leaf=cursor.last_leaf,
+            )
+            for cursor in self._cursors.values()
+        }
+
+    def _event(self, found: examination.Examined, identity: ledger.Identity, cursor: _Cursor, salt: bytes) -> None:
         first = self._known.get(identity)
         if found.warning is not None:
-            self._alert(Notice.ODD, place, found.warning)
+            self._alert(Notice.ODD, cursor, found.record.offset, found.warning)
         if first is None:
-            self._known[identity] = ledger.Known(self._next, found.sha256)
-            self._append(receipt.Kind.EVENT, found, place, salt=salt, identity=identity)
-        elif first.sha256 in (None, found.sha256):
-            self._append(receipt.Kind.DUPLICATE, found, place, about=receipt.Original(first.leaf))
+            self._known[identity] = self._firsts[identity] = (self._next, found.sha256)
+            self._append(receipt.Kind.EVENT, found, cursor, salt=salt)
+            return
+        leaf, sha256 = first
+        original = receipt.about_bytes(receipt.Original(leaf))
+        if sha256 is None or sha256 == found.sha256:
+            self._append(receipt.Kind.DUPLICATE, found, cursor, about=original)
         else:
-            self._alert(Notice.CONFLICT, place, f"same id as leaf {first.leaf}, other bytes")
-            self._append(receipt.Kind.CONFLICT, found, place, salt=salt, about=receipt.Original(first.leaf))
+            self._alert(Notice.CONFLICT, cursor, found.record.offset, f"same id as leaf {leaf}, other bytes")
+            self._append(receipt.Kind.CONFLICT, found, cursor, salt=salt, about=original)
 
-    def _poison(self, found: examination.Examined, place: receipt.Place, salt: bytes) -> None:
+    def _poison(self, found: examination.Examined, cursor: _Cursor, salt: bytes) -> None:
         reason = found.refusal or "no reason was given"
-        self._alert(Notice.POISON, place, reason)
+        self._alert(Notice.POISON, cursor, found.record.offset, reason)
         self._dead_letters.append(dead_letter(found.record, reason, self._rules.dead_letter))
-        self._append(receipt.Kind.POISON, found, place, salt=salt, about=receipt.Poison(reason))
+        about = receipt.about_bytes(receipt.Poison(reason))
+        self._append(receipt.Kind.POISON, found, cursor, salt=salt, about=about)
 
-    def _gap(self, where: stream.TopicPartition, cursor: _Cursor, end: int | None, reason: str) -> None:
-        first = cursor.next_offset
-        place = receipt.Place(cursor.cluster, where.topic, cursor.epoch, where.partition, first)
-        self._alert(Notice.GAP, place, f"offsets {first} to {'?' if end is None else end}: {reason}")
-        about = receipt.Gap(first, end, reason)
-        self._leaf(
-            receipt.Receipt(kind=receipt.Kind.GAP, recorded_at=self._recorded_at, place=place, about=about), None, None
+    def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
+        first, where = cursor.next_offset, cursor.where
+        self._alert(Notice.GAP, cursor, first, f"offsets {first} to {'?' if end is None else end}: {reason}")
+        self._receipts.append(
+            receipt.encode(
+                receipt.Receipt(
+                    kind=receipt.Kind.GAP,
+                    recorded_at=self._recorded_at,
+                    place=receipt.Place(cursor.cluster, where.topic, cursor.epoch, where.partition, first),
+                    about=receipt.Gap(first, end, reason),
+                )
+            )
         )
+        self._next += 1
 
     def _append(
         self,
         kind: receipt.Kind,
         found: examination.Examined,
-        place: receipt.Place,
+        cursor: _Cursor,
         *,
         salt: bytes | None = None,
-        about: receipt.About | None = None,
-        identity: ledger.Identity | None = None,
+        about: bytes = receipt.NULL,
     ) -> None:
-        record, event = found.record, found.event
+        """The leaf of a record; one with a salt has a payload."""
+        record = found.record
         value = record.value
-        self._leaf(
-            receipt.Receipt(
-                kind=kind,
-                recorded_at=self._recorded_at,
-                attributes=None if event is None else receipt.attributes(event),
-                key=receipt.key(record.key),
-                commitment=None if salt is None or value is None else receipt.commitment(salt, value),
-                length=0 if value is None else len(value),
-                place=place,
-                about=about,
-            ),
-            None if salt is None else _Payload(salt, value, _kept_headers(found)),
-            None if identity is None else (identity, found.sha256),
-        )
-
-    def _leaf(
-        self,
-        written: receipt.Receipt,
-        payload: "_Payload | None",
-        first: tuple[ledger.Identity, bytes | None] | None,
-    ) -> None:
-        data = receipt.encode(written)
-        salt, value, kept = payload or _NO_PAYLOAD
-        identity, sha256 = first or (None, None)
-        self._leaves.append(
-            ledger.Leaf(
-                self._next, merkle.leaf_hash(data), data, self._recorded_at, salt, value, kept, identity, sha256
+        if salt is not None:
+            self._payloads.append((self._next, salt, value, found.kept))
+        self._receipts.append(
+            receipt.assembled(
+                kind,
+                about,
+                found.stated,
+                receipt.NULL if salt is None or value is None else receipt.commitment_bytes(salt, value),
+                cursor.frame % record.offset,
+                receipt.key_bytes(record.key),
+                0 if value is None else len(value),
+                self._recorded_at,
             )
         )
         self._next += 1
 
-    def _alert(self, notice: Notice, place: receipt.Place, reason: str) -> None:
-        where = stream.TopicPartition(place.topic, place.partition)
-        self._alerts.append(Alert(notice=notice, leaf=self._next, where=where, offset=place.offset, reason=reason))
+    def _hash(self) -> None:
+        self._hashes += merkle.leaf_hashes(self._receipts[len(self._hashes) :])
 
-    def _cursor(self, where: stream.TopicPartition) -> _Cursor:
-        cursor = self._cursors.get(where)
+    def _alert(self, notice: Notice, cursor: _Cursor, offset: int, reason: str) -> None:
+        self._alerts.append(Alert(notice=notice, leaf=self._next, where=cursor.where, offset=offset, reason=reason))
+
+    def _cursor(self, topic: str, partition: int) -> _Cursor:
+        cursor = self._cursors.get((topic, partition))
         if cursor is None:
-            position = self._standing.positions.get(where)
-            if position is None:
-                cursor = _Cursor(self._rules.cluster)
-            else:
-                cursor = _Cursor(position.cluster, position.epoch, position.next_offset, position.last_leaf)
+            where = stream.TopicPartition(topic, partition)
+            cursor = _Cursor(where, self._standing.positions.get(where), self._rules.cluster)
             self._cursors[where] = cursor
         return cursor
-
-
-class _Payload(NamedTuple):
-    salt: bytes | None
-    value: bytes | None
-    headers: bytes | None
-
-
-_NO_PAYLOAD = _Payload(None, None, None)
 
 
 def dead_letter(record: stream.Record, reason: str, topic: str) -> stream.Message:
@@ -322,11 +315,3 @@ def dead_letter(record: stream.Record, reason: str, topic: str) -> stream.Messag
         value=value if fits else b"",
         headers=(*original, *((name, text.encode()) for name, text in notes.items())),
     )
-
-
-def _kept_headers(found: examination.Examined) -> bytes | None:
-    """The headers that the receipt does not hold: all of a poisonous record, and all where one stands as a digest."""
-    event, rest = found.event, found.record.headers
-    if event is not None and found.refusal is None and len(event.subject) * 4 <= receipt.MAX_TEXT_BYTES:
-        rest = [header for header in rest if header[0] not in _IN_RECEIPT]
-    return headers.encode(rest) if rest else None

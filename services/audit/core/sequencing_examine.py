@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from decklog.model import envelope, events, timestamps, topics
-from decklog.ports import stream
+from google.protobuf.message import DecodeError
+
+from decklog.model import envelope, events, headers, receipt, timestamps, topics
+from decklog.ports import ledger, stream
+
+_IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
 MAX_SKEW_US = 24 * 3600 * timestamps.MICROSECONDS
 
@@ -22,13 +26,19 @@ class Rules:
 
 
 class Examined(NamedTuple):
-    """A record with what it was found to be. `refusal` says why it is poison; `warning` what is odd about an event."""
+    """A record with what it was found to be. `refusal` says why it is poison; `warning` what is odd about an event.
+
+    `stated` is the canonical form of its attributes (`null` where they cannot be read), `sha256` that of its value,
+    `kept` the headers that its receipt will not hold.
+    """
 
     record: stream.Record
-    event: envelope.Event | None
+    identity: ledger.Identity | None
+    stated: bytes
     refusal: str | None
     warning: str | None
     sha256: bytes | None
+    kept: bytes | None
 
 
 def rules(cluster: str, prefix: str) -> Rules:
@@ -42,21 +52,44 @@ def rules(cluster: str, prefix: str) -> Rules:
 
 def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     """Decode one record and check that its sender may say this here. Never raises."""
+    value = record.value
+    if value is None:
+        return _poison(record, receipt.NULL, envelope.NO_VALUE)
+    names, values = envelope.apart(record.headers)
     try:
-        event = envelope.from_headers(record.headers, record.value)
+        attributes = envelope.attributes(names, values)
     except envelope.Undecodable as error:
-        return Examined(record, None, error.reason, None, None)
+        return _poison(record, receipt.NULL, error.reason)
+    identifier, source, ce_type, time, subject, *_ = attributes
+    stated = receipt.event_bytes(attributes)
     topic = given.topics[record.topic]
-    refusal = _not_allowed(event.type, event.source, topic.label) or _not_decodable(event)
-    if refusal is not None:
-        return Examined(record, event, refusal, None, None)
-    warning = _misplaced(record, topic) or _skewed(event, now_us)
-    return Examined(record, event, None, warning, hashlib.sha256(event.data).digest())
+    kind = _judged(ce_type, source, topic.label)
+    if isinstance(kind, str):
+        return _poison(record, stated, kind)
+    try:
+        kind.message.FromString(value)
+    except DecodeError:
+        return _poison(record, stated, f"the value is no {ce_type}")
+    return Examined(
+        record,
+        (source, identifier),
+        stated,
+        None,
+        _misplaced(record, topic) or _skewed(time, now_us),
+        hashlib.sha256(value).digest(),
+        _kept(names, values, subject),
+    )
+
+
+def _poison(record: stream.Record, stated: bytes, refusal: str) -> Examined:
+    """A record that is no event keeps all its headers."""
+    kept = headers.encode(record.headers) if record.headers else None
+    return Examined(record, None, stated, refusal, None, None, kept)
 
 
 @functools.lru_cache(maxsize=4096)
-def _not_allowed(ce_type: str, source: str, label: str) -> str | None:
-    """Why this source may not say this type on this topic; None if it may."""
+def _judged(ce_type: str, source: str, label: str) -> events.Kind | str:
+    """The kind of event that this source may say on this topic, or why it may not."""
     try:
         kind = events.by_type(ce_type)
     except events.UnknownType:
@@ -68,15 +101,7 @@ def _not_allowed(ce_type: str, source: str, label: str) -> str | None:
         return "ce_source is not /decklog/<installation>/<service>/<name>"
     if service not in kind.producers:
         return f"{ce_type} is said by {' or '.join(sorted(kind.producers))} only"
-    return None
-
-
-def _not_decodable(event: envelope.Event) -> str | None:
-    try:
-        events.decode(event.type, event.data)
-    except events.Malformed:
-        return f"the value is no {event.type}"
-    return None
+    return kind
 
 
 def _misplaced(record: stream.Record, topic: topics.Topic) -> str | None:
@@ -94,8 +119,24 @@ def _expected_partition(label: str, key: bytes | None) -> int | None:
         return None
 
 
-def _skewed(event: envelope.Event, now_us: int) -> str | None:
+def _skewed(time: str, now_us: int) -> str | None:
     """A clock that is a day ahead is seen at once; one that is behind looks like a record that had to wait."""
-    if event.time_us - now_us > MAX_SKEW_US:
-        return "ce_time is over 24 hours in the future"
-    return None
+    return "ce_time is over 24 hours in the future" if time > _latest(now_us) else None
+
+
+@functools.lru_cache(maxsize=8)
+def _latest(now_us: int) -> str:
+    return timestamps.format_us(now_us + MAX_SKEW_US)
+
+
+def _kept(names: tuple[str, ...], values: tuple[bytes | None, ...], subject: str) -> bytes | None:
+    """The headers that the receipt does not hold: all of them where the subject stands as a digest."""
+    if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
+        return headers.encode(zip(names, values, strict=True))
+    places = _not_in_receipt(names)
+    return headers.encode([(names[place], values[place]) for place in places]) if places else None
+
+
+@functools.lru_cache(maxsize=256)
+def _not_in_receipt(names: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(place for place, name in enumerate(names) if name not in _IN_RECEIPT)

@@ -26,7 +26,11 @@ def decide(records, standing=EMPTY, known=None, now_us=NOW):
 
 
 def receipts(batch):
-    return [receipt.parse(leaf.receipt) for leaf in batch.addition.leaves]
+    return [receipt.parse(data) for data in batch.addition.leaves.receipts]
+
+
+def leaves(batch):
+    return list(batch.addition.leaves)
 
 
 def kinds(batch):
@@ -37,7 +41,7 @@ def test_an_event_becomes_a_leaf_that_commits_to_its_payload():
     """The receipt holds attributes, key, coordinates and the salted commitment; the payload lies beside it."""
     record = sequenced.record(sequenced.event(1), offset=0)
     batch = decide([record])
-    (leaf,), (said,) = batch.addition.leaves, receipts(batch)
+    (leaf,), (said,) = leaves(batch), receipts(batch)
     assert said.kind is receipt.Kind.EVENT
     assert said.commitment == receipt.commitment(b"\0" * 32, record.value)
     assert said.place == receipt.Place("kafka", sequenced.GIT, 0, PARTITION, 0)
@@ -52,7 +56,7 @@ def test_coordinates_read_again_are_nothing():
     """A record below the position leaves no trace: redelivery is not an event."""
     first = decide([sequenced.record(sequenced.event(1), offset=0)])
     again = decide([sequenced.record(sequenced.event(1), offset=0)], EMPTY.after(first.addition))
-    assert (again.addition.leaves, again.repeated) == ([], 1)
+    assert (leaves(again), again.repeated) == ([], 1)
     assert again.addition.after == first.addition.after
 
 
@@ -62,12 +66,13 @@ def test_the_same_event_elsewhere_is_a_duplicate(apart):
     records = [sequenced.record(sequenced.event(1), offset=offset) for offset in (0, 1)]
     if apart:
         first = decide(records[:1])
-        batch = decide(records[1:], EMPTY.after(first.addition), first.identities)
+        batch = decide(records[1:], EMPTY.after(first.addition), first.addition.leaves.firsts)
     else:
         batch = decide(records)
-    leaf, said = batch.addition.leaves[-1], receipts(batch)[-1]
+    leaf, said = leaves(batch)[-1], receipts(batch)[-1]
     assert (said.kind, said.about) == (receipt.Kind.DUPLICATE, receipt.Original(0))
-    assert (leaf.value, leaf.salt, leaf.identity, said.commitment) == (None, None, None, None)
+    assert (leaf.value, leaf.salt, said.commitment) == (None, None, None)
+    assert leaf.number not in [number for number, _ in batch.addition.leaves.firsts.values()]
 
 
 def test_the_same_id_with_other_bytes_is_a_conflict():
@@ -77,14 +82,14 @@ def test_the_same_id_with_other_bytes_is_a_conflict():
     batch = decide([sequenced.record(honest, offset=0), sequenced.record(forged, offset=1)])
     assert kinds(batch) == ["event", "conflict"]
     assert receipts(batch)[1].about == receipt.Original(0)
-    assert batch.addition.leaves[1].value == forged.data
+    assert leaves(batch)[1].value == forged.data
     assert [alert.notice for alert in batch.alerts] == [sequencing.Notice.CONFLICT]
 
 
 def test_an_erased_event_seen_again_is_a_duplicate():
     """Once the digest is erased the bytes cannot be compared, and must not come back."""
     event = sequenced.event(1)
-    known = {ledger.Identity(event.source, event.id): ledger.Known(7, None)}
+    known = {(event.source, event.id): (7, None)}
     batch = decide([sequenced.record(event, offset=0)], known=known)
     assert kinds(batch) == ["duplicate"]
     assert receipts(batch)[0].about == receipt.Original(7)
@@ -135,9 +140,9 @@ def _poison():
 def test_what_is_no_event_of_its_sender_is_poison(_name, record):
     """It gets a leaf with the reason, its bytes stay beside it, and the dead letter has its coordinates."""
     batch = decide([record])
-    (leaf,), (said,), (letter,) = batch.addition.leaves, receipts(batch), batch.dead_letters
+    (leaf,), (said,), (letter,) = leaves(batch), receipts(batch), batch.dead_letters
     assert said.kind is receipt.Kind.POISON
-    assert (leaf.value, leaf.identity) == (record.value, None)
+    assert (leaf.value, batch.addition.leaves.firsts) == (record.value, {})
     assert said.commitment == (None if record.value is None else receipt.commitment(leaf.salt, record.value))
     assert headers.decode(leaf.headers or b"") or not record.headers
     assert (letter.key, letter.value) == (record.key, record.value or b"")
@@ -182,7 +187,7 @@ def test_recorded_time_never_goes_back():
 def test_headers_that_the_receipt_lacks_are_kept():
     """The hop's trace stays with the payload; what the receipt says is not kept twice."""
     event = sequenced.event(1)._replace(traceparent="00-12345678901234567890123456789012-1234567890123456-01")
-    (leaf,) = decide([sequenced.record(event, offset=0)]).addition.leaves
+    (leaf,) = leaves(decide([sequenced.record(event, offset=0)]))
     assert headers.decode(leaf.headers) == [("traceparent", event.traceparent.encode())]
 
 
@@ -191,19 +196,17 @@ def test_a_long_subject_is_kept_with_the_payload():
     event = sequenced.event(1)._replace(subject="s" * 2000)
     batch = decide([sequenced.record(event, offset=0)])
     assert isinstance(receipts(batch)[0].attributes.subject, receipt.Digest)
-    assert dict(headers.decode(batch.addition.leaves[0].headers))["ce_subject"] == b"s" * 2000
+    assert dict(headers.decode(leaves(batch)[0].headers))["ce_subject"] == b"s" * 2000
 
 
 def test_one_record_may_be_everything_a_ledger_entry_can_hold():
     """The largest attributes and key there can be still make a receipt within an entry's 65,535 bytes."""
     text = '"' * 1024
     event = sequenced.event(1)._replace(subject=text, source="/decklog/i/ingest/" + "x" * 1000)
-    (leaf,) = decide([sequenced.record(event, offset=0)._replace(key=text.encode())]).addition.leaves
+    (leaf,) = leaves(decide([sequenced.record(event, offset=0)._replace(key=text.encode())]))
     assert len(leaf.receipt) <= receipt.MAX_RECEIPT_BYTES
 
 
 def test_a_ref_moves_message_is_decoded():
     """The value must be the message its type names."""
-    assert git_pb2.RefMoved.FromString(
-        decide([sequenced.record(sequenced.event(3), offset=0)]).addition.leaves[0].value
-    )
+    assert git_pb2.RefMoved.FromString(leaves(decide([sequenced.record(sequenced.event(3), offset=0)]))[0].value)

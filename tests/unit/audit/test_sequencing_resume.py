@@ -82,7 +82,7 @@ def test_a_jump_is_a_gap_leaf_in_the_old_coordinates():
     )
     given = sequencing.Jump(where=P0, resume=0, epoch=1, end=None, reason=sequencing.RECREATED)
     batch = sequencing.jump(standing, [given], rules=examination.rules("new", "t"), now_us=1)
-    said = sequencing.receipt.parse(batch.addition.leaves[0].receipt)
+    said = sequencing.receipt.parse(batch.addition.leaves.receipts[0])
     assert (said.place.cluster, said.place.epoch, said.about.first, said.about.end) == ("old", 0, 5, None)
     assert batch.addition.positions[P0] == ledger.Position(
         cluster="new", incarnation="b", epoch=1, next_offset=0, last_leaf=0
