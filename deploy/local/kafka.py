@@ -136,8 +136,7 @@ async def _format(ctx: context.Context, tools: java.Java, jars: Path) -> None:
     storage = (
         "kafka.tools.StorageTool",
         "format",
-        "--cluster-id",
-        cluster_id,
+        f"--cluster-id={cluster_id}",  # an id may begin with a dash, and would look like an option by itself
         "--config",
         str(home / "server.properties"),
     )
