@@ -3,15 +3,16 @@
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from decklog.model import git_objects, symlinks
+from decklog.model import git_objects, sizes, symlinks
 from decklog.ports import mirror
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_MOST_BYTES = 1024
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,26 @@ class Objects:
 def export(tree: str, objects: Objects, folder: Path, limits: mirror.ExportLimits) -> mirror.Export:
     """See `mirror.Mirror.export`. Nothing is written before the whole tree was found to be harmless."""
     entries = list(_checked(tree, objects, limits))
-    links = _links(entries, objects)
+    links = {path: objects.read(entry.id) for path, entry in entries if entry.is_symlink}
+    leading_out = _leading_out(links)
     root = os.fsencode(folder)
     written = 0
-    warnings: list[str] = []
+    warnings = [f"{_text(path)}: the link leads out of the repository" for path in sorted(leading_out)]
     for path, entry in entries:
         if entry.is_submodule:
             warnings.append(f"{_text(path)}: a submodule, which is not followed: the folder is empty")
-        elif not entry.is_symlink:
+        elif entry.is_symlink:
+            continue
+        elif (size := objects.size(entry.id)) > limits.file_bytes:
+            _hole(root, path, size)
+            warnings.append(f"{_text(path)}: the file has {sizes.shown(size)}, so it was left out")
+        else:
             content = objects.read(entry.id)
             written += len(content)
             _write(root, path, content, executable=bool(entry.mode & 0o111))
             warnings.extend(_lfs_warning(path, content))
     for path, target in links.items():  # last: no file is ever written through a link
-        _link(root, path, target)
+        _link(root, path, os.fsencode(mirror.OUTSIDE) if path in leading_out else target)
     return mirror.Export(files=len(entries), bytes=written, warnings=tuple(warnings))
 
 
@@ -73,18 +80,11 @@ def _checked(tree: str, objects: Objects, limits: mirror.ExportLimits) -> Iterat
             raise mirror.Unusable(
                 mirror.Reason.TOO_MANY_FILES,
                 f"the tree holds more than {limits.files} files",
-                hint="Keep manifests in a repository of their own, or raise the limit",
+                hint="Keep manifests in a repository of their own",
             )
         if not entry.is_submodule:
             size = objects.size(entry.id)
-            if size > limits.file_bytes:
-                raise _unusable(
-                    mirror.Reason.TOO_LARGE,
-                    _text(path),
-                    f"the file has {size} bytes, more than {limits.file_bytes}",
-                    "remove it from the repository, or raise the limit",
-                )
-            total += size
+            total += size if size <= limits.file_bytes else 0
             _check_total(total, limits, path)
         yield path, entry
 
@@ -94,8 +94,8 @@ def _check_total(total: int, limits: mirror.ExportLimits, path: bytes) -> None:
         raise _unusable(
             mirror.Reason.TOO_LARGE,
             _text(path),
-            f"the files take more than {limits.total_bytes} bytes together",
-            "keep manifests in a repository of their own, or raise the limit",
+            f"the files take more than {sizes.shown(limits.total_bytes)} together",
+            "keep manifests in a repository of their own",
         )
 
 
@@ -111,24 +111,20 @@ def _check_name(path: bytes) -> None:
             )
 
 
-def _links(entries: list[tuple[bytes, git_objects.Entry]], objects: Objects) -> dict[bytes, bytes]:
-    """The symbolic links of a tree. Raises Unusable for one that leads out."""
-    found = {path: objects.read(entry.id) for path, entry in entries if entry.is_symlink}
-    steps = {tuple(os.fsdecode(path).split("/")): os.fsdecode(target) for path, target in found.items()}
-    for path in steps:
-        if symlinks.leads_out(path, steps):
-            raise _unusable(
-                mirror.Reason.SYMLINK_OUTSIDE,
-                _text(os.fsencode("/".join(path))),
-                f"the symbolic link points to {_text(os.fsencode(steps[path]))!r}, which is outside of the repository",
-                "replace it by a copy of the file or by a link inside the repository",
-            )
-    return found
+def _leading_out(links: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """The symbolic links of a tree that lead out of it, by themselves or by way of another."""
+    steps = {tuple(os.fsdecode(path).split("/")): os.fsdecode(target) for path, target in links.items()}
+    return frozenset(os.fsencode("/".join(path)) for path in steps if symlinks.leads_out(path, steps))
+
+
+def _hole(root: bytes, path: bytes, size: int) -> None:
+    """A file of that size which takes no space."""
+    with _written(path), os.fdopen(os.open(_place(root, path), _NEW, 0o644), "wb") as file:
+        file.truncate(size)
 
 
 def _write(root: bytes, path: bytes, content: bytes, *, executable: bool) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with _written(path), os.fdopen(os.open(_place(root, path), flags, 0o755 if executable else 0o644), "wb") as file:
+    with _written(path), os.fdopen(os.open(_place(root, path), _NEW, 0o755 if executable else 0o644), "wb") as file:
         file.write(content)
 
 

@@ -35,7 +35,6 @@ class Reason(StrEnum):
     TOO_LARGE = "TooLarge"
     TOO_MANY_FILES = "TooManyFiles"
     UNSAFE_PATH = "UnsafePath"
-    SYMLINK_OUTSIDE = "SymlinkOutside"
     SHALLOW_REPOSITORY = "ShallowRepository"
     DISK_FULL = "DiskFull"
     MIRROR_BUSY = "MirrorBusy"
@@ -62,11 +61,10 @@ class Unusable(errors.Refused):
 
 
 def failure_of(error: Unavailable | Unusable) -> subject_pb2.Failure:
-    """The error as events carry it."""
-    message = f"{error.where}: {error.problem}" if error.where else error.problem
+    """The error as events carry it: what it is about, and which file, the event says elsewhere."""
     return subject_pb2.Failure(
         reason=error.reason.value,
-        message=message,
+        message=error.problem,
         hint=error.hint,
         file=error.file,
         transient=isinstance(error, errors.Transient),
@@ -79,6 +77,10 @@ class Target:
 
     commit: str
     tag_object: str = ""
+
+
+OUTSIDE = ".outside-of-the-repository"
+"""Where an exported link leads that leads out of its repository."""
 
 
 class ChangeKind(StrEnum):
@@ -126,7 +128,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportLimits:
-    """What one export may take; beyond is refused, never a full disk."""
+    """What one export may take; beyond is refused, never a full disk. A file beyond `file_bytes` becomes a hole."""
 
     files: int = 20_000
     file_bytes: int = 10 * 1024 * 1024
@@ -135,7 +137,11 @@ class ExportLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What was written. Warnings name the path: a submodule that is empty, a Git LFS pointer instead of its file."""
+    """What was written.
+
+    Warnings name the path: a submodule that is empty, a Git LFS pointer instead of its file, a file that is too large,
+    a link that leads out.
+    """
 
     files: int
     bytes: int
@@ -196,9 +202,11 @@ class Mirror(Protocol):
     async def export(self, commit: str, folder: Path, limits: ExportLimits) -> Export:
         """Write the commit's tree into an empty folder. Nothing is run: no filters, no hooks, no attributes.
 
-        Symbolic links are kept where they stay within the tree.
+        Symbolic links are kept where they stay within the tree. What only some of a repository's applications may need
+        does not stop the others: a link that leads out becomes one to `OUTSIDE`, which is nowhere, and a file that is
+        too large becomes a hole of its size, so that whoever reads files no larger than `file_bytes` refuses it.
 
-        Raises `Unusable` with the path: a link that leads out, an unsafe name, something beyond the limits.
+        Raises `Unusable` with the path: an unsafe name, more files or bytes than the limits say.
         """
         ...
 

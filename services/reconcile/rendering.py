@@ -11,7 +11,7 @@ from decklog.model import errors, fleet, manifest, masking, objects
 from decklog.ports import cluster, mirror
 from decklog.runtime import names, telemetry
 from services.reconcile.core import desired, sayings
-from services.reconcile.render import answer, failure
+from services.reconcile.render import answer, failure, limits
 
 Render = Callable[[Path, str, str], Awaitable[answer.Rendered]]
 """Renders (tree, path, kind)."""
@@ -21,6 +21,10 @@ _KINDS = {
     fleet_pb2.RENDERER_PLAIN: "plain",
     fleet_pb2.RENDERER_KUSTOMIZE: "kustomize",
 }
+
+
+_EXPORTED = mirror.ExportLimits(file_bytes=limits.RenderLimits().file)
+"""No file is exported that a render would refuse."""
 
 
 class Unrenderable(errors.Refused):
@@ -105,7 +109,7 @@ class Workshop:
             repository = await self._mirror(declared, spec.source)
             await repository.ensure(revision.commit, ref=revision.ref)
             with tempfile.TemporaryDirectory(dir=self._scratch, prefix="tree-") as folder:
-                await repository.export(revision.commit, Path(folder), mirror.ExportLimits())
+                await repository.export(revision.commit, Path(folder), _EXPORTED)
                 rendered = await self._render(Path(folder), spec.path, _KINDS[spec.renderer])
             return rendered, await repository.object_ids(revision.commit, rendered.input_paths)
         except mirror.Unusable as error:

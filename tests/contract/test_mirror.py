@@ -238,21 +238,31 @@ async def test_export_writes_the_tree(remote: Remote, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside", "hop/../../x", "../d/hop/../../.."])
-async def test_a_link_out_of_the_tree_is_refused(remote: Remote, tmp_path: Path, target: str) -> None:
-    """No link leads out, neither by itself nor by way of another link, and nothing was written when that is found."""
+async def test_a_link_out_of_the_tree_leads_nowhere(remote: Remote, tmp_path: Path, target: str) -> None:
+    """No link leads out, neither by itself nor by way of another link; the rest is there for those who need no link."""
     oid = remote.commit({"a.yaml": b"1", "d/evil@": target.encode(), "d/hop@": b".."})
     await remote.mirror.fetch([MAIN])
-    with pytest.raises(mirror.Unusable) as caught:
-        await remote.mirror.export(oid, tmp_path, LIMITS)
-    assert (caught.value.reason, caught.value.file) == (mirror.Reason.SYMLINK_OUTSIDE, "d/evil")
-    assert not (tmp_path / "a.yaml").exists()
+    done = await remote.mirror.export(oid, tmp_path, LIMITS)
+    assert (tmp_path / "d/evil").readlink() == Path(mirror.OUTSIDE)
+    assert not (tmp_path / "d/evil").exists()
+    assert done.warnings == ("d/evil: the link leads out of the repository",)
+    assert (tmp_path / "d/hop/a.yaml").read_bytes() == b"1"
+
+
+async def test_a_large_file_is_a_hole(remote: Remote, tmp_path: Path) -> None:
+    """It has its size and takes no space, so a reader with the same limit refuses it; the others are as they were."""
+    oid = remote.commit({"a": b"x" * 8, "b": b"y" * 100_000})
+    await remote.mirror.fetch([MAIN])
+    done = await remote.mirror.export(oid, tmp_path, mirror.ExportLimits(file_bytes=10, total_bytes=15))
+    assert (tmp_path / "b").stat().st_size == 100_000
+    assert (tmp_path / "b").stat().st_blocks == 0
+    assert (done.bytes, done.warnings) == (8, ("b: the file has 97.7 KiB, so it was left out",))
 
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
         (mirror.ExportLimits(files=1), mirror.Reason.TOO_MANY_FILES),
-        (mirror.ExportLimits(file_bytes=10), mirror.Reason.TOO_LARGE),
         (mirror.ExportLimits(total_bytes=15), mirror.Reason.TOO_LARGE),
     ],
 )

@@ -245,3 +245,9 @@ async def test_several_trees_render_at_once(tmp_path):
     async with renderer.Renderer(kube.MASK, limits=LIMITS, workers=2) as one:
         found = await asyncio.gather(*(one.render(tree, "apps") for tree in trees))
     assert [keys(each) for each in found] == [[f"/ConfigMap//n{number}"] for number in range(6)]
+
+
+async def test_a_helm_chart_is_called_one(rendering, tmp_path):
+    """Whoever points at a chart is told so, instead of what its first file lacks."""
+    failure = await refused(rendering, write(tmp_path, {"apps/Chart.yaml": "apiVersion: v2\nname: web\n"}))
+    assert (failure.reason, "helm template" in failure.hint) == ("HelmChart", True)

@@ -12,7 +12,7 @@ import pygit2
 
 from decklog.adapters import checkout
 from decklog.adapters.git import command, listing, storage
-from decklog.model import git_objects
+from decklog.model import git_objects, sizes
 from decklog.ports import mirror
 
 T = TypeVar("T")
@@ -248,9 +248,9 @@ class GitMirror:
                 if self._place.bytes() > self._limits.bytes:
                     raise mirror.Unavailable(
                         mirror.Reason.TOO_LARGE,
-                        f"the repository takes more than {self._limits.bytes} bytes",
+                        f"the repository takes more than {sizes.shown(self._limits.bytes)}",
                         where=self._git.where,
-                        hint="Follow a smaller repository, or raise the limit",
+                        hint="Follow a smaller repository, or raise DECKLOG_GIT_MAX_BYTES",
                     )
             fetching.result()
         finally:

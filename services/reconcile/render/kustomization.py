@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from decklog.model import manifest, source_text, yaml_text
+from decklog.model import manifest, sizes, source_text, yaml_text
 from services.reconcile.render import trees
 from services.reconcile.render.failure import RenderFailure
 from services.reconcile.render.limits import RenderLimits
@@ -104,7 +104,9 @@ def _follow(
     closure.files.append(target.resolve())
     closure.size += len(tree.read(target, limits.file))
     if closure.size > limits.total:
-        raise RenderFailure("TreeTooLarge", f"more than {limits.total} bytes in all", hint="split the application")
+        raise RenderFailure(
+            "TreeTooLarge", f"more than {sizes.shown(limits.total)} in all", hint="split the application"
+        )
 
 
 def _document(tree: trees.Tree, file: Path, closure: Closure, limits: RenderLimits) -> source_text.Node:

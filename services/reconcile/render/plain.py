@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from decklog.model import manifest
+from decklog.model import manifest, sizes
 from services.reconcile.render import trees
 from services.reconcile.render.answer import Rendered
 from services.reconcile.render.failure import RenderFailure
@@ -28,7 +28,9 @@ def render(tree: trees.Tree, target: Path, limits: RenderLimits) -> Rendered:
         raw = tree.read(path, limits.file)
         size += len(raw)
         if size > limits.total:
-            raise RenderFailure("TreeTooLarge", f"more than {limits.total} bytes in all", hint="split the application")
+            raise RenderFailure(
+                "TreeTooLarge", f"more than {sizes.shown(limits.total)} in all", hint="split the application"
+            )
         loaded = load(raw, tree.name(path))
         found.extend(loaded.manifests)
         if len(found) > limits.objects:
@@ -50,6 +52,13 @@ def load(raw: bytes, file: str) -> manifest.Loaded:
     try:
         return manifest.load(raw, file)
     except manifest.ManifestError as error:
+        if Path(file).name == "Chart.yaml":
+            raise RenderFailure(
+                "HelmChart",
+                "the folder is a Helm chart, which is not rendered here",
+                file=file,
+                hint="commit what `helm template` makes of it",
+            ) from error
         reason = "InvalidJson" if file.endswith(".json") else "InvalidYaml"
         raise RenderFailure(reason, error.problem, file=error.file, line=error.line, hint=error.hint) from error
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import services
-from decklog.model import masking
+from decklog.model import masking, sizes
 from services.reconcile.render import answer
 from services.reconcile.render.answer import Rendered
 from services.reconcile.render.failure import RenderFailure
@@ -127,7 +127,7 @@ class _Worker:
             problem = f"rendering took more than {request.limits.seconds:g} s and was stopped"
             return RenderFailure("Timeout", problem, hint="look for what grows without bound, or split the application")
         except ValueError:
-            problem = f"the objects take more than {request.limits.answer} bytes"
+            problem = f"the objects take more than {sizes.shown(request.limits.answer)}"
             return RenderFailure("OutputTooLarge", problem, hint="split the application")
         return answer.decode(line) if line.endswith(b"\n") else await self._died()
 

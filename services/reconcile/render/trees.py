@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from decklog.model import sizes
+from decklog.ports import mirror
 from services.reconcile.render.failure import RenderFailure
 
 KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -28,6 +30,8 @@ class Tree:
                 "PathOutsideTree", f"the path {path!r} leads out of the repository", hint="name a folder inside it"
             )
         if not wanted.exists():
+            if _ends_outside(wanted):
+                raise self._outside(wanted)
             raise RenderFailure("PathNotFound", f"there is no {path!r} at this commit", hint=self._nearest(wanted))
         return self.inside(wanted)
 
@@ -40,16 +44,13 @@ class Tree:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
+            if _ends_outside(path):
+                raise self._outside(path) from error
             raise RenderFailure(
                 "BrokenSymlink", "the link leads nowhere", file=self.name(path), hint="remove or mend it"
             ) from error
         if real != self.root and self.root not in real.parents:
-            raise RenderFailure(
-                "SymlinkOutsideTree",
-                "the link leads out of the repository",
-                file=self.name(path),
-                hint="replace it by what it leads to",
-            )
+            raise self._outside(path)
         return path
 
     def name(self, path: Path) -> str:
@@ -70,11 +71,19 @@ class Tree:
         if found.st_size > limit:
             raise RenderFailure(
                 "FileTooLarge",
-                f"the file has {found.st_size} bytes, more than the limit of {limit}",
+                f"the file has {sizes.shown(found.st_size)}, more than the limit of {sizes.shown(limit)}",
                 file=self.name(path),
                 hint="split it, or keep it out of the path",
             )
         return path.read_bytes()
+
+    def _outside(self, path: Path) -> RenderFailure:
+        return RenderFailure(
+            "SymlinkOutsideTree",
+            "the link leads out of the repository",
+            file=self.name(path),
+            hint="replace it by what it leads to",
+        )
 
     def _nearest(self, wanted: Path) -> str:
         there = next(parent for parent in wanted.parents if parent.is_dir())
@@ -82,6 +91,11 @@ class Tree:
         name = self.name(there) or "the root"
         listed = f", which holds {', '.join(folders[:8])}" if folders else ""
         return f"the nearest folder that exists is {name}{listed}"
+
+
+def _ends_outside(path: Path) -> bool:
+    """Whether a link that leads nowhere was exported so because it led out of the repository."""
+    return path.is_symlink() and path.readlink().name == mirror.OUTSIDE
 
 
 def manifests(tree: Tree, folder: Path) -> Iterator[Path]:
