@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 import structlog
 from google.protobuf.message import Message
 
-from decklog.events.v1 import fleet_pb2
 from decklog.model import envelope, errors, events, fleet, topics
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, ops
-from services.ingest.core import contests, documents
+from services.ingest.core import contests, declaring
 
 log = structlog.get_logger(__name__)
 
@@ -23,9 +22,8 @@ class FleetLog:
     def __init__(self, reader: stream.Reader, *, prefix: str, time: clock.Clock, readiness: ops.Readiness) -> None:
         self.fleet = fleet.Fleet()
         self.lost: contests.Lost = {}
-        self.refused_commit = ""
-        self.refused: frozenset[str] = frozenset()
-        """Fingerprints of what was refused of the newest commit of the fleet repository."""
+        self.refused: declaring.Standing = {}
+        """Which documents of the fleet repository are refused."""
         self._reader = reader
         self._where = stream.TopicPartition(topics.FLEET.name(prefix), 0)
         self._time = time
@@ -80,21 +78,13 @@ class FleetLog:
             message = _decode(record)
             if message is not None:
                 self.lost = contests.fold(self.lost, self.fleet, message)
-                self._fold_refusal(message)
+                self.refused = declaring.fold_refusal(self.refused, message)
                 self.fleet = fleet.fold(self.fleet, message)
         async with self._moved:
             self._next = records[-1].offset + 1
             self._moved.notify_all()
         for listener in self._listeners:
             listener()
-
-    def _fold_refusal(self, message: Message) -> None:
-        if not isinstance(message, fleet_pb2.DeclarationRefused) or message.origin.WhichOneof("way") != "git":
-            return
-        commit = message.origin.git.revision.commit
-        known = self.refused if commit == self.refused_commit else frozenset()
-        fingerprint = documents.Refusal(message.kind, message.name, message.failure).fingerprint
-        self.refused_commit, self.refused = commit, known | {fingerprint}
 
     def _waiting(self, error: errors.Transient, attempt: int) -> None:
         self._readiness.waiting(_COMPONENT, str(error))

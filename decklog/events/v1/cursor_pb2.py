@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from decklog.events.v1 import subject_pb2 as decklog_dot_events_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63klog/events/v1/cursor.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xb9\x02\n\x0cSourceCursor\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04refs\x18\x02 \x03(\x0b\x32\x1c.decklog.events.v1.RefCursor\x12\x0f\n\x07retired\x18\x03 \x03(\t\x12+\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1a.decklog.events.v1.Failure\x12\x17\n\x0f\x66\x61iled_attempts\x18\x05 \x01(\r\x12\x36\n\rannouncements\x18\x06 \x03(\x0b\x32\x1f.decklog.events.v1.Announcement\x12\x34\n\tpositions\x18\x07 \x03(\x0b\x32!.decklog.events.v1.OutputPosition\x12\x17\n\x0f\x64\x65\x63lared_commit\x18\x08 \x01(\t\x12\x0f\n\x07refused\x18\t \x03(\t\"`\n\tRefCursor\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\t\x12\x12\n\ntag_object\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x10\n\x08previous\x18\x05 \x01(\t\"\x93\x01\n\x0c\x41nnouncement\x12\x13\n\x0b\x61pplication\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0b\n\x03ref\x18\x03 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x04 \x01(\t\x12\x14\n\x0cref_sequence\x18\x05 \x01(\x04\x12\x13\n\x0bspec_digest\x18\x06 \x01(\t\x12\x15\n\rseen_sequence\x18\x07 \x01(\x04\"B\n\x0eOutputPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63klog/events/v1/cursor.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xb7\x02\n\x0cSourceCursor\x12\x0e\n\x06source\x18\x01 \x01(\t\x12*\n\x04refs\x18\x02 \x03(\x0b\x32\x1c.decklog.events.v1.RefCursor\x12\x0f\n\x07retired\x18\x03 \x03(\t\x12+\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1a.decklog.events.v1.Failure\x12\x17\n\x0f\x66\x61iled_attempts\x18\x05 \x01(\r\x12\x36\n\rannouncements\x18\x06 \x03(\x0b\x32\x1f.decklog.events.v1.Announcement\x12\x34\n\tpositions\x18\x07 \x03(\x0b\x32!.decklog.events.v1.OutputPosition\x12\x17\n\x0f\x64\x65\x63lared_commit\x18\x08 \x01(\tJ\x04\x08\t\x10\nR\x07refused\"`\n\tRefCursor\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\t\x12\x12\n\ntag_object\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x10\n\x08previous\x18\x05 \x01(\t\"\x93\x01\n\x0c\x41nnouncement\x12\x13\n\x0b\x61pplication\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0b\n\x03ref\x18\x03 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x04 \x01(\t\x12\x14\n\x0cref_sequence\x18\x05 \x01(\x04\x12\x13\n\x0bspec_digest\x18\x06 \x01(\t\x12\x15\n\rseen_sequence\x18\x07 \x01(\x04\"B\n\x0eOutputPosition\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decklog.events.v1.cursor_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SOURCECURSOR']._serialized_start=87
-  _globals['_SOURCECURSOR']._serialized_end=400
-  _globals['_REFCURSOR']._serialized_start=402
-  _globals['_REFCURSOR']._serialized_end=498
-  _globals['_ANNOUNCEMENT']._serialized_start=501
-  _globals['_ANNOUNCEMENT']._serialized_end=648
-  _globals['_OUTPUTPOSITION']._serialized_start=650
-  _globals['_OUTPUTPOSITION']._serialized_end=716
+  _globals['_SOURCECURSOR']._serialized_end=398
+  _globals['_REFCURSOR']._serialized_start=400
+  _globals['_REFCURSOR']._serialized_end=496
+  _globals['_ANNOUNCEMENT']._serialized_start=499
+  _globals['_ANNOUNCEMENT']._serialized_end=646
+  _globals['_OUTPUTPOSITION']._serialized_start=648
+  _globals['_OUTPUTPOSITION']._serialized_end=714
 # @@protoc_insertion_point(module_scope)

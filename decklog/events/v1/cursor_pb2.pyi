@@ -35,7 +35,6 @@ class SourceCursor(_message.Message):
     ANNOUNCEMENTS_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
     DECLARED_COMMIT_FIELD_NUMBER: _builtins.int
-    REFUSED_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Name of the source."""
     failed_attempts: _builtins.int
@@ -62,10 +61,6 @@ class SourceCursor(_message.Message):
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputPosition]:
         """From where on ingest's own output may hold more than this record says."""
 
-    @_builtins.property
-    def refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The fleet repository only: fingerprints of the documents that are refused at that commit."""
-
     def __init__(
         self,
         *,
@@ -77,11 +72,10 @@ class SourceCursor(_message.Message):
         announcements: _abc.Iterable[Global___Announcement] | None = ...,
         positions: _abc.Iterable[Global___OutputPosition] | None = ...,
         declared_commit: _builtins.str = ...,
-        refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcements", b"announcements", "declared_commit", b"declared_commit", "failed_attempts", b"failed_attempts", "failure", b"failure", "positions", b"positions", "refs", b"refs", "refused", b"refused", "retired", b"retired", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcements", b"announcements", "declared_commit", b"declared_commit", "failed_attempts", b"failed_attempts", "failure", b"failure", "positions", b"positions", "refs", b"refs", "retired", b"retired", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -743,10 +743,15 @@ class DeclarationRefused(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """`Source`, `Cluster` or `Application`; empty if the document does not even say."""
     name: _builtins.str
     """Name; empty if unknown."""
+    withdrawn: _builtins.bool
+    """True if this takes a refusal back: the document is gone from the fleet repository, or nothing is wrong with it any
+    more. `failure` is what was said then, and `origin` names the document as it was and the commit that ends it.
+    """
     @_builtins.property
     def origin(self) -> Global___Origin:
         """Where it was declared."""
@@ -767,10 +772,11 @@ class DeclarationRefused(_message.Message):
         origin: Global___Origin | None = ...,
         actor: _subject_pb2.Actor | None = ...,
         failure: _subject_pb2.Failure | None = ...,
+        withdrawn: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "failure", b"failure", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "failure", b"failure", "kind", b"kind", "name", b"name", "origin", b"origin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "failure", b"failure", "kind", b"kind", "name", b"name", "origin", b"origin", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

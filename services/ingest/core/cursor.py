@@ -47,7 +47,6 @@ class Cursor:
     announced: Mapping[str, Announced] = field(default_factory=dict)
     positions: Mapping[Place, int] = field(default_factory=dict)
     declared_commit: str = ""
-    refused: frozenset[str] = frozenset()
 
     @property
     def covered(self) -> frozenset[str]:
@@ -145,7 +144,6 @@ def to_message(cursor: Cursor) -> cursor_pb2.SourceCursor:
             for (topic, partition), offset in sorted(cursor.positions.items())
         ],
         declared_commit=cursor.declared_commit,
-        refused=sorted(cursor.refused),
     )
 
 
@@ -170,5 +168,4 @@ def from_message(message: cursor_pb2.SourceCursor) -> Cursor:
         },
         positions={(one.topic, one.partition): one.offset for one in message.positions},
         declared_commit=message.declared_commit,
-        refused=frozenset(message.refused),
     )

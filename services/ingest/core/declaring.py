@@ -12,6 +12,9 @@ from services.ingest.core import documents
 
 _MOST_REASON = 200
 
+Standing = Mapping[str, fleet_pb2.DeclarationRefused]
+"""Refusals of documents of the fleet repository that hold, by fingerprint."""
+
 _DECLARED: Mapping[str, type[fleet_pb2.SourceDeclared | fleet_pb2.ClusterDeclared | fleet_pb2.ApplicationDeclared]] = {
     "Source": fleet_pb2.SourceDeclared,
     "Cluster": fleet_pb2.ClusterDeclared,
@@ -52,19 +55,42 @@ def decide(fleet: fleets.Fleet, found: documents.Documents, made: Statement) -> 
     ]
 
 
-def refusals(found: documents.Documents, made: Statement, known: frozenset[str]) -> list[fleet_pb2.DeclarationRefused]:
-    """The refusals that were not said yet. `known`: fingerprints of those that were."""
-    return [
-        fleet_pb2.DeclarationRefused(
-            kind=one.kind,
-            name=one.name,
-            origin=_origin(made, one.failure.file, one.failure.line),
-            actor=made.actor,
-            failure=one.failure,
-        )
-        for one in found.refused
-        if one.fingerprint not in known
-    ]
+def fold_refusal(standing: Standing, message: Message) -> Standing:
+    """The refusals that stand after one more event of the fleet topic."""
+    if not isinstance(message, fleet_pb2.DeclarationRefused) or message.origin.WhichOneof("way") != "git":
+        return standing
+    said = documents.Refusal(message.kind, message.name, message.failure).fingerprint
+    rest = {fingerprint: refusal for fingerprint, refusal in standing.items() if fingerprint != said}
+    return rest if message.withdrawn else {**rest, said: message}
+
+
+def refusals(found: documents.Documents, made: Statement, standing: Standing) -> list[fleet_pb2.DeclarationRefused]:
+    """What has to be said so that what is refused is what the documents give cause for: new refusals, then the old."""
+    wrong = {one.fingerprint: one for one in found.refused}
+    fresh = [one for fingerprint, one in wrong.items() if fingerprint not in standing]
+    over = [one for fingerprint, one in standing.items() if fingerprint not in wrong]
+    return [*(_refused(one, made) for one in fresh), *(_withdrawn(one, made) for one in over)]
+
+
+def _refused(one: documents.Refusal, made: Statement) -> fleet_pb2.DeclarationRefused:
+    return fleet_pb2.DeclarationRefused(
+        kind=one.kind,
+        name=one.name,
+        origin=_origin(made, one.failure.file, one.failure.line),
+        actor=made.actor,
+        failure=one.failure,
+    )
+
+
+def _withdrawn(said: fleet_pb2.DeclarationRefused, made: Statement) -> fleet_pb2.DeclarationRefused:
+    return fleet_pb2.DeclarationRefused(
+        kind=said.kind,
+        name=said.name,
+        origin=_origin(made, said.origin.git.file, said.origin.git.line),
+        actor=made.actor,
+        failure=said.failure,
+        withdrawn=True,
+    )
 
 
 def key_of(message: Message) -> str:

@@ -124,6 +124,6 @@ def _word(value: Any) -> str:
 
 def _unreadable(path: str, line: int, reason: str, problem: str, hint: str) -> Refusal:
     failure = subject_pb2.Failure(
-        reason=reason, message=f"{path}: {problem}", hint=hint[:1].upper() + hint[1:], file=path, line=line
+        reason=reason, message=problem, hint=hint[:1].upper() + hint[1:], file=path, line=line
     )
     return Refusal("", "", failure)

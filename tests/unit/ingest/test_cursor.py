@@ -33,7 +33,6 @@ _CURSORS = st.builds(
         st.tuples(st.sampled_from(["git", "control"]), st.integers(0, 11)), st.integers(0, 2**62)
     ),
     declared_commit=_IDS,
-    refused=st.frozensets(_IDS),
 )
 
 

@@ -41,6 +41,8 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
             return [Need(_ROWS[_kind(message)], (message.name,))]
         case fleet_pb2.ClusterIdentityChanged(cluster=name) | fleet_pb2.ClusterIdentityConfirmed(cluster=name):
             return [Need(rows.Cluster, (name,))]
+        case fleet_pb2.DeclarationRefused() as message:
+            return [Need(rows.Refusal, (message.kind, _refused_name(message)))]
         case _:
             return []
 
@@ -53,7 +55,7 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
         case fleet_pb2.SourceRemoved() | fleet_pb2.ClusterRemoved() | fleet_pb2.ApplicationRemoved() as message:
             yield from _remove(view, leaf, message)
         case fleet_pb2.DeclarationRefused() as message:
-            yield _refusal(leaf, message)
+            yield from _refuse(view, leaf, message)
         case fleet_pb2.ClusterIdentityChanged() as message:
             yield from _seen(view, leaf, message)
         case fleet_pb2.ClusterIdentityConfirmed() as message:
@@ -138,10 +140,23 @@ def _way(origin: Any) -> str:
     return str((origin or {}).get("way", ""))
 
 
+def _refuse(view: View, leaf: Leaf, message: fleet_pb2.DeclarationRefused) -> Iterator[rows.Effect]:
+    """What is taken back goes, unless another refusal of the same name was said since."""
+    fresh = _refusal(leaf, message)
+    if not message.withdrawn:
+        yield fresh
+    elif (known := view.get(rows.Refusal, fresh.kind, fresh.name)) is not None and known.failure == fresh.failure:
+        yield rows.Gone(rows.Refusal, (fresh.kind, fresh.name))
+
+
+def _refused_name(message: fleet_pb2.DeclarationRefused) -> str:
+    return message.name or f"{message.origin.git.file}:{message.origin.git.line}"
+
+
 def _refusal(leaf: Leaf, message: fleet_pb2.DeclarationRefused) -> rows.Refusal:
     return rows.Refusal(
         kind=message.kind,
-        name=message.name or f"{message.origin.git.file}:{message.origin.git.line}",
+        name=_refused_name(message),
         leaf=leaf.index,
         recorded_us=leaf.recorded_us,
         origin=wording.origin(message.origin),
