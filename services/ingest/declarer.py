@@ -73,23 +73,17 @@ class Declarer:
         await self._say(list(self._fleet.lost.values()))
 
     def looked(self, failure: subject_pb2.Failure | None) -> None:
-        """Note how a look at the repository ended."""
-        self._first.looked(failure)
+        """Note how a look at the repository ended. A ref that only an application follows is not what is awaited."""
+        elsewhere = failure is not None and failure.refs and self._spec.refs[0] not in failure.refs
+        self._first.looked(None if elsewhere else failure)
 
     async def _refuse(self, found: documents.Documents, made: declaring.Statement) -> None:
-        commit = made.revision.commit
-        said_already = self._fleet.refused if self._fleet.refused_commit == commit else frozenset()
-        known = self._notes.cursor.refused | said_already
-        await self._say(declaring.refusals(found, made, known))
+        await self._say(declaring.refusals(found, made, self._fleet.refused))
         for one in found.refused:
             log.warning(
                 "a declaration is refused", file=one.failure.file, line=one.failure.line, why=one.failure.message
             )
-        self._notes.cursor = replace(
-            self._notes.cursor,
-            declared_commit=commit,
-            refused=frozenset(one.fingerprint for one in found.refused),
-        )
+        self._notes.cursor = replace(self._notes.cursor, declared_commit=made.revision.commit)
 
     async def _say(self, messages: Sequence[Message]) -> None:
         """Say, and wait until our own fold has it: the next decision builds on it."""

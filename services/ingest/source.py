@@ -1,7 +1,7 @@
 """Following one source: look, tell, announce, remember; again after a while, or at once when poked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,8 @@ from services.ingest.core import cursor as cursors
 log = structlog.get_logger(__name__)
 
 _failures = Counter(names.METRIC_SOURCE_FAILURES, "Looks at a source that failed", ["source", "reason"])
+
+_MOST_NAMED = 5
 
 RETRY = backoff.Policy(initial=1.0, ceiling=60.0)
 """Between looks at a source that fails."""
@@ -56,6 +58,7 @@ class Source:
         self._poked = asyncio.Event()
         self._stopping = False
         self._attempts = notes.cursor.failed_attempts
+        self._missing: Sequence[str] = ()
         self._mirror: mirror.Mirror | None = None
         self._teller: telling.Teller | None = None
 
@@ -76,8 +79,7 @@ class Source:
                 await self._declarer.declare_itself()
             while not self._stopping:
                 self._poked.clear()
-                failure = await self._round()
-                await self._pause(failing=failure is not None)
+                await self._pause(await self._round())
         finally:
             if self._mirror is not None:
                 await self._mirror.close()
@@ -87,10 +89,11 @@ class Source:
         self._notes.cursor = cursors.forget_applications(
             self._notes.cursor, frozenset(name for name, _ in self._applications())
         )
+        self._missing = ()
         failure = await self._attempt(self._follow)
         # Also while the repository is unreachable: an application that is declared now is told the head that is known.
         await self._announcer.announce(self._applications(), self._mirror)
-        failure = failure or await self._attempt(self._declare)
+        failure = failure or await self._attempt(self._declare) or _lacking(self._missing)
         await self._note(failure)
         self._with.failpoint("ingest.before_cursor")
         await self._notes.keep()
@@ -115,6 +118,7 @@ class Source:
     async def _follow(self) -> None:
         teller = await self._opened()
         look = await teller.look(self._patterns())
+        self._missing = look.missing
         for move in look.moves:
             attributes = {names.SOURCE: self.name, names.REF: move.ref}
             with telemetry.span(names.SPAN_WALK, attributes=attributes, links=[look.trace]):
@@ -125,13 +129,6 @@ class Source:
             if self._stopping:
                 return
         self._notes.retire_tips()
-        if look.missing:
-            raise mirror.Unavailable(
-                mirror.Reason.REF_NOT_FOUND,
-                f"there is no {', '.join(look.missing[:5])}",
-                where=f"source {self.name}",
-                hint="Push it, or correct the ref in the source or the application",
-            )
 
     async def _declare(self) -> None:
         if self._declarer is not None:
@@ -161,11 +158,12 @@ class Source:
         if failure is None:
             self._attempts = 0
 
-    async def _pause(self, *, failing: bool) -> None:
+    async def _pause(self, failure: subject_pb2.Failure | None) -> None:
         """Wait until the next look is due or asked for."""
         seconds = float(self._spec.poll_seconds) or self._with.poll_seconds
-        if failing:
-            seconds = backoff.delay(RETRY, self._attempts, self._with.chance())
+        if failure is not None:
+            retry = backoff.delay(RETRY, self._attempts, self._with.chance())
+            seconds = min(seconds, retry) if failure.refs else retry  # who follows another ref waits no longer for it
         waiting = {
             asyncio.create_task(self._poked.wait(), name="poked"),
             asyncio.create_task(self._with.time.sleep(seconds), name="pause"),
@@ -181,6 +179,20 @@ class Source:
 
     def _patterns(self) -> frozenset[str]:
         return frozenset(self._spec.refs) | frozenset(spec.ref for _, spec in self._applications())
+
+
+def _lacking(missing: Sequence[str]) -> subject_pb2.Failure | None:
+    """The failure of those who follow refs that are not there; the others of the source are followed."""
+    if not missing:
+        return None
+    more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+    return subject_pb2.Failure(
+        reason=mirror.Reason.REF_NOT_FOUND.value,
+        message=f"the repository has no {', '.join(missing[:_MOST_NAMED])}{more}",
+        hint="Push it, or correct the ref in the source or the application",
+        transient=True,
+        refs=missing,
+    )
 
 
 def _fault(error: Exception) -> subject_pb2.Failure:

@@ -29,7 +29,7 @@ def _one(view: comparing.View, key: objects.ObjectKey, gvk: objects.Gvk, now: fl
     blind = view.blindness(gvk) if gvk in view.served else None
     if blind is not None:
         return health.unknown(complaints.reason(blind), blind.problem)
-    return view.health(key, now=now) if key in view.live else health.missing(key)
+    return view.health(key, now=now) if key in view.live else health.missing()
 
 
 def news(

@@ -190,6 +190,7 @@ class Failure(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     TRANSIENT_FIELD_NUMBER: _builtins.int
+    REFS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Machine word in CamelCase: `InvalidYaml`, `RemoteBaseRefused`, `Forbidden`."""
     message: _builtins.str
@@ -206,6 +207,10 @@ class Failure(_message.Message):
     def object(self) -> Global___ObjectRef:
         """Object, where one is to blame."""
 
+    @_builtins.property
+    def refs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Refs of a source, as they are followed, where only those are to blame: who follows others is not concerned."""
+
     def __init__(
         self,
         *,
@@ -216,10 +221,11 @@ class Failure(_message.Message):
         line: _builtins.int = ...,
         object: Global___ObjectRef | None = ...,
         transient: _builtins.bool = ...,
+        refs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hint", b"hint", "line", b"line", "message", b"message", "object", b"object", "reason", b"reason", "transient", b"transient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hint", b"hint", "line", b"line", "message", b"message", "object", b"object", "reason", b"reason", "refs", b"refs", "transient", b"transient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,7 +110,7 @@ async def _commit(given: context.Context, source: str, prefix: str) -> str:
     """The whole id of a commit that was observed in the source."""
     found = await given.database.fetch(statements.COMMITS_LIKE, source, prefix)
     if not found:
-        raise problems.not_found(f"commit of {source}", prefix)
+        raise problems.not_found(f"commit of {source}", prefix, hint="Push it, or look it up: `git log`")
     if len(found) > 1 and found[0]["commit"] != prefix:
         raise problems.Problem(
             409, "AmbiguousCommit", f"more than one commit begins with {prefix}", hint="Give more of it"

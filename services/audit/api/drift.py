@@ -54,6 +54,6 @@ async def get_episode(given: Given, episode: Annotated[str, Path(max_length=200)
     """One episode with its observations, newest first."""
     found = await given.database.row(statements.EPISODE, episode.replace("\0", ""))
     if found is None:
-        raise problems.not_found("drift episode", episode)
+        raise problems.not_found("drift episode", episode, hint="`decklog drift list --all` lists them")
     seen = await given.database.fetch(statements.OBSERVATIONS, episode)
     return answering.json({**found, "observation_list": seen})

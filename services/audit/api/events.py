@@ -36,7 +36,10 @@ async def get_leaf(given: Given, leaf: Annotated[int, Path(ge=0, le=2**62)]) -> 
     """One leaf of the ledger, whatever its kind."""
     record = await given.database.row(statements.ENTRY, leaf)
     if record is None:
-        raise problems.not_found("leaf", str(leaf))
+        newest = given.watermark.next_leaf - 1
+        raise problems.not_found(
+            "leaf", str(leaf), hint=f"The newest is {newest}" if newest >= 0 else "There is none yet"
+        )
     found, data = _decoded(record)
     return answering.json({**_answer(record, found, data), "cause": await _cause(given, found.message)})
 
@@ -64,7 +67,9 @@ async def _leaf_of_prefix(given: context.Context, text: str) -> int:
         )
     found = await given.database.fetch(statements.LEAVES_OF_IDS, digits.ljust(32, "0"), digits.ljust(32, "f"))
     if not found:
-        raise problems.not_found("event", text)
+        raise problems.not_found(
+            "event", text, hint="`decklog timeline` lists events by their leaf, which will do, too"
+        )
     if len(found) > 1:
         raise problems.Problem(
             409, "AmbiguousId", f"more than one event begins with {text!r}", hint="Give more of the id"

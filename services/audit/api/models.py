@@ -21,7 +21,7 @@ def _list_of(name: str, item: type[BaseModel], **more: Any) -> type[BaseModel]:
     return made
 
 
-Application = _of("Application", rows.Application, source_failure=(Any, None))
+Application = _of("Application", rows.Application, source_failure=(Any, None), cluster_failure=(Any, None))
 ApplicationObject = _of("ApplicationObject", rows.ApplicationObject)
 _CAUSE: Any = {"cause_leaf": (int | None, None), "cause_kind": (str | None, None), "cause_summary": (str | None, None)}
 """What the event that led to a sync says, where it is recorded."""
@@ -39,6 +39,7 @@ ApplicationDetail = _of(
     "ApplicationDetail",
     rows.Application,
     source_failure=(Any, None),
+    cluster_failure=(Any, None),
     object_list=(list[ApplicationObject], ...),  # type: ignore[valid-type]
     syncs=(list[Sync], ...),  # type: ignore[valid-type]
 )

@@ -61,7 +61,7 @@ async def _standing(given: context.Context, event_id: str) -> outcome.Standing:
         requested=requested,
         sync=sync,
         sync_status=row["sync_status"],
-        render_failure=(row["failures"] or {}).get("render") or row["source_failure"],
+        render_failure=(row["failures"] or {}).get("render") or row["source_failure"] or row["cluster_failure"],
         health=row["health"],
         health_message=row["health_message"],
     )

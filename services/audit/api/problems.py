@@ -48,11 +48,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """For OpenAPI: what any endpoint may answer besides its own."""
 
 
-def not_found(kind: str, name: str) -> Problem:
-    """There is no such thing."""
-    return Problem(
-        404, "NotFound", f"there is no {kind} {name!r}", hint=f"List what there is, or check the {kind}'s name"
-    )
+def not_found(kind: str, name: str, *, hint: str = "") -> Problem:
+    """There is no such thing. Without a hint: look at what there is."""
+    return Problem(404, "NotFound", f"there is no {kind} {name!r}", hint=hint or f"List each {kind}, or check the name")
 
 
 def response(problem: Problem, *, where: str, extra: Mapping[str, Any] | None = None) -> Response:

@@ -18,18 +18,33 @@ _APPLICATION = columns(rows.Application)
 _MOMENT = columns(rows.Moment)
 _EPISODE = columns(rows.DriftEpisode)
 
-# Together with the failure of the source, which keeps an application from getting further.
-APPLICATIONS = f"""
+# Together with what keeps an application from getting further although nothing of its own failed: its source cannot be
+# followed (a ref that is missing concerns those who follow it alone), or what it names is not declared.
+_DECLARED_APPLICATION = f"""
 SELECT {_APPLICATION},
-    (SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source') AS source_failure
-FROM audit.application a WHERE declared ORDER BY name
+    CASE
+        WHEN NOT EXISTS (SELECT FROM audit.source s WHERE s.name = a.spec ->> 'source' AND s.declared)
+        THEN jsonb_build_object(
+            'reason', 'UnknownSource',
+            'message', format('there is no source ''%s''', a.spec ->> 'source'),
+            'hint', 'Declare it, or correct the application''s source')
+        ELSE (
+            SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source'
+                AND (s.failure -> 'refs' IS NULL OR s.failure -> 'refs' ? (a.spec ->> 'ref')))
+    END AS source_failure,
+    CASE
+        WHEN NOT EXISTS (SELECT FROM audit.cluster c WHERE c.name = a.cluster AND c.declared)
+        THEN jsonb_build_object(
+            'reason', 'UnknownCluster',
+            'message', format('there is no cluster ''%s''', a.cluster),
+            'hint', 'Declare it, or correct the application''s destCluster')
+    END AS cluster_failure
+FROM audit.application a
 """  # noqa: S608
 
-APPLICATION = f"""
-SELECT {_APPLICATION},
-    (SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source') AS source_failure
-FROM audit.application a WHERE name = $1 AND declared
-"""  # noqa: S608
+APPLICATIONS = f"{_DECLARED_APPLICATION} WHERE declared ORDER BY name"
+
+APPLICATION = f"{_DECLARED_APPLICATION} WHERE name = $1 AND declared"
 
 # What needs attention first.
 APPLICATION_OBJECTS = f"""

@@ -40,7 +40,7 @@ _LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
     apply_pb2.HealthChanged: _level_of_health,
     apply_pb2.RenderFailed: "error",
     apply_pb2.ClaimConflicted: "error",
-    fleet_pb2.DeclarationRefused: "error",
+    fleet_pb2.DeclarationRefused: lambda message: "info" if message.withdrawn else "error",
     apply_pb2.ObjectApplied: lambda one: "error" if one.outcome == apply_pb2.OBJECT_OUTCOME_FAILED else "notice",
     access_pb2.AccessDenied: "warning",
     access_pb2.LoginFailed: "warning",
@@ -100,6 +100,8 @@ def _ref_moved(message: git_pb2.RefMoved) -> str:
 def _source_failed(message: git_pb2.SourceFailed) -> str:
     if message.recovered:
         return f"Source {message.source} can be followed again"
+    if message.failure.refs:
+        return f"Source {message.source} lacks {', '.join(map(_ref, message.failure.refs))}"
     return f"Source {message.source} cannot be followed: {_why(message.failure)}"
 
 
@@ -136,6 +138,8 @@ def _place(origin: fleet_pb2.Origin) -> str:
 
 def _refused(message: fleet_pb2.DeclarationRefused) -> str:
     subject = " ".join(filter(None, [message.kind, message.name])) or "A document"
+    if message.withdrawn:
+        return f"{subject} is no longer refused, which it was: {_why(message.failure)}"
     return f"{subject} does not count: {_why(message.failure)}"
 
 

@@ -59,6 +59,8 @@ def failure(message: Message) -> dict[str, Any] | None:
         found |= {"file": said.file, "line": said.line}
     if said.HasField("object"):
         found["object"] = str(object_key(said.object))
+    if said.refs:
+        found["refs"] = list(said.refs)
     return found
 
 

@@ -33,6 +33,7 @@ _templates.filters.update(
     label=wording.label,
     display=wording.display,
     step=wording.step,
+    sentence=wording.sentence,
 )
 _templates.globals.update(ago=wording.ago, troubles=wording.troubles)
 

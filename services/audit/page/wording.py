@@ -76,6 +76,11 @@ def label(word: str) -> str:
     return SYNC_WORDS.get(word) or word.replace("_", " ").capitalize() or "Not compared yet"
 
 
+def sentence(text: str) -> str:
+    """What to do next, as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def display(key: str) -> str:
     """An object's key as kubectl would say it."""
     try:
@@ -85,9 +90,10 @@ def display(key: str) -> str:
 
 
 def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Everything that failed and was not put right since, most basic first: source, rendering, claim, sync."""
+    """Everything that failed and was not put right since, most basic first: source, cluster, rendering, claim, sync."""
     failures = application["failures"] or {}
-    found = [("source", application.get("source_failure")), *((stage, failures.get(stage)) for stage in _STAGES)]
+    named = (("source", application.get("source_failure")), ("cluster", application.get("cluster_failure")))
+    found = [*named, *((stage, failures.get(stage)) for stage in _STAGES)]
     return [{"stage": stage, **failure} for stage, failure in found if failure]
 
 

@@ -57,9 +57,9 @@ def assess(live: objects.KubeObject, *, now: float) -> Health:
     return rule(facts)
 
 
-def missing(key: objects.ObjectKey) -> Health:
+def missing() -> Health:
     """The health of an object that is wanted and not there."""
-    return Health(Status.MISSING, "NotFound", f"{key.display} does not exist")
+    return Health(Status.MISSING, "NotFound", "it does not exist")
 
 
 def unknown(reason: str, message: str) -> Health:

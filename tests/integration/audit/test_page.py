@@ -85,3 +85,44 @@ async def test_an_application_that_is_not_there_keeps_its_timeline(process: Proc
     answer = await process.api.get(process.address + "/applications/gone")
     assert answer.status_code == 404
     assert "no longer declared" in answer.text
+
+
+async def test_what_an_application_names_and_is_not_declared_is_named(process: Process) -> None:
+    """An unknown source or cluster is said on the page and by the API; nothing else would ever happen there."""
+    spec = fleet_pb2.ApplicationSpec(source="nowhere", ref="HEAD", path="apps", dest_cluster="lost")
+    last = await process.say("ingest", fleet_pb2.ApplicationDeclared(name="odd", after=spec), key="application/odd")
+    page = await shown(process, "/", last)
+    assert "there is no source &#39;nowhere&#39;" in page
+    assert "there is no cluster &#39;lost&#39;" in page
+    (listed,) = (await process.get("/applications")).json()["items"]
+    assert (listed["source_failure"]["reason"], listed["cluster_failure"]["reason"]) == (
+        "UnknownSource",
+        "UnknownCluster",
+    )
+
+
+async def test_a_missing_ref_is_shown_to_those_who_follow_it(process: Process) -> None:
+    """Another application of the same source has nothing to do with it."""
+    lost = fleet_pb2.ApplicationSpec(
+        source="infrastructure", ref="refs/heads/typo", path="apps", dest_cluster="dev", mode=fleet_pb2.MODE_HEAL
+    )
+    await process.say("ingest", some.declared("shop"), key="application/shop")
+    await process.say("ingest", fleet_pb2.ApplicationDeclared(name="lost", after=lost), key="application/lost")
+    failure = subject_pb2.Failure(reason="RefNotFound", message="no typo there", refs=["refs/heads/typo"])
+    last = await process.say(
+        "ingest", git_pb2.SourceFailed(source="infrastructure", failure=failure), key="infrastructure"
+    )
+    listed = (await process.get("/applications", after=last)).json()["items"]
+    assert {one["name"]: bool(one["source_failure"]) for one in listed} == {"lost": True, "shop": False}
+
+
+async def test_a_refusal_that_is_taken_back_is_gone(process: Process) -> None:
+    """What is mended or removed in Git does not stay on the page as a failure; the timeline keeps both."""
+    failure = subject_pb2.Failure(reason="Duplicate", message="declared twice", file="more.yaml", line=1)
+    refused = fleet_pb2.DeclarationRefused(kind="Application", name="odd", failure=failure)
+    last = await process.say("ingest", refused, key="x/odd")
+    assert "does not count" in await shown(process, "/fragments/applications", last)
+    refused.withdrawn = True
+    last = await process.say("ingest", refused, key="x/odd")
+    assert "does not count" not in await shown(process, "/fragments/applications", last)
+    assert "no longer refused" in await shown(process, "/", last)

@@ -119,11 +119,13 @@ async def test_a_refusal_is_said_once_per_content(world: World) -> None:
     async with world.running():
         push(world, {"shop.yaml": application("shop")})
         await eventually(lambda: applications(world))
-        assert len(world.said(fleet_pb2.DeclarationRefused)) == 1
-        push(world, {"shop.yaml": bad})
         await eventually(lambda: len(world.said(fleet_pb2.DeclarationRefused)) == 2)
-    first = world.said(fleet_pb2.DeclarationRefused)[0]
+        push(world, {"shop.yaml": bad})
+        await eventually(lambda: len(world.said(fleet_pb2.DeclarationRefused)) == 3)
+    first, taken_back, again = world.said(fleet_pb2.DeclarationRefused)
     assert (first.kind, first.name, "sometimes" in first.failure.message) == ("Application", "shop", True)
+    assert [one.withdrawn for one in (first, taken_back, again)] == [False, True, False]
+    assert taken_back.failure == first.failure
 
 
 async def test_a_name_declared_twice(world: World) -> None:
@@ -189,13 +191,24 @@ async def test_ready_means_that_the_fleet_is_declared(world: World) -> None:
     push(world, {"infra.yaml": SOURCE, "shop.yaml": application("shop")})
     async with world.running():
         await eventually(lambda: world.said(git_pb2.SourceFailed))
-        assert world.readiness.reasons == {"fleet repository": "source fleet: no route. Check the network"}
+        assert world.readiness.reasons == {"fleet repository": "no route. Check the network"}
         world.fleet.failure = None
         await eventually(lambda: not world.readiness.reasons)
         assert applications(world) == ["shop"]
         world.fleet.failure = unreachable
         await eventually(lambda: len(world.said(git_pb2.SourceFailed)) == 3)
         assert not world.readiness.reasons
+
+
+async def test_an_application_of_the_fleet_repository_with_a_wrong_ref(world: World) -> None:
+    """It keeps neither ingest from being ready nor the next commit from declaring."""
+    broken = application("lost").replace("source: infra, ref: main", "source: fleet, ref: nowhere")
+    push(world, {"lost.yaml": broken})
+    async with world.running():
+        await eventually(lambda: world.said(git_pb2.SourceFailed))
+        await eventually(lambda: not world.readiness.reasons)
+        push(world, {"lost.yaml": broken, "infra.yaml": SOURCE, "shop.yaml": application("shop")})
+        await eventually(lambda: applications(world) == ["lost", "shop"])
 
 
 async def test_who_does_not_follow_the_fleet_repository_does_not_wait_for_it(world: World) -> None:

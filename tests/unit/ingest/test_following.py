@@ -202,8 +202,24 @@ async def test_a_missing_ref_does_not_hide_the_others(world: World) -> None:
         await eventually(lambda: world.said(git_pb2.SourceFailed))
     assert [move[0] for move in moves(world)] == [MAIN]
     (failed,) = world.said(git_pb2.SourceFailed)
-    assert failed.failure.reason == "RefNotFound"
+    assert (failed.failure.reason, failed.failure.refs) == ("RefNotFound", ["refs/heads/typo"])
     assert "refs/heads/typo" in failed.failure.message
+
+
+async def test_a_missing_ref_slows_nobody_down(world: World) -> None:
+    """However long an application's ref is missing, the others of its source are looked for as often as ever."""
+    world.infra.point(MAIN, world.infra.commit({"a": b"1"}))
+    async with world.running(with_fleet=False):
+        await world.declare(
+            source_declared(), application_declared(), application_declared("lost", ref="refs/heads/no")
+        )
+        await eventually(lambda: world.said(git_pb2.SourceFailed))
+        looked = world.infra.questions
+        await eventually(lambda: world.infra.questions > looked + 20)
+        second = world.infra.commit({"a": b"2"}, parents=[world.infra.refs[MAIN].commit])
+        world.infra.point(MAIN, second)
+        await eventually(lambda: second in [one.revision.commit for one in world.said(control_pb2.RevisionAvailable)])
+        assert len(world.said(git_pb2.SourceFailed)) == 1
 
 
 async def test_one_bad_source_does_not_stop_another(world: World) -> None:
