@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "decklog"
-    problem = error.format_message()
+    problem = error.format_message().removeprefix("Invalid value: ")  # of no single flag: the sentence says it all
     if context is not None and problem == context.get_help():
         report.note(problem)  # a group without a command: its help is the answer
     else:

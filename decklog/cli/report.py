@@ -19,7 +19,7 @@ def failure(error: errors.DecklogError) -> None:
     if error.where:
         _write(f"  {_painted('where', _DIM)}  {error.where}\n")
     if error.hint:
-        _write(f"  {_painted('next', _DIM)}   {wording(error.hint)}\n")
+        _write(f"  {_painted('next', _DIM)}   {sentence(error.hint)}\n")
 
 
 def usage(problem: str, command: str) -> None:
@@ -31,6 +31,12 @@ def wording(text: str) -> str:
     """A sentence as it stands alone on a line."""
     line = " ".join(text.split())
     return line.rstrip(".") if line.endswith(".") and not line.endswith("..") else line
+
+
+def sentence(text: str) -> str:
+    """The same with a capital letter, for what to do next."""
+    line = wording(text)
+    return line[:1].upper() + line[1:]
 
 
 def _painted(text: str, code: str) -> str:

@@ -16,6 +16,7 @@ class Failure(TypedDict):
     file: NotRequired[str]
     line: NotRequired[int]
     object: NotRequired[str]
+    refs: NotRequired[list[str]]
 
 
 class Origin(TypedDict):
@@ -69,6 +70,7 @@ class Application(TypedDict):
     unknown: int
     failures: dict[str, Failure]
     source_failure: Failure | None
+    cluster_failure: Failure | None
 
 
 class ApplicationObject(TypedDict):
@@ -83,6 +85,14 @@ class ApplicationObject(TypedDict):
     line: int
     episode: str
     outcome: str
+    failure: Failure | None
+
+
+class Refusal(TypedDict):
+    """A declaration that does not count, until a valid one of the same name comes."""
+
+    kind: str
+    name: str
     failure: Failure | None
 
 

@@ -149,6 +149,14 @@ def event(server: Caller, identifier: str) -> answers.Event:
     return found
 
 
+def beginning(server: Caller) -> int | None:
+    """When the first event was recorded; None while there is none."""
+    try:
+        return int(event(server, "0")["recorded_us"])
+    except failures.NotFound:
+        return None
+
+
 def outcome(server: Caller, identifier: str, *, until: str, hold: float) -> answers.Outcome:
     """How far a command came; the server holds its answer for up to `hold` seconds while it is not far enough."""
     query = {"until": until, "timeout": f"{hold:.1f}"}
@@ -160,6 +168,11 @@ def status(server: Caller) -> answers.Status:
     """How far the ledger and its projections are."""
     found: answers.Status = server.get(_path("status"))
     return found
+
+
+def refusals(server: Caller) -> list[answers.Refusal]:
+    """Declarations that do not count, newest first."""
+    return _items(server.get(_path("refusals")))
 
 
 def _items(page: Any) -> list[Any]:

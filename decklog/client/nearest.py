@@ -23,5 +23,7 @@ def hint(name: str, known: Sequence[str]) -> str:
         return f"Did you mean {near[0]!r}?"
     if not known:
         return "None is declared yet: decklog app create declares one"
+    if len(known) == 1:
+        return f"There is only {known[0]}"
     shown = ", ".join(sorted(known)[:5])
     return f"There are {shown}" + (f" and {len(known) - 5} more" if len(known) > 5 else "")

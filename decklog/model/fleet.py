@@ -38,11 +38,11 @@ class Declaration:
 
     @property
     def place(self) -> str:
-        """Where it was declared, for a message: `apps.yaml:12 of fleet@1a2b3c4` or `the API`."""
+        """Where it was declared, for a message: `apps.yaml:12 of fleet@1a2b3c4d` or `the API`."""
         if not self.by_git:
             return "the API"
         git = self.origin.git
-        return f"{git.file}:{git.line} of {git.revision.source}@{git.revision.commit[:7]}"
+        return f"{git.file}:{git.line} of {git.revision.source}@{git.revision.commit[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ SHOP: answers.Application = {
     "unknown": 0,
     "failures": {},
     "source_failure": None,
+    "cluster_failure": None,
 }  # fmt: skip
 BLOG: answers.Application = {
     **SHOP,
@@ -76,6 +77,13 @@ NEW: answers.Application = {
     "health": "unknown",
     "objects": 0,
 }
+
+REFUSAL: answers.Refusal = {
+    "kind": "Application",
+    "name": "shop",
+    "failure": {"reason": "DuplicateDeclaration", "message": "Application shop is declared at apps.yaml:2 already",
+                "hint": "remove one of the two", "file": "more.yaml", "line": 1},
+}  # fmt: skip
 
 OBJECTS: list[answers.ApplicationObject] = [
     {"object": "/Namespace//decklog-demo-shop", "verdict": "in_sync", "health": "healthy", "health_reason": "",

@@ -16,8 +16,8 @@ from tests.golden import cli_answers as given
 FOLDER = Path(__file__).parent / "cli"
 
 TABLES: dict[str, Callable[[], output.Answer]] = {
-    "app-list": lambda: applications.listing([given.BLOG, given.NEW, given.SHOP], given.NOW),
-    "app-list-empty": lambda: applications.listing([], given.NOW),
+    "app-list": lambda: applications.listing([given.BLOG, given.NEW, given.SHOP], [given.REFUSAL], given.NOW),
+    "app-list-empty": lambda: applications.listing([], [], given.NOW),
     "app-get": lambda: applications.single(given.DETAIL, given.NOW),
     "cluster-list": lambda: declared.clusters(given.CLUSTERS),
     "source-list": lambda: declared.sources(given.SOURCES, given.NOW),

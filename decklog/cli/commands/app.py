@@ -22,7 +22,8 @@ def list_applications(how: output.Option = output.Format.TABLE) -> None:
     """List all applications: how each compares with Git, and how it is."""
     with session.connect() as server:
         found = api.applications(server)
-    output.show(applications.listing(found, session.now()), how)
+        refused = api.refusals(server) if how is output.Format.TABLE else []
+    output.show(applications.listing(found, refused, session.now()), how)
 
 
 @commands.command("get")

@@ -6,7 +6,7 @@ import typer
 
 from decklog.cli import output, session
 from decklog.cli.views import drift as view
-from decklog.client import api
+from decklog.client import api, nearest
 
 commands = typer.Typer(help="Drift: where a cluster differs from Git.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,6 +21,9 @@ def list_drift(
     """List open drift; with --all, also what is over."""
     with session.connect() as server:
         found = api.drift(server, app=app, phase="all" if resolved else "open", limit=limit)
+        if app and not found:
+            with nearest.suggesting(app, lambda: api.application_names(server)):
+                api.application(server, app)
     output.show(view.listing(found, session.now()), how)
 
 

@@ -38,6 +38,9 @@ def state(
     with session.connect() as server:
         exact = [one if isinstance(one, int) else api.instant_of(server, one.id) for one in instants]
         found = [_state(server, one, app, cluster) for one in exact]
+        for one, versions in zip(exact, found, strict=True):
+            if not versions:
+                _explain_nothing(server, one, now)
     if diff:
         _show_changes(found[0], found[1], how)
     elif how is output.Format.YAML:
@@ -49,9 +52,20 @@ def state(
 
 def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
     try:
-        return moments.parse(text, now)
+        found = moments.parse(text, now)
     except moments.NotAMoment as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+    if isinstance(found, int) and found > now.us + moments.SECOND:
+        raise typer.BadParameter(f"{text!r} is yet to come; the record knows what was", param_hint=option)
+    return found
+
+
+def _explain_nothing(server: "server.Server", at: int, now: moments.Now) -> None:
+    """That nothing was there must not be said of a time that the record does not reach back to."""
+    begins = api.beginning(server)
+    if begins is None or at < begins:
+        since = moments.full(begins, now) if begins is not None else "with its first event"
+        report.note(f"Note: the record begins {since}; what was there before, it does not know")
 
 
 def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:

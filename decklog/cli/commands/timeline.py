@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from decklog.cli import moments, output, report, screen, session
 from decklog.cli.views import timeline as view
 from decklog.cli.views import words
-from decklog.client import answers, api, failures, follow
+from decklog.client import answers, api, failures, follow, nearest
+
+if TYPE_CHECKING:
+    from decklog.client import server
 
 LIMIT = 50
+_KINDS_OF_LEAVES = ["Conflict", "Erased", "Erasure", "Gap", "Poison", "Rotation"]
+"""What the ledger itself says of the stream of events."""
 
 
 def timeline(
@@ -48,6 +53,8 @@ def timeline(
     times = {"since": _instant("--since", since, now), "until": _instant("--until", until, now)}
     with session.connect() as server:
         found = api.timeline(server, query | times, limit)[::-1]
+        if not found:
+            _explain_nothing(server, app, kind)
         if not followed:
             output.show(view.listing(found, now), how)
             return
@@ -62,6 +69,20 @@ def _instant(option: str, text: str, now: moments.Now) -> int | None:
         return moments.parse_instant(text, now) if text else None
     except moments.NotAMoment as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _explain_nothing(server: "server.Server", app: str, kind: str) -> None:
+    """Nothing is found for a name that is misspelled: say so, rather than that nothing happened."""
+    if kind:
+        from decklog.model import events  # the wire contract is needed here alone
+
+        known = [one.message.DESCRIPTOR.name for one in events.KINDS] + _KINDS_OF_LEAVES
+        if kind not in known:
+            raise typer.BadParameter(f"there is no {kind!r}. {nearest.hint(kind, known)}", param_hint="--kind")
+    if app and not api.timeline(server, {"app": app}, 1):
+        names = api.application_names(server)
+        if app not in names:
+            raise failures.NotFound(f"there is no application {app!r}", hint=nearest.hint(app, names))
 
 
 def _print(found: Sequence[answers.Moment], how: output.Format) -> None:

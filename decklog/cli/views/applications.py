@@ -24,14 +24,24 @@ _OBJECT_COLUMNS = (
 _EMPTY = "No application is declared yet: see decklog app create --help"
 
 
-def listing(found: Sequence[answers.Application], now: moments.Now) -> output.Answer:
-    """All applications, and below them why those that fail do."""
+def listing(
+    found: Sequence[answers.Application], refused: Sequence[answers.Refusal], now: moments.Now
+) -> output.Answer:
+    """All applications, and below them why those that fail do, and which declarations do not count."""
     return output.Answer(
         value=list(found),
         names=[one["name"] for one in found],
         blocks=lambda: [
             sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=_EMPTY),
-            *words.failures((one["name"], failure) for one in found for _, failure in _failures(one)),
+            *words.failures((f"{one['name']}: {what}", failure) for one in found for what, failure in _failures(one)),
+            *words.failures(
+                (
+                    (f"{one['kind'] or 'document'} {one['name']}".strip(), one["failure"])
+                    for one in refused
+                    if one["failure"]
+                ),
+                title="Declarations that do not count",
+            ),
         ],
     )
 
@@ -50,9 +60,10 @@ def _row(one: answers.Application, now: moments.Now) -> sheet.Row:
 
 
 def _failures(one: answers.Application) -> list[tuple[str, answers.Failure]]:
-    """What keeps an application from being as declared, its source's failure included."""
-    source = [("source", one["source_failure"])] if one["source_failure"] else []
-    return [*one["failures"].items(), *source]
+    """What keeps an application from being as declared, failures of what it names included."""
+    source = f"source {words.spec(one['spec'], 'source')}"
+    named = [(source, one["source_failure"]), (f"cluster {one['cluster']}", one["cluster_failure"])]
+    return [*one["failures"].items(), *((what, failure) for what, failure in named if failure)]
 
 
 def _drifted(one: answers.Application) -> int:

@@ -71,6 +71,12 @@ def sources(found: Sequence[answers.Source], now: moments.Now) -> output.Answer:
 
 def _source(one: answers.Source, now: moments.Now) -> sheet.Row:
     refs = [words.ref(ref) for ref in (one["spec"] or {}).get("refs", [])]
-    state = sheet.Cell("failing", sheet.Tone.BAD) if one["failure"] else sheet.Cell("followed", sheet.Tone.GOOD)
     moved = moments.age(one["moved_us"], now) if one["moved_us"] else "-"
-    return (one["name"], words.spec(one["spec"], "url"), ", ".join(refs) or "HEAD", state, moved)
+    return (one["name"], words.spec(one["spec"], "url"), ", ".join(refs) or "HEAD", _state(one), moved)
+
+
+def _state(one: answers.Source) -> sheet.Cell:
+    failure = one["failure"]
+    if failure is None:
+        return sheet.Cell("followed", sheet.Tone.GOOD)
+    return sheet.Cell("lacks a ref", sheet.Tone.WARN) if failure.get("refs") else sheet.Cell("failing", sheet.Tone.BAD)

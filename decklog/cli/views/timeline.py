@@ -21,8 +21,7 @@ def listing(found: Sequence[answers.Moment], now: moments.Now) -> output.Answer:
                     sheet.Column("LEAF", right=True),
                     sheet.Column("TIME"),
                     sheet.Column("ABOUT", fixed=False),
-                    sheet.Column("WHAT", fixed=False),
-                    sheet.Column("WHO", fixed=False),
+                    sheet.Column("WHAT (WHO)", fixed=False),
                 ),
                 rows=[_row(one, now) for one in found],
                 empty="Nothing happened there.",
@@ -39,9 +38,8 @@ def name(one: answers.Moment) -> str:
 def line(one: answers.Moment, now: moments.Now) -> sheet.Text:
     """One line of a timeline that is being followed: its columns cannot wait to see what is wider."""
     about = _about(one)[:_APPLICATION_WIDTH].ljust(_APPLICATION_WIDTH)
-    who = f"  ({words.actor(one['actor'])})" if one["actor"] else ""
     time = moments.local(one["time_us"], now)
-    text = f"{one['leaf']:>7}  {time}  {about}  {one['summary']}{who}"
+    text = f"{one['leaf']:>7}  {time}  {about}  {_what(one)}"
     return sheet.Text([sheet.Cell(text, _LEVELS.get(one["level"], sheet.Tone.PLAIN))])
 
 
@@ -50,9 +48,13 @@ def _row(one: answers.Moment, now: moments.Now) -> sheet.Row:
         str(one["leaf"]),
         moments.brief(one["time_us"], now),
         _about(one),
-        sheet.Cell(one["summary"], _LEVELS.get(one["level"], sheet.Tone.PLAIN)),
-        sheet.quiet(words.actor(one["actor"])),
+        sheet.Cell(_what(one), _LEVELS.get(one["level"], sheet.Tone.PLAIN)),
     )
+
+
+def _what(one: answers.Moment) -> str:
+    """What happened and who did it: a column for the latter would take the room of the former."""
+    return f"{one['summary']} ({words.actor(one['actor'])})" if one["actor"] else one["summary"]
 
 
 def _about(one: answers.Moment) -> str:

@@ -72,14 +72,15 @@ def failure(found: answers.Failure, prefix: str = "") -> list[sheet.Cell | str]:
     said = f"{prefix}{found['message'] or found['reason']}{about}{where}"
     lines: list[sheet.Cell | str] = [sheet.Cell(said, sheet.Tone.BAD)]
     if found.get("hint"):
-        lines.append(sheet.quiet(f"  next: {found['hint']}"))
+        hint = found["hint"]
+        lines.append(sheet.quiet(f"  next: {hint[:1].upper()}{hint[1:]}"))
     return lines
 
 
-def failures(by_subject: Iterable[tuple[str, answers.Failure]]) -> list[sheet.Block]:
+def failures(by_subject: Iterable[tuple[str, answers.Failure]], title: str = "Failures") -> list[sheet.Block]:
     """A block of failures, or none."""
     lines = [line for subject, found in by_subject for line in failure(found, f"{subject}: ")]
-    return [sheet.Text(lines, title="Failures")] if lines else []
+    return [sheet.Text(lines, title=title)] if lines else []
 
 
 def spec(found: Mapping[str, Any] | None, field: str) -> str:
