@@ -49,7 +49,7 @@ def test_a_refusal_names_the_file_that_wins() -> None:
     state = folded(declared("git", GIT))
     winner = fleet.accepts(state, "Application", "shop", by_git=False)
     assert winner is not None
-    assert winner.place == "apps.yaml:3 of fleet@aaaaaaa"
+    assert winner.place == "apps.yaml:3 of fleet@aaaaaaaa"
     assert fleet.accepts(state, "Application", "shop", by_git=True) is None
 
 
