@@ -23,6 +23,7 @@ class View:
         live: the objects that it cares for, as last seen.
         served: the kinds that the cluster serves.
         known: verdicts by what they rest on.
+        creatable: objects that are not there and that the API server would create, with the digest it was asked about.
         claimed, judged: whose a live object is, and that it is healthy, for as long as it is the same object in memory.
     """
 
@@ -32,6 +33,7 @@ class View:
     served: Collection[objects.Gvk] = ()
     rules: Sequence[ignore.IgnoreRule] = ()
     known: dict[objects.ObjectKey, tuple[verdicts.Basis, compare.Comparison]] = field(default_factory=dict)
+    creatable: dict[objects.ObjectKey, str] = field(default_factory=dict)
     claimed: dict[objects.ObjectKey, tuple[objects.KubeObject, claims.Claim]] = field(default_factory=dict)
     judged: dict[objects.ObjectKey, tuple[objects.KubeObject, health.Health]] = field(default_factory=dict)
 
@@ -46,6 +48,8 @@ class View:
         for memory in (self.claimed, self.judged, self.known):
             for key in [key for key in memory if key not in live]:
                 del memory[key]
+        for key in [key for key in self.creatable if key in live]:
+            del self.creatable[key]
 
     def claim(self, key: objects.ObjectKey, owner: desired.Owner) -> claims.Claim:
         """Whose a live object is, seen by its application."""
@@ -148,7 +152,10 @@ def expected(live: objects.KubeObject | None) -> cluster.Precondition | None:
 async def rehearse(
     view: View, wanted: Collection[desired.DesiredObject], redactor: masking.Redactor
 ) -> dict[objects.ObjectKey, compare.Comparison]:
-    """Dry-run objects that do not exist: `missing` if the API server would create them, else `unknown`, and why."""
+    """Dry-run objects that do not exist: `missing` if the API server would create them, else `unknown`, and why.
+
+    What it would create is remembered as that; a refusal is not: it is asked about again.
+    """
     limit = asyncio.Semaphore(CONCURRENCY)
 
     async def one(single: desired.DesiredObject) -> compare.Comparison:
@@ -158,7 +165,9 @@ async def rehearse(
                 body = body_to_apply(view, single, None)
                 await view.reached.port.apply(resource, body, expect=None, force=True, dry_run=True)
             except errors.DecklogError as error:
+                view.creatable.pop(single.key, None)
                 return unknown(single, None, error, redactor)
+            view.creatable[single.key] = single.digest
             return compare.missing(single)
 
     return {found.key: found for found in await asyncio.gather(*map(one, wanted))}

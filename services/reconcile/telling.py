@@ -16,6 +16,9 @@ from services.reconcile.core import claims, compare, drift, managers, recollecti
 
 log = structlog.get_logger(__name__)
 
+_OF_THE_MANIFEST = frozenset({"Rejected", "NotFound", "Forbidden", "UnknownKind"})
+"""Refusals that a commit may end: they are told with the place in Git."""
+
 _syncs = Counter(names.METRIC_SYNCS, "Syncs that ended", ["cluster", "outcome"])
 
 
@@ -106,7 +109,10 @@ def _observed(
     key = seen.comparison.key
     one = wanted.members.get(key)
     version = one.gvk.version if one else chronicle.known.of(key).object.version
-    return sayings.drift_observed(chronicle.voice, seen, version=version, revision=wanted.revision)
+    said = sayings.drift_observed(chronicle.voice, seen, version=version, revision=wanted.revision)
+    if one is not None and said.failure.reason in _OF_THE_MANIFEST:
+        said.failure.file, said.failure.line = one.file, one.line
+    return said
 
 
 async def rendered(

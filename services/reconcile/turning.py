@@ -1,6 +1,6 @@
 """A turn of one application: look, compare, judge, tell, and where it is called for, sync."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -9,7 +9,7 @@ from decklog.events.v1 import drift_pb2, fleet_pb2, state_pb2
 from decklog.model import objects
 from services.reconcile import applying, comparing, judging, ordering, rendering, telling, watches, witnessing
 from services.reconcile import world as worlds
-from services.reconcile.core import claims, compare, health, inventory, recollection, stages, sync
+from services.reconcile.core import claims, compare, desired, health, inventory, recollection, stages, sync
 
 _MODES = {
     fleet_pb2.MODE_UNSPECIFIED: sync.Mode.DETECT,
@@ -96,10 +96,28 @@ class Turn:
         seen = [*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)]
         comparisons = {
             **result.comparisons,
+            **await self._refusals(wanted, result.comparisons, waiting),
             **comparing.extra_objects(self.view, seen),
             **{one.key: telling.claimed_by_another(one, wanted) for one in claimed},
         }
         return Picture(comparisons=comparisons, waiting=waiting, extra=extra, claimed=claimed, moved=bool(result.moved))
+
+    async def _refusals(
+        self,
+        wanted: rendering.Wanted,
+        comparisons: Mapping[objects.ObjectKey, compare.Comparison],
+        waiting: Collection[objects.ObjectKey],
+    ) -> Mapping[objects.ObjectKey, compare.Comparison]:
+        """The verdict on missing objects after a sync of this very state failed: whether they can be created at all."""
+        last = self.tools.chronicle.known.attempt()
+        if last is None or (last.outcome, last.desired_digest) != (sync.Outcome.FAILED, wanted.digest):
+            return {}
+        new = [
+            one
+            for one in _missing(wanted, comparisons, waiting)
+            if self.view.creatable.get(one.key) != one.digest and one.gvk in self.view.served
+        ]
+        return await comparing.rehearse(self.view, new, wanted.redactor)
 
     def _extra(self, wanted: rendering.Wanted, request: state_pb2.PendingRequest | None) -> inventory.Extra:
         owner, live = self.subscriber.owner, self.view.live
@@ -212,11 +230,7 @@ class Turn:
         if early:
             by_place = {(one.file, one.line): one for one in wanted.members.values()}
             return sync.Refused({by_place[p.file, p.line].key: (p.reason, f"{p.message}; {p.hint}") for p in early})
-        new = [
-            wanted.members[key]
-            for key, one in picture.comparisons.items()
-            if one.verdict is compare.Verdict.MISSING and key not in picture.waiting
-        ]
+        new = _missing(wanted, picture.comparisons, picture.waiting)
         rehearsed = await comparing.rehearse(self.view, new, wanted.redactor)
         return sync.plan(
             wanted.members,
@@ -246,6 +260,19 @@ async def tear_down(turn: Turn, order: applying.Order) -> bool:
             break
         await turn.world.time.sleep(0.1)
     return outcome is sync.Outcome.SUCCEEDED
+
+
+def _missing(
+    wanted: rendering.Wanted,
+    comparisons: Mapping[objects.ObjectKey, compare.Comparison],
+    waiting: Collection[objects.ObjectKey],
+) -> list[desired.DesiredObject]:
+    """The objects that are not there, and wait for nothing that this commit brings itself."""
+    return [
+        wanted.members[key]
+        for key, one in comparisons.items()
+        if one.verdict is compare.Verdict.MISSING and key not in waiting
+    ]
 
 
 def _unknown(picture: Picture) -> list[compare.Comparison]:

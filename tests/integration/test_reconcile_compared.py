@@ -64,6 +64,48 @@ async def test_equal_from_the_first_is_told_once_and_not_again_after_a_restart(
     assert [[ref.name for ref in one.objects] for one in assessed] == [["a", "b"], ["a", "b"]], "once in each life"
 
 
+REFUSED = """
+apiVersion: v1
+kind: Service
+metadata:
+  name: s
+spec:
+  ports: [{port: 123456}]
+"""
+
+
+async def test_what_cannot_be_created_is_unknown_with_the_refusal(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """A new object whose dry-run was refused is not merely missing; the next owner finds the same and adds nothing."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver(
+        "web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"}), "web/s.yaml": "\n" + REFUSED}
+    )
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished)
+        seen = await bench.until(drift_pb2.DriftObserved, count=2)
+        (compared,) = await bench.until(drift_pb2.Compared)
+    assert {one.object.name: one.verdict for one in seen} == {
+        "a": drift_pb2.VERDICT_MISSING,
+        "s": drift_pb2.VERDICT_UNKNOWN,
+    }
+    assert counts(compared) == (0, 0, 1, 0, 1)
+    (refusal,) = [one.failure for one in seen if one.object.name == "s"]
+    assert (refusal.reason, refusal.file, refusal.line) == ("Rejected", "web/s.yaml", 3)
+    assert "123456" in refusal.message
+    assert refusal.hint
+    async with bench.member("two"):
+        await bench.until(apply_pb2.OwnershipTaken, count=24)
+        await bench.until(apply_pb2.SyncFinished, count=2)
+        good = REFUSED.replace("123456", "80")
+        await bench.deliver("web", {"web/s.yaml": good})
+        done = drift_pb2.DRIFT_PHASE_RESOLVED
+        await bench.until(drift_pb2.DriftObserved, lambda one: one.phase == done, count=2)
+    assert [one.object.name for one in await bench.said(drift_pb2.DriftObserved) if one.phase != done] == ["a", "s"]
+
+
 async def test_a_new_declaration_leads_to_its_sync_and_to_a_new_comparison(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:

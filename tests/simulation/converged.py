@@ -88,9 +88,17 @@ def _status_differences(world: World, application: str) -> Iterator[str]:
 def _broken_differences(
     world: World, application: str, told: Mapping[tuple[str, objects.ObjectKey], Message]
 ) -> Iterator[str]:
-    """A commit that cannot be applied is told as a failure, and nothing was written for it."""
-    if people.key_of(application, "broken") in world.cluster.stored():
+    """A commit that cannot be applied is told as a failure, and nothing was written for it.
+
+    What the API server refuses to create is unknown, not missing, once it was tried.
+    """
+    key = people.key_of(application, "broken")
+    if key in world.cluster.stored():
         yield f"the broken object of {application} was written"
+    refused = world.people.broken[application] == "refused" and world.people.modes[application] != "detect"
+    verdict = _verdict_of(told.get((application, key)))
+    if refused and verdict != drift_pb2.VERDICT_UNKNOWN:
+        yield f"the object of {application} that is refused has verdict {verdict}"
     if world.people.broken[application] == "unreadable" and not any(
         isinstance(entry, history.Stored)
         and isinstance(entry.message, apply_pb2.RenderFailed)
@@ -98,7 +106,6 @@ def _broken_differences(
         for entry in world.entries
     ):
         yield f"no RenderFailed of {application} was told"
-    del told
 
 
 def told_last(entries: tuple[history.Entry, ...]) -> dict[tuple[str, objects.ObjectKey], Message]:
