@@ -95,7 +95,8 @@ class Bench:
 
     async def remove(self, name: str, on_delete: int) -> None:
         """Remove an application."""
-        said = fleet_pb2.ApplicationRemoved(name=name, on_delete=on_delete, reason="test")  # type: ignore[arg-type]
+        before = fleet_pb2.ApplicationSpec(dest_cluster=CLUSTER)
+        said = fleet_pb2.ApplicationRemoved(name=name, before=before, on_delete=on_delete, reason="test")  # type: ignore[arg-type]
         said.origin.api.request_id = "test"
         await self.say("ingest", said, f"application/{name}")
 

@@ -285,12 +285,13 @@ class Application:
     async def _remove(self) -> float | None:
         """The declaration is gone: delete its objects or leave them, then forget. Negative: nothing is left to do."""
         known = self._chronicle.known
-        if not known.header.HasField("spec"):
-            return -1.0
         removal = self._world.fleet.removals.get(self._chronicle.application.application)
-        on_delete = removal.on_delete if removal is not None else known.header.spec.on_delete
-        spec = known.header.spec
-        if on_delete == fleet_pb2.ON_DELETE_PRUNE and known.inventory():
+        spec = self._removed_spec(removal)
+        if spec is None:
+            return -1.0
+        on_delete = removal.on_delete if removal is not None else spec.on_delete
+        prune = on_delete == fleet_pb2.ON_DELETE_PRUNE
+        if prune and (known.inventory() or known.header.left):
             view = await self._look(self._chronicle.application.cluster)
             cause = self._world.fleet.declarations.get(self._chronicle.application.application, "")
             order = ordering.removal(spec, removal, sync_id=self._world.new_id(), cause=cause)
@@ -298,8 +299,20 @@ class Application:
                 return _TEAR_DOWN_AGAIN_SECONDS
         await self._look_away()
         await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
-        await self._chronicle.forget()
+        await self._chronicle.forget(staying=not prune)
         return -1.0
+
+    def _removed_spec(self, removal: fleet_pb2.ApplicationRemoved | None) -> fleet_pb2.ApplicationSpec | None:
+        """What was declared, if something is to be done about its removal.
+
+        An application may have come and gone while nobody acted; then only an earlier life has left objects.
+        """
+        header = self._chronicle.known.header
+        if header.HasField("spec"):
+            return header.spec
+        missed = removal is not None and removal.before.dest_cluster == self._chronicle.application.cluster
+        prune = removal is not None and removal.on_delete == fleet_pb2.ON_DELETE_PRUNE
+        return removal.before if removal is not None and missed and prune and header.left else None
 
 
 def key_of(name: str, spec: fleet_pb2.ApplicationSpec) -> str:

@@ -86,13 +86,15 @@ class Chronicle:
             self.known = state.with_header(self.known, **fields)
             await self._save(())
 
-    async def forget(self) -> None:
-        """Remember nothing of the application any more."""
+    async def forget(self, *, staying: bool) -> None:
+        """Remember nothing of the application any more. `staying`: its objects were left in the cluster."""
         async with self._lock:
             self._desk.positions.begin(self.key)
-            left = recollection.Recollection(state.forgotten(self.known).header, self.known.records)
-            await self._send(self._desk.place.farewell(self.key, left))
-            self.known = state.forgotten(self.known)
+            rest = state.forgotten(self.known, staying=staying)
+            await self._send(
+                self._desk.place.farewell(self.key, recollection.Recollection(rest.header, self.known.records))
+            )
+            self.known = rest
             self._desk.positions.saved(self.key)
 
     def _remember(self, messages: Sequence[Message], said: Sequence[emitter.Said]) -> frozenset[objects.ObjectKey]:

@@ -119,15 +119,21 @@ def empty(application: subject_pb2.ApplicationRef) -> recollection.Recollection:
     return recollection.Recollection(state_pb2.ApplicationState(application=application))
 
 
-def forgotten(known: recollection.Recollection) -> recollection.Recollection:
-    """What stays of a removed application: its last number, so that one declared anew under its name counts on."""
+def forgotten(known: recollection.Recollection, *, staying: bool) -> recollection.Recollection:
+    """What stays of a removed application: its last number, so that one declared anew under its name counts on.
+
+    `staying`: its objects were left in the cluster; so their kinds stay, too, for whoever is to delete them later.
+    """
     header = known.header
+    mine = {objects.Gvk(key.group, known.of(key).object.version, key.kind) for key in known.inventory()}
+    left = sorted(known.left() | mine) if staying else ()
     kept = state_pb2.ApplicationState(
         application=header.application,
         sequence=header.sequence,
         control_offset=header.control_offset,
         fence=header.fence,
         safe=header.safe,
+        left=[state_pb2.ObjectKind(group=one.group, version=one.version, kind=one.kind) for one in left],
     )
     return recollection.Recollection(kept)
 

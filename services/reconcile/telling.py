@@ -23,13 +23,13 @@ _syncs = Counter(names.METRIC_SYNCS, "Syncs that ended", ["cluster", "outcome"])
 
 
 def kinds(wanted: rendering.Wanted, known: recollection.Recollection) -> frozenset[objects.Gvk]:
-    """The kinds to be watched: of what is wanted, and of what is remembered."""
+    """The kinds to be watched: of what is wanted, of what is remembered, and of what an earlier life left."""
     remembered = {
         objects.Gvk(key.group, one.object.version, key.kind)
         for key, one in known.records.items()
         if key not in wanted.members
     }
-    return frozenset({one.gvk for one in wanted.members.values()} | remembered)
+    return frozenset({one.gvk for one in wanted.members.values()} | remembered | known.left())
 
 
 def claimed_by_another(conflict: claims.Conflict, wanted: rendering.Wanted) -> compare.Comparison:

@@ -1,6 +1,6 @@
 """A turn of one application: look, compare, judge, tell, and where it is called for, sync."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -87,6 +87,8 @@ class Turn:
         self.view.look(reached.watches.live(self.subscriber))
         self.view.served = (await reached.port.resources()).keys()
         await self.witness.catch_up(reached, self.subscriber, self.view.live)
+        if known.header.left and not self.blind(known.left()):
+            await self.tools.chronicle.note(left=None)  # whatever an earlier life left is remembered by itself now
         waiting = stages.waits_for(wanted.members, existing=self.view.live.keys(), served=self.view.served)
         result = await comparing.wanted_objects(self.view, wanted, waiting=waiting, again=True)
         owner = self.subscriber.owner
@@ -101,6 +103,10 @@ class Turn:
             **{one.key: telling.claimed_by_another(one, wanted) for one in claimed},
         }
         return Picture(comparisons=comparisons, waiting=waiting, extra=extra, claimed=claimed, moved=bool(result.moved))
+
+    def blind(self, kinds: Iterable[objects.Gvk]) -> bool:
+        """Whether some of the kinds cannot be seen, those apart that the cluster does not even serve."""
+        return any(self.view.blindness(gvk) is not None for gvk in kinds if gvk in self.view.served)
 
     async def _refusals(
         self,
@@ -246,12 +252,16 @@ async def tear_down(turn: Turn, order: applying.Order) -> bool:
     """Delete everything that a removed application has; True once it is gone, protected objects apart."""
     chronicle, view = turn.tools.chronicle, turn.view
     wanted = telling.nothing_wanted(chronicle, turn.world.mask)
-    await view.reached.watches.follow(
-        turn.subscriber, chronicle.known.records.keys(), telling.kinds(wanted, chronicle.known)
-    )
-    view.live = view.reached.watches.live(turn.subscriber)
+    kinds = telling.kinds(wanted, chronicle.known)
+    await view.reached.watches.follow(turn.subscriber, chronicle.known.records.keys(), kinds)
+    view.look(view.reached.watches.live(turn.subscriber))
+    view.served = (await view.reached.port.resources()).keys()
+    if turn.blind(kinds):
+        return False  # what cannot be seen may be there
     await turn.world.clusters.check_trusted(view.reached)
-    extra = inventory.teardown(chronicle.known.inventory(), live=view.live, owner=turn.subscriber.owner)
+    owner = turn.subscriber.owner
+    marked = {key for key in view.live if view.claim(key, owner) is claims.Claim.OURS}
+    extra = inventory.teardown(chronicle.known.inventory() | marked, live=view.live, owner=owner)
     plan = sync.Plan((), frozenset(), stages.prune_order(extra.prune), 0, extra.kept)
     outcome = await applying.Sync(turn.tools, view, wanted, order).run(plan)
     until = turn.world.time.monotonic() + _GONE_SECONDS

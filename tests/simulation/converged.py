@@ -34,7 +34,7 @@ def _cluster_differences(world: World) -> Iterator[str]:
     told = told_last(tuple(world.entries))
     for application, mode in folk.modes.items():
         if application in folk.retired:
-            if folk.retired[application] and application not in folk.left_behind:
+            if folk.retired[application]:
                 yield from (f"{key} of a retired application is still there" for key in _mine(world, application))
         elif application in folk.broken:
             yield from _broken_differences(world, application, told)

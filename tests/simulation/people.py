@@ -100,8 +100,6 @@ class People:
         self.modes: dict[str, str] = {}
         self.retired: dict[str, bool] = {}
         """Applications whose declaration was removed, and whether their objects should go with it."""
-        self.left_behind: set[str] = set()
-        """Applications that were removed once and their objects kept: those are nobody's until applied again."""
         self._office = office
         self._repository = repository
         self._time = time
@@ -144,11 +142,10 @@ class People:
         if application in self.retired:
             return
         self.retired[application] = prune
-        if not prune:
-            self.left_behind.add(application)
         on_delete = fleet_pb2.ON_DELETE_PRUNE if prune else fleet_pb2.ON_DELETE_KEEP
+        before = fleet_pb2.ApplicationSpec(dest_cluster=CLUSTER)
         said = fleet_pb2.ApplicationRemoved(
-            name=application, on_delete=on_delete, origin=_API, actor=_ACTOR, reason="no longer needed"
+            name=application, before=before, on_delete=on_delete, origin=_API, actor=_ACTOR, reason="no longer needed"
         )
         self._declare(f"application/{application}", said)
 

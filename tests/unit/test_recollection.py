@@ -202,6 +202,16 @@ def test_state_is_read_back_as_it_was_written() -> None:
     assert not left.records
 
 
+def test_a_forgotten_application_leaves_the_kinds_of_what_stays() -> None:
+    """For whoever is to delete it later: over several lives, and only if its objects were left in the cluster."""
+    one = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED))
+    rest = state.forgotten(one, staying=True)
+    assert rest.left() == {objects.Gvk("", "v1", "ConfigMap")}
+    assert not rest.records
+    assert state.forgotten(rest, staying=True).left() == rest.left()
+    assert not state.forgotten(one, staying=False).left()
+
+
 def test_positions_wait_for_whoever_has_not_saved() -> None:
     """What one application said and did not save yet is not counted as contained by another's record."""
     positions = state.Positions({"apply": 10})

@@ -49,6 +49,7 @@ class ApplicationState(_message.Message):
     SYNCED_US_FIELD_NUMBER: _builtins.int
     AVAILABLE_ID_FIELD_NUMBER: _builtins.int
     COMPARED_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -113,6 +114,12 @@ class ApplicationState(_message.Message):
     def compared(self) -> _drift_pb2.Compared:
         """What was told last of the application as a whole. Without `desired_digest` if another state was rendered since."""
 
+    @_builtins.property
+    def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectKind]:
+        """Kinds of the objects that stayed in the cluster when the application was removed before: one that is declared anew under
+        its name finds them by their tracking annotation.
+        """
+
     def __init__(
         self,
         *,
@@ -134,14 +141,45 @@ class ApplicationState(_message.Message):
         synced_us: _builtins.int = ...,
         available_id: _builtins.str = ...,
         compared: _drift_pb2.Compared | None = ...,
+        left: _abc.Iterable[Global___ObjectKind] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplicationState: _TypeAlias = ApplicationState  # noqa: Y015
+
+@_typing.final
+class ObjectKind(_message.Message):
+    """A kind of object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """API group, empty for the core group."""
+    version: _builtins.str
+    """API version within the group."""
+    kind: _builtins.str
+    """Kind, in CamelCase."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        version: _builtins.str = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "kind", b"kind", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectKind: _TypeAlias = ObjectKind  # noqa: Y015
 
 @_typing.final
 class PendingRequest(_message.Message):

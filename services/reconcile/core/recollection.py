@@ -72,6 +72,10 @@ class Recollection:
         """The keys of the objects that the application has put there and that still are."""
         return frozenset(key for key, one in self.records.items() if one.managed)
 
+    def left(self) -> frozenset[objects.Gvk]:
+        """The kinds of the objects that stayed when the application was removed before."""
+        return frozenset(objects.Gvk(one.group, one.version, one.kind) for one in self.header.left)
+
     def of(self, key: objects.ObjectKey) -> state_pb2.ObjectState:
         """What is known of an object: an empty record if nothing is."""
         return self.records.get(key) or state_pb2.ObjectState()
