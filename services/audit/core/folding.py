@@ -4,9 +4,8 @@ Every projection says which rows a leaf needs and what follows from them. What o
 `audit.unplaced`, and the other projections go on.
 """
 
-import operator
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
@@ -17,7 +16,7 @@ from services.audit.core.view import AnyNeed, Unplaceable, View
 MAX_KEY_BYTES = 1_024
 """Postgres indexes entries up to 2,704 bytes; a text that identifies a row must stay well below."""
 
-_INT64 = 1 << 63
+_LONG_CHARACTERS = MAX_KEY_BYTES // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +104,10 @@ def _effects(projection: Projection, view: View, leaf: Leaf) -> list[_Placed]:
 
 
 def _placed(effect: rows.Effect) -> _Placed:
-    """The row that an effect concerns. Refuses what Postgres could not keep, before a whole slice fails on it."""
+    """The row that an effect concerns. Refuses a key that Postgres could not index, before a slice fails on it."""
+    row = effect.row if isinstance(effect, rows.Gone) else type(effect)
     key = effect.key
     for part in key:
-        if isinstance(part, str) and len(part) * 4 > MAX_KEY_BYTES < len(part.encode()):
+        if isinstance(part, str) and len(part) > _LONG_CHARACTERS and len(part.encode()) > MAX_KEY_BYTES:
             raise Unplaceable(f"its key is longer than {MAX_KEY_BYTES} bytes")
-    if isinstance(effect, rows.Gone):
-        return effect.row, key, effect
-    row = type(effect)
-    for value in _NUMBERS[row](effect):
-        if value is not None and not -_INT64 <= value < _INT64:
-            raise Unplaceable(f"{_name_of(value, effect)} does not fit 64 bits")
     return row, key, effect
-
-
-def _name_of(value: int, row: rows.Row) -> str:
-    return next(name for name in _BIGINTS[type(row)] if getattr(row, name) == value)
-
-
-def _bigints(row: type[rows.Row]) -> list[str]:
-    return [field.name for field in fields(row) if field.type in (int, int | None)]
-
-
-def _numbers(row: type[rows.Row]) -> Callable[[rows.Row], Iterable[int | None]]:
-    names = _BIGINTS[row]
-    several: Callable[[rows.Row], Iterable[int | None]] = operator.attrgetter(*names)
-    one: Callable[[rows.Row], int | None] = operator.attrgetter(names[0])
-    return several if len(names) > 1 else lambda found: (one(found),)
-
-
-_BIGINTS = {row: _bigints(row) for row in rows.ALL}
-"""The fields that Postgres keeps as bigint."""
-_NUMBERS = {row: _numbers(row) for row in rows.ALL}

@@ -1,10 +1,12 @@
 """A leaf of the ledger as the folds see it: the receipt, and the decoded message or the fact that it was erased."""
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
+
+from services.audit.core.values import value
 
 Rank = tuple[int, int, int]
 """(topic epoch, offset of the owner's `OwnershipTaken`, `ce_sequence`): larger is newer, whatever arrived first."""
@@ -12,7 +14,7 @@ Rank = tuple[int, int, int]
 UNRANKED: Rank = (0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Leaf:
     """One leaf.
 
@@ -41,12 +43,17 @@ class Leaf:
     @property
     def scope(self) -> tuple[str, str]:
         """(cluster, application) of a key `cluster/application`; the application is empty for `cluster/@scope`."""
-        cluster, _, rest = self.key.partition("/")
-        name = rest.partition("/")[0]
-        return cluster, "" if name.startswith("@") else name
+        return _scope_of(self.key)
 
     @property
     def rank(self) -> Rank:
         """How new this is among the events of its application."""
         fence = getattr(self.message, "fence", None)
         return (fence.topic_epoch, fence.offset, self.sequence) if fence is not None else (0, 0, self.sequence)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _scope_of(key: str) -> tuple[str, str]:
+    cluster, _, rest = key.partition("/")
+    name = rest.partition("/")[0]
+    return cluster, "" if name.startswith("@") else name

@@ -24,15 +24,13 @@ def read(index: int, receipt: bytes, value: bytes | None) -> Leaf:
     return _leaf(index, said, _message(said, value))
 
 
-def read_for_rows(index: int, receipt: bytes, value: bytes | None) -> Leaf:
-    """As `read`, in texts that Postgres takes (`storable`)."""
+def read_storable(index: int, receipt: bytes, value: bytes | None) -> Leaf:
+    """As `read`, in texts that Postgres takes (`storable`). Slow: for leaves that it has refused."""
     said = orjson.loads(receipt)
     message = _message(said, value)
-    if storable.in_doubt(receipt):
-        said = storable.value(said)
-    if message is not None and value is not None and storable.in_doubt(value):
+    if message is not None:
         storable.message(message)
-    return _leaf(index, said, message)
+    return _leaf(index, storable.value(said), message)
 
 
 _NOT_SAID: Mapping[str, Any] = {"id": "", "type": "", "source": "", "subject": ""}
@@ -58,7 +56,7 @@ def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
 
 def bare(index: int, receipt: bytes) -> Leaf:
     """The leaf without its message, to say where something undecodable stands."""
-    return read_for_rows(index, receipt, None)
+    return read_storable(index, receipt, None)
 
 
 def _message(said: Mapping[str, Any], value: bytes | None) -> Message | None:

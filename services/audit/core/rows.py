@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 from services.audit.core.leaf import UNRANKED, Rank
+from services.audit.core.values import value
 
 Json = Any
 Key = tuple[Any, ...]
 R = TypeVar("R", bound="Row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Row:
     """One row of a projection."""
 
@@ -30,8 +31,7 @@ class Row:
     @property
     def key(self) -> Key:
         """The values of the identifying fields."""
-        found = _KEYS[type(self)](self)
-        return found if len(self.KEY) > 1 else (found,)
+        return _KEYS[type(self)](self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Gone:
 Effect = Row | Gone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Commit(Row):
     """A commit of a followed history, as Git tells it."""
 
@@ -70,7 +70,7 @@ class Commit(Row):
     changes_total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RefMove(Row):
     """A followed ref pointed elsewhere."""
 
@@ -88,7 +88,7 @@ class RefMove(Row):
     new_commits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Source(Row):
     """A repository that is followed, or was. `declared` is None while only its events are known."""
 
@@ -110,7 +110,7 @@ class Source(Row):
     updated_leaf: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Cluster(Row):
     """A cluster that applications are delivered to, and which one its name stands for."""
 
@@ -130,7 +130,7 @@ class Cluster(Row):
     updated_leaf: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ClusterIdentity(Row):
     """From `from_us` on, the name of the cluster stood for this uid of `kube-system`."""
 
@@ -142,7 +142,7 @@ class ClusterIdentity(Row):
     from_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Application(Row):
     """An application now: what is declared, what was rendered and synced, how it compares, and how it is.
 
@@ -194,7 +194,7 @@ class Application(Row):
     updated_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ApplicationObject(Row):
     """One object of an application now: desired, live or both. `verdict` is empty until it was compared."""
 
@@ -225,7 +225,7 @@ class ApplicationObject(Row):
     updated_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rendering(Row):
     """A desired state at a commit: which objects, from which files."""
 
@@ -245,7 +245,7 @@ class Rendering(Row):
     warnings: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sync(Row):
     """A sync from its start to its end; `outcome` is empty while it runs."""
 
@@ -284,7 +284,7 @@ class Sync(Row):
     failure: Json = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SyncObject(Row):
     """What became of one object in a sync."""
 
@@ -306,7 +306,7 @@ class SyncObject(Row):
     failure: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DriftEpisode(Row):
     """One object's drift from its first observation to its end; the last observation's details stand here too."""
 
@@ -336,7 +336,7 @@ class DriftEpisode(Row):
     failure: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DriftObservation(Row):
     """One observation of a drift."""
 
@@ -360,7 +360,7 @@ class DriftObservation(Row):
     failure: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LiveObject(Row):
     """An object's name in one cluster, and the id its versions refer to."""
 
@@ -376,7 +376,7 @@ class LiveObject(Row):
     first_leaf: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ObjectVersion(Row):
     """A point from which an object was so, or gone. See `projections.versions` for `valid_from`."""
 
@@ -400,7 +400,7 @@ class ObjectVersion(Row):
     managers: Json = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Body(Row):
     """A masked, normalised object, once per digest; `canonical` is exactly what the digest is of."""
 
@@ -411,7 +411,7 @@ class Body(Row):
     first_leaf: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WatchGap(Row):
     """A time in which versions of a kind may have been missed."""
 
@@ -429,7 +429,7 @@ class WatchGap(Row):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Refusal(Row):
     """A declaration that does not count, until a valid one of that kind and name replaces it."""
 
@@ -445,7 +445,7 @@ class Refusal(Row):
     failure: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Moment(Row):
     """One line of the timeline."""
 
@@ -464,7 +464,7 @@ class Moment(Row):
     event_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Access(Row):
     """A request or a login that was refused."""
 
@@ -482,7 +482,7 @@ class Access(Row):
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Speaker(Row):
     """A service, and when it last said something."""
 
@@ -495,7 +495,7 @@ class Speaker(Row):
     last_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unplaced(Row):
     """A leaf that a fold could not place, and why. The ledger holds it all the same."""
 
@@ -531,7 +531,14 @@ ALL: tuple[type[Row], ...] = (
     Unplaced,
 )
 
-_KEYS: Mapping[type[Row], Callable[[Row], Any]] = {row: operator.attrgetter(*row.KEY) for row in ALL}
+
+def _key(row: type[Row]) -> Callable[[Row], Key]:
+    several: Callable[[Row], Key] = operator.attrgetter(*row.KEY)
+    one = operator.attrgetter(row.KEY[0])
+    return several if len(row.KEY) > 1 else lambda found: (one(found),)
+
+
+_KEYS: Mapping[type[Row], Callable[[Row], Key]] = {row: _key(row) for row in ALL}
 """Made once: every row is asked for its key several times."""
 
 COLUMNS: Mapping[type[Row], tuple[str, ...]] = {row: tuple(field.name for field in fields(row)) for row in ALL}

@@ -1,10 +1,13 @@
 """How an application stands: the word for its sync status, and the counts it follows from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from services.audit.core import rows
 from services.audit.core.leaf import Rank
 from services.audit.core.rows import replace
+
+Change = tuple[rows.ApplicationObject | None, rows.ApplicationObject | None]
 
 COUNTED = ("modified", "missing", "extra", "unknown")
 """Verdicts that are counted under their own name; a desired object without a verdict counts as pending."""
@@ -60,40 +63,36 @@ def compared(
             yield row, replace(row, verdict="in_sync", verdict_rank=rank)
 
 
-def counted(
-    application: rows.Application, before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
-) -> rows.Application:
-    """The application's counts after one of its objects changed; a claim on it that is settled is forgotten."""
-    counts = _counts(after)
-    for name, number in _counts(before).items():
-        counts[name] = counts.get(name, 0) - number
-    changed = {name: getattr(application, name) + number for name, number in counts.items() if number}
-    recounted = replace(application, **changed) if changed else application
-    return without_claim(recounted, before, after)
+def counted(application: rows.Application, changes: Iterable[Change]) -> dict[str, Any]:
+    """The fields of an application that are different after some of its objects changed: its counts, and its failures.
+
+    Each change is an object's row before and after it, None where there is none.
+    """
+    deltas: dict[str, int] = {}
+    failures = application.failures
+    for before, after in changes:
+        for name in _counts(before):
+            deltas[name] = deltas.get(name, 0) - 1
+        for name in _counts(after):
+            deltas[name] = deltas.get(name, 0) + 1
+        if "claim" in failures and _settles_claim(failures["claim"], before, after):
+            failures = {name: one for name, one in failures.items() if name != "claim"}
+    told: dict[str, Any] = {name: getattr(application, name) + number for name, number in deltas.items() if number}
+    return told if failures is application.failures else {**told, "failures": failures}
 
 
-def without_claim(
-    application: rows.Application, before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
-) -> rows.Application:
-    """The application without its claim failure, if that is about this object and the object is unknown no longer."""
-    claimed = application.failures.get("claim", {}).get("object")
-    was_it = before is not None and before.object == claimed and before.verdict == "unknown"
-    if not was_it or (after is not None and after.verdict == "unknown"):
-        return application
-    return replace(application, failures={name: one for name, one in application.failures.items() if name != "claim"})
+def _settles_claim(
+    claim: Mapping[str, Any], before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
+) -> bool:
+    """True if the claim is about this object, and the object is unknown no longer."""
+    was_it = before is not None and before.object == claim.get("object") and before.verdict == "unknown"
+    return was_it and (after is None or after.verdict != "unknown")
 
 
-def without_objects(application: rows.Application) -> rows.Application:
-    """The application as if it had none of its objects."""
-    return replace(application, objects=0, pending=0, modified=0, missing=0, extra=0, unknown=0)
-
-
-def _counts(found: rows.ApplicationObject | None) -> dict[str, int]:
+def _counts(found: rows.ApplicationObject | None) -> tuple[str, ...]:
+    """Under which names an object is counted."""
     if found is None:
-        return {}
-    counts = {"objects": 1}
+        return ()
     if found.verdict in COUNTED:
-        counts[found.verdict] = 1
-    elif not found.verdict and found.desired_digest:
-        counts["pending"] = 1
-    return counts
+        return "objects", found.verdict
+    return ("objects", "pending") if not found.verdict and found.desired_digest else ("objects",)

@@ -1,22 +1,15 @@
 """Text as Postgres takes it: it has no NUL, which protobuf and JSON allow; U+FFFD stands in its place.
 
-Done where a leaf is read for the tables, so that folds, keys and rows see the same text; the ledger keeps the bytes.
+Done to a leaf before it is folded, so that folds, keys and rows see the same text; the ledger keeps the bytes.
 """
 
-import json
 from typing import Any
 
+import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from services.audit.core import wording
-
-_ESCAPED = b"\\u0000"
-
-
-def in_doubt(raw: bytes) -> bool:
-    """Whether some text in these bytes of protobuf or JSON may hold a NUL. Cheap, and mostly False."""
-    return b"\0" in raw or _ESCAPED in raw
 
 
 def value(given: Any) -> Any:
@@ -49,6 +42,6 @@ def _text(given: Message, field: FieldDescriptor, found: Any) -> None:
 
 def _json(raw: bytes) -> bytes:
     try:
-        return json.dumps(value(wording.json_value(raw))).encode() if raw else raw
+        return orjson.dumps(value(wording.json_value(raw))) if raw else raw
     except wording.NotJson:
         return raw  # the fold says so

@@ -68,4 +68,11 @@ class View:
         return True
 
     def _group(self, row: type[rows.Row], key: rows.Key) -> dict[rows.Key, rows.Row]:
-        return self._tables.setdefault(row, {}).setdefault(key[: row.GROUP], {})
+        groups = self._tables.get(row)
+        if groups is None:
+            groups = self._tables[row] = {}
+        prefix = key[: row.GROUP]
+        group = groups.get(prefix)
+        if group is None:
+            group = groups[prefix] = {}
+        return group

@@ -29,7 +29,7 @@ def test_every_nul_is_replaced_for_the_tables_alone() -> None:
         managers=[subject_pb2.FieldManager(manager="\0", fields=["/x", "/\0"])],
     )
     receipt, value = stored(said, "dev/sh\0p")
-    leaf = leaves.read_for_rows(3, receipt, value)
+    leaf = leaves.read_storable(3, receipt, value)
     clean = leaf.message
     assert isinstance(clean, drift_pb2.DriftObserved)
     assert (leaf.key, clean.episode) == ("dev/sh\ufffdp", "a\ufffdb")
@@ -41,7 +41,7 @@ def test_every_nul_is_replaced_for_the_tables_alone() -> None:
 def test_bytes_that_are_no_json_stay_for_the_fold_to_refuse() -> None:
     """A field that must hold JSON and does not is named where it is folded."""
     said = drift_pb2.DriftObserved(episode="\0", patch=b"not json")
-    assert leaves.read_for_rows(3, *stored(said)).message.patch == b"not json"  # type: ignore[union-attr]
+    assert leaves.read_storable(3, *stored(said)).message.patch == b"not json"  # type: ignore[union-attr]
 
 
 def test_an_erased_event_keeps_what_its_receipt_says() -> None:

@@ -91,3 +91,10 @@ def test_what_is_no_moment_says_what_would_be(text: str) -> None:
 def test_ages(us: int | None, text: str) -> None:
     """As the page says them, at ten seconds past the epoch."""
     assert page.ago(us, 10_000_000) == text
+
+
+@pytest.mark.parametrize("raw", [b"[", b'"\\ud800"', b"NaN"])
+def test_what_is_no_json_is_refused(raw: bytes) -> None:
+    """Half a character and numbers that JSON has not could neither be stored nor be answered."""
+    with pytest.raises(wording.NotJson):
+        wording.json_value(raw)

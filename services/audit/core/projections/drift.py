@@ -42,7 +42,7 @@ def _observation(leaf: Leaf, message: drift_pb2.DriftObserved) -> rows.DriftObse
         episode=message.episode,
         cluster=message.application.cluster,
         application=message.application.application,
-        object=str(wording.object_key(message.object)),
+        object=wording.object_name(message.object),
         verdict=wording.word(message, "verdict"),
         phase=wording.word(message, "phase"),
         source=message.revision.source,

@@ -58,6 +58,7 @@ def _move(leaf: Leaf, message: git_pb2.RefMoved) -> rows.RefMove:
 
 
 def _commit(leaf: Leaf, message: git_pb2.CommitObserved) -> rows.Commit:
+    author, committer = message.author, message.committer
     return rows.Commit(
         source=message.source,
         commit=message.commit,
@@ -65,12 +66,12 @@ def _commit(leaf: Leaf, message: git_pb2.CommitObserved) -> rows.Commit:
         recorded_us=leaf.recorded_us,
         tree=message.tree,
         parents=list(message.parents),
-        author_name=message.author.name,
-        author_email=message.author.email,
-        authored_us=message.author.time_us,
-        committer_name=message.committer.name,
-        committer_email=message.committer.email,
-        committed_us=message.committer.time_us,
+        author_name=author.name,
+        author_email=author.email,
+        authored_us=author.time_us,
+        committer_name=committer.name,
+        committer_email=committer.email,
+        committed_us=committer.time_us,
         message=message.message,
         signed=bool(message.signature),
         trailers=[{"key": one.key, "value": one.value} for one in message.trailers],

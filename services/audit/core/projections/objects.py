@@ -18,7 +18,9 @@ from services.audit.core.view import AnyNeed, Need, View
 
 _WRITTEN = frozenset({"created", "configured"})
 Change = tuple[rows.ApplicationObject | None, rows.ApplicationObject | None]
-"""An object's row before and after; None where there is none."""
+"""An object's row before and after; None where there is none, and the same row where nothing changes."""
+Fields = Mapping[str, Any]
+"""What a message says of an object's row: fields and their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class _Scope:
     cluster: str
     application: str
 
-    def key(self, reference: object) -> rows.Key:
-        """The key of one of its objects' rows."""
-        return (self.cluster, self.application, str(reference))
+    def need(self, reference: subject_pb2.ObjectRef) -> Need:
+        """The row of one of its objects."""
+        return Need(rows.ApplicationObject, (self.cluster, self.application, wording.object_name(reference)))
 
 
 def needs(leaf: Leaf) -> Iterable[AnyNeed]:
@@ -38,13 +40,13 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
     match leaf.message:
         case drift_pb2.DriftObserved() | apply_pb2.ObjectApplied() as message:
             scope = _scope(message.application)
-            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+            return [scope.need(message.object), _application(scope)]
         case apply_pb2.HealthChanged() as message if message.HasField("object"):
             scope = _scope(message.application)
-            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+            return [scope.need(message.object), _application(scope)]
         case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted() as message if leaf.scope[1]:
             scope = _Scope(*leaf.scope)
-            return [Need(rows.ApplicationObject, scope.key(wording.object_key(message.object))), _application(scope)]
+            return [scope.need(message.object), _application(scope)]
         case (
             apply_pb2.Rendered() | apply_pb2.SyncFinished() | drift_pb2.Compared() | apply_pb2.HealthAssessed()
         ) as message:
@@ -63,6 +65,8 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
     if not changes:
         return
     for before, after in changes:
+        if after is before:
+            continue
         if after is not None:
             yield after
         elif before is not None:
@@ -122,12 +126,11 @@ def _counts(view: View, leaf: Leaf, scope: _Scope, changes: list[Change]) -> Ite
     )
     if application.cluster not in ("", scope.cluster):
         return
-    counted = application
-    for before, after in changes:
-        counted = standing.counted(counted, before, after)
-    settled = standing.settled(counted if counted.cluster else replace(counted, cluster=scope.cluster))
-    if settled is not application and settled != application:
-        yield replace(settled, updated_leaf=leaf.index, updated_us=leaf.time_us)
+    told = standing.counted(application, changes)
+    if not application.cluster:
+        told["cluster"] = scope.cluster
+    if told:
+        yield standing.settled(replace(application, **told, updated_leaf=leaf.index, updated_us=leaf.time_us))
 
 
 def _blank(scope: _Scope, key: str, leaf: Leaf) -> rows.ApplicationObject:
@@ -145,70 +148,70 @@ def _one(
     leaf: Leaf,
     scope: _Scope,
     message: Any,
-    change: Callable[[rows.ApplicationObject, Leaf, Any], rows.ApplicationObject],
+    change: Callable[[rows.ApplicationObject, Leaf, Any], Fields],
 ) -> tuple[_Scope, list[Change]]:
     """One object's row, changed by a message about it."""
-    key = str(wording.object_key(message.object))
-    before = view.get(rows.ApplicationObject, *scope.key(key))
-    after = change(before or _blank(scope, key, leaf), leaf, message)
-    if after == before:
+    key = wording.object_name(message.object)
+    before = view.get(rows.ApplicationObject, scope.cluster, scope.application, key)
+    row = before or _blank(scope, key, leaf)
+    told = {name: value for name, value in change(row, leaf, message).items() if getattr(row, name) != value}
+    if not told:
         return scope, []
+    after = replace(row, **told, updated_leaf=leaf.index, updated_us=leaf.time_us)
     kept = after.desired_digest or after.live_digest or after.episode
-    return scope, [(before, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us) if kept else None)]
+    return scope, [(before, after if kept else None)]
 
 
-def _observed(row: rows.ApplicationObject, leaf: Leaf, message: drift_pb2.DriftObserved) -> rows.ApplicationObject:
+def _observed(row: rows.ApplicationObject, leaf: Leaf, message: drift_pb2.DriftObserved) -> Fields:
     if leaf.rank < row.verdict_rank:
-        return row
+        return {}
     ended = message.phase == drift_pb2.DRIFT_PHASE_RESOLVED
-    return replace(
-        row,
-        verdict=wording.word(message, "verdict"),
-        verdict_rank=leaf.rank,
-        episode="" if ended else message.episode,
-        failure=wording.failure(message),
-    )
+    return {
+        "verdict": wording.word(message, "verdict"),
+        "verdict_rank": leaf.rank,
+        "episode": "" if ended else message.episode,
+        "failure": wording.failure(message),
+    }
 
 
-def _applied(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.ObjectApplied) -> rows.ApplicationObject:
+def _applied(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.ObjectApplied) -> Fields:
     outcome = wording.word(message, "outcome")
-    tried = replace(row, outcome=outcome, sync_id=message.sync_id, failure=wording.failure(message))
+    tried = {"outcome": outcome, "sync_id": message.sync_id, "failure": wording.failure(message)}
     if outcome not in _WRITTEN or leaf.rank < row.verdict_rank:
         return tried
-    return replace(tried, verdict="in_sync", verdict_rank=leaf.rank)
+    return {**tried, "verdict": "in_sync", "verdict_rank": leaf.rank}
 
 
-def _health(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.HealthChanged) -> rows.ApplicationObject:
+def _health(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.HealthChanged) -> Fields:
     if leaf.rank < row.health_rank:
-        return row
-    return replace(
-        row,
-        health=wording.word(message, "after"),
-        health_reason=message.reason,
-        health_message=message.message,
-        health_rank=leaf.rank,
-    )
+        return {}
+    return {
+        "health": wording.word(message, "after"),
+        "health_reason": message.reason,
+        "health_message": message.message,
+        "health_rank": leaf.rank,
+    }
 
 
-def _live(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectChanged) -> rows.ApplicationObject:  # noqa: ARG001
+def _live(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectChanged) -> Fields:  # noqa: ARG001
     version = versions.resource_version(message.resource_version)
     if version < row.live_version:
-        return row
-    return replace(row, live_digest=message.digest, live_uid=message.object.uid, live_version=version)
+        return {}
+    return {"live_digest": message.digest, "live_uid": message.object.uid, "live_version": version}
 
 
-def _deleted(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectDeleted) -> rows.ApplicationObject:  # noqa: ARG001
+def _deleted(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectDeleted) -> Fields:  # noqa: ARG001
     version = versions.resource_version(message.resource_version)
     if version < row.live_version:
-        return row
-    gone = replace(row, live_digest="", live_uid="", live_version=version)
-    return gone if row.desired_digest else replace(gone, verdict="", episode="")
+        return {}
+    gone = {"live_digest": "", "live_uid": "", "live_version": version}
+    return gone if row.desired_digest else {**gone, "verdict": "", "episode": ""}
 
 
 def _rendered(view: View, leaf: Leaf, message: apply_pb2.Rendered) -> tuple[_Scope, list[Change]]:
     """Exactly these objects are desired from now on."""
     scope = _scope(message.application)
-    desired = {str(wording.object_key(one.object)): one for one in message.objects}
+    desired = {wording.object_name(one.object): one for one in message.objects}
     known = {row.object: row for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)}
     changes = [_desired(known.get(key), scope, leaf, one) for key, one in desired.items()]
     told = view.get(rows.Application, scope.application)
@@ -240,7 +243,10 @@ def _settled(view: View, scope: _Scope, leaf: Leaf, in_sync: int | None) -> list
 
 
 def _desired(before: rows.ApplicationObject | None, scope: _Scope, leaf: Leaf, one: apply_pb2.RenderedObject) -> Change:
-    row = before or _blank(scope, str(wording.object_key(one.object)), leaf)
+    wanted = (one.digest, one.file, one.line)
+    if before is not None and (before.desired_digest, before.file, before.line) == wanted:
+        return before, before
+    row = before or _blank(scope, wording.object_name(one.object), leaf)
     compared = row.desired_digest == one.digest or row.verdict_rank >= leaf.rank
     after = replace(
         row,
@@ -274,8 +280,8 @@ def _assessed(view: View, leaf: Leaf, message: apply_pb2.HealthAssessed) -> tupl
     """These objects were healthy when somebody first looked."""
     scope, word = _scope(message.application), wording.word(message, "health")
     changes: list[Change] = []
-    for key in dict.fromkeys(str(wording.object_key(one)) for one in message.objects):
-        row = view.get(rows.ApplicationObject, *scope.key(key))
+    for key in dict.fromkeys(wording.object_name(one) for one in message.objects):
+        row = view.get(rows.ApplicationObject, scope.cluster, scope.application, key)
         if row is not None and row.health_rank <= leaf.rank:
             after = replace(row, health=word, health_reason="", health_message="", health_rank=leaf.rank)
             changes.append((row, replace(after, updated_leaf=leaf.index, updated_us=leaf.time_us)))

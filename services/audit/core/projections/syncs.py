@@ -93,7 +93,7 @@ def _object(leaf: Leaf, message: apply_pb2.ObjectApplied) -> rows.SyncObject:
         sync_id=message.sync_id,
         cluster=message.application.cluster,
         application=message.application.application,
-        object=str(wording.object_key(message.object)),
+        object=wording.object_name(message.object),
         outcome=wording.word(message, "outcome"),
         dry_run=message.dry_run,
         before_digest=message.before_digest,
@@ -119,7 +119,7 @@ def _rendering(leaf: Leaf, message: apply_pb2.Rendered) -> rows.Rendering:
         renderer_version=message.renderer_version,
         digest=message.digest,
         objects=[
-            {"object": str(wording.object_key(one.object)), "digest": one.digest, "file": one.file, "line": one.line}
+            {"object": wording.object_name(one.object), "digest": one.digest, "file": one.file, "line": one.line}
             for one in message.objects
         ],
         warnings=list(message.warnings),

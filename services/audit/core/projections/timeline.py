@@ -119,7 +119,7 @@ def _application(leaf: Leaf, message: Message, form: _Form) -> tuple[str, str]:
 def _object(message: Message, form: _Form) -> str:
     if "object" not in form.fields or not message.HasField("object"):
         return ""
-    return str(wording.object_key(message.object))[: 4 * LONGEST_NAME]  # type: ignore[attr-defined]
+    return wording.object_name(message.object)[: 4 * LONGEST_NAME]  # type: ignore[attr-defined]
 
 
 def _source(message: Message, form: _Form) -> str:

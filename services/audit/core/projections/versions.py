@@ -5,6 +5,7 @@ clocks cannot reorder history. A version that arrives late, after a higher one, 
 times stay beside it.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -17,6 +18,7 @@ from services.audit.core.view import AnyNeed, Unplaceable, VersionNeed, View
 Versioned = live_pb2.ObjectChanged | live_pb2.ObjectDeleted
 
 
+@functools.lru_cache(maxsize=8_192)
 def object_id(cluster_uid: str, key: str) -> str:
     """The id (a UUID's text) of an object's name in one cluster: a hash, so that every fold gives the same."""
     name = hashlib.sha256(b"decklog.dev/object/v1\0" + cluster_uid.encode() + b"\0" + key.encode()).hexdigest()
@@ -66,7 +68,7 @@ def _order(version: rows.ObjectVersion) -> tuple[int, int]:
 
 
 def _id(message: Versioned) -> str:
-    return object_id(message.cluster_uid, str(wording.object_key(message.object)))
+    return object_id(message.cluster_uid, wording.object_name(message.object))
 
 
 def _object(leaf: Leaf, message: Versioned) -> rows.LiveObject:
