@@ -36,7 +36,8 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.adapters.postgres import migrations
 from decklog.model import events, ids, receipt
 from services.audit.core import rows
-from services.audit.projector import projecting, statements, tables
+from services.audit.projector import projecting, reading, statements, tables
+from services.audit.sequencer import collecting
 from services.ingest.core import commits
 
 SALT = b"s" * receipt.SALT_BYTES
@@ -181,11 +182,14 @@ async def _copy_in(connection: asyncpg.Connection, table: str, records: Iterator
     await connection.copy_records_to_table(table, schema_name="ledger", records=records)
 
 
-async def project(connection: asyncpg.Connection, count: int) -> None:
+async def project(connection: asyncpg.Connection, uri: str, count: int) -> None:
     """Everything there is, as the service does it when it is behind."""
-    at = 0
-    while at < count:
-        at = (await projecting.step(connection, projecting.Target(), at)).next_leaf
+    beside = await postgres.connect(uri, "decklog bench")
+    async with reading.ahead(beside) as read:
+        at = 0
+        while at < count:
+            at = (await projecting.step(connection, projecting.Target(), at, read=read)).next_leaf
+    await beside.close()
 
 
 async def copied(connection: asyncpg.Connection, count: int) -> Callable[[], Any]:
@@ -238,7 +242,7 @@ async def measure(uri: str, label: str, stored: Sequence[Stored], given: argpars
         await fill(connection, stored)
         if given.profile:
             profile.enable()
-        figures = {"projector": await timed(connection, len(stored), project(connection, len(stored)))}
+        figures = {"projector": await timed(connection, len(stored), project(connection, uri, len(stored)))}
         profile.disable()
         unplaced = await connection.fetchval("SELECT count(*) FROM audit.unplaced")
         figures["raw COPY"] = await timed(connection, len(stored), (await copied(connection, len(stored)))())
@@ -276,6 +280,7 @@ async def main() -> None:
     parser.add_argument("--repository", type=Path, help="a Git repository whose history is told; else one is generated")
     parser.add_argument("--profile", type=Path, help="write a cProfile of the projector here")
     given = parser.parse_args()
+    collecting.collect_rarely()
     server = os.environ["DECKLOG_POSTGRES"]
     async with database(server) as uri:
         if given.only != "mix":

@@ -13,7 +13,7 @@ from decklog.adapters.postgres import failures
 from decklog.model import errors
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
-from services.audit.projector import projecting, statements, tables
+from services.audit.projector import projecting, reading, statements, tables
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -39,23 +39,27 @@ class Projector:
         attempt = 0
         while not stop.is_set():
             try:
-                async with _connected(self._postgres) as connection:
+                async with (
+                    _connected(self._postgres) as connection,
+                    _connected(self._postgres) as beside,
+                    reading.ahead(beside) as read,
+                ):
                     attempt = 0
-                    await self._follow(connection, stop)
+                    await self._follow(connection, read, stop)
             except (errors.Transient, projecting.Overtaken) as error:
                 attempt += 1
                 self._readiness.waiting("projector", str(error))
                 log.warning("projector waits", error=str(error), attempt=attempt)
                 await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
 
-    async def _follow(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+    async def _follow(self, connection: asyncpg.Connection, read: reading.Ahead, stop: asyncio.Event) -> None:
         woken = asyncio.Event()
         with failures.translated("projector"):
             await connection.add_listener(HEAD_CHANNEL, lambda *_: woken.set())
         following = await projecting.cursor(connection, self._target.schema)
         while not stop.is_set():
             woken.clear()
-            progress = await self._step(connection, following)
+            progress = await self._step(connection, read, following)
             following = progress.next_leaf
             self._readiness.works("projector")
             if progress.leaves == 0:
@@ -63,9 +67,9 @@ class Projector:
                 await waiting.first(woken, stop, seconds=WAKE_SECONDS)
                 _check_alive(connection)
 
-    async def _step(self, connection: asyncpg.Connection, first: int) -> projecting.Progress:
+    async def _step(self, connection: asyncpg.Connection, read: reading.Ahead, first: int) -> projecting.Progress:
         with tracer.start_as_current_span(names.SPAN_PROJECT) as span:
-            progress = await projecting.step(connection, self._target, first)
+            progress = await projecting.step(connection, self._target, first, read=read)
             span.set_attribute(names.LEAF, first)
             span.set_attribute(names.BATCH, progress.leaves)
         if progress.unplaced:

@@ -1,23 +1,25 @@
 """One step of the projector: a slice of leaves becomes rows, in one transaction with the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
 
 from decklog.adapters.postgres import failures
-from decklog.model import errors
 from services.audit.core import folding, leaves
 from services.audit.core.folding import Changes, Projection
 from services.audit.core.leaf import Leaf
 from services.audit.core.projections import registry
 from services.audit.core.view import View
-from services.audit.projector import statements, tables
+from services.audit.projector import reading, statements, tables
+from services.audit.projector.reading import Slice
 
 SLICE = 2_000
 """Leaves folded at once; any number gives the same rows."""
-SLICE_BYTES = 16 << 20
-"""Payload bytes of a slice, so that large events do not fill memory."""
+
+Reader = Callable[[int, int], Awaitable[Slice]]
+"""At most so many leaves (second) from one on (first)."""
 
 STORE = "store"
 """The name under which a leaf is unplaced whose rows Postgres refuses."""
@@ -58,54 +60,55 @@ async def cursor(connection: asyncpg.Connection, schema: str) -> int:
 
 
 async def step(
-    connection: asyncpg.Connection, target: Target, first: int, *, until: int | None = None, size: int = SLICE
+    connection: asyncpg.Connection,
+    target: Target,
+    first: int,
+    *,
+    until: int | None = None,
+    size: int = SLICE,
+    read: Reader | None = None,
 ) -> Progress:
-    """Fold the next slice from leaf `first` on, not beyond `until`. Raises Overtaken, Transient or Terminal."""
+    """Fold the next slice from leaf `first` on, not beyond `until`. Raises Overtaken, Transient or Terminal.
+
+    `read` reads the leaves; without it they are read on the connection that writes.
+    """
     limit = size if until is None else min(size, until - first)
     with failures.translated(f"schema {target.schema}"):
-        records = await connection.fetch(statements.READ_LEAVES, first, limit, SLICE_BYTES)
-        if [record["leaf"] for record in records] != list(range(first, first + len(records))):
-            raise errors.Terminal(
-                f"the ledger lacks a leaf after {first}", where="ledger.entry", hint="Run `decklog admin audit-db`"
-            )
-        return await _project(connection, target, first, records)
+        found = await (read(first, limit) if read else reading.read(connection, first, limit))
+        return await _project(connection, target, found) if found.records else Progress(first=first, next_leaf=first)
 
 
-async def _project(
-    connection: asyncpg.Connection, target: Target, first: int, records: Sequence[asyncpg.Record]
-) -> Progress:
+async def _project(connection: asyncpg.Connection, target: Target, given: Slice) -> Progress:
     """Fold and write; where Postgres refuses a value, halve the slice until the leaf that holds it stands alone."""
-    if not records:
-        return Progress(first=first, next_leaf=first)
-    found, broken = _read(records)
-    view = View(await tables.load(connection, target.schema, folding.needs(target.projections, found)))
-    changes = _with_unplaced(folding.fold(target.projections, view, found), broken)
     try:
-        await _commit(connection, target, first, first + len(records), changes)
+        return await _write(connection, target, given)
+    except tables.Unwritable:
+        given = given.again(leaves.read_storable)
+    try:
+        return await _write(connection, target, given)
     except tables.Unwritable as error:
-        if len(records) == 1:
-            changes = Changes(put=[folding.unplaced(found[0], STORE, str(error))], gone=[], unplaced=1)
-            await _commit(connection, target, first, first + 1, changes)
-        else:
-            half = len(records) // 2
-            one = await _project(connection, target, first, records[:half])
-            two = await _project(connection, target, first + half, records[half:])
-            return Progress(first=first, next_leaf=two.next_leaf, unplaced=one.unplaced + two.unplaced)
-    return Progress(first=first, next_leaf=first + len(records), unplaced=changes.unplaced)
+        if len(given.found) == 1:
+            return await _give_up(connection, target, given.found[0], str(error))
+    half = len(given.found) // 2
+    one = await _project(connection, target, given.again(leaves.read, 0, half))
+    two = await _project(connection, target, given.again(leaves.read, half))
+    return Progress(first=given.first, next_leaf=two.next_leaf, unplaced=one.unplaced + two.unplaced)
 
 
-def _read(records: Sequence[asyncpg.Record]) -> tuple[list[Leaf], list[tuple[Leaf, str]]]:
-    """The leaves, and those whose payload this version cannot decode, with the reason."""
-    found: list[Leaf] = []
-    broken: list[tuple[Leaf, str]] = []
-    for record in records:
-        try:
-            found.append(leaves.read_for_rows(record["leaf"], record["receipt"], record["value"]))
-        except leaves.Undecodable as error:
-            bare = leaves.bare(record["leaf"], record["receipt"])
-            found.append(bare)
-            broken.append((bare, str(error)))
-    return found, broken
+async def _write(connection: asyncpg.Connection, target: Target, given: Slice) -> Progress:
+    """Fold the leaves on the rows that they need, and write what follows. Raises Unwritable, and nothing is changed."""
+    async with _moving(connection, target, given.first, given.next_leaf):
+        view = View(await tables.load(connection, target.schema, folding.needs(target.projections, given.found)))
+        changes = _with_unplaced(folding.fold(target.projections, view, given.found), given.broken)
+        await tables.save(connection, target.schema, changes)
+    return Progress(first=given.first, next_leaf=given.next_leaf, unplaced=changes.unplaced)
+
+
+async def _give_up(connection: asyncpg.Connection, target: Target, leaf: Leaf, reason: str) -> Progress:
+    async with _moving(connection, target, leaf.index, leaf.index + 1):
+        changes = Changes(put=[folding.unplaced(leaf, STORE, reason)], gone=[], unplaced=1)
+        await tables.save(connection, target.schema, changes)
+    return Progress(first=leaf.index, next_leaf=leaf.index + 1, unplaced=1)
 
 
 def _with_unplaced(changes: Changes, broken: Sequence[tuple[Leaf, str]]) -> Changes:
@@ -113,12 +116,13 @@ def _with_unplaced(changes: Changes, broken: Sequence[tuple[Leaf, str]]) -> Chan
     return Changes(put=[*changes.put, *rows], gone=changes.gone, unplaced=changes.unplaced + len(rows))
 
 
-async def _commit(connection: asyncpg.Connection, target: Target, first: int, following: int, changes: Changes) -> None:
-    """Rows and cursor in one transaction; the cursor first, because its row is the fence."""
+@asynccontextmanager
+async def _moving(connection: asyncpg.Connection, target: Target, first: int, following: int) -> AsyncIterator[None]:
+    """Rows and cursor in one transaction; the cursor first, because its row is the fence. Raises Overtaken."""
     async with connection.transaction():
         moved = await connection.execute(statements.MOVE_CURSOR.format(schema=target.schema), first, following)
         if moved != "UPDATE 1":
             raise Overtaken(f"the cursor of {target.schema} is no longer at leaf {first}")
-        await tables.save(connection, target.schema, changes)
+        yield
         if target.announce:
             await connection.execute(statements.ANNOUNCE, str(following))

@@ -17,7 +17,7 @@ from decklog.model import errors
 from services.audit.core import rows
 from services.audit.core.folding import Projection
 from services.audit.core.projections import registry
-from services.audit.projector import projecting, scratch, statements, tables
+from services.audit.projector import projecting, reading, scratch, statements, tables
 
 CLOSE_ENOUGH = 2_000
 """Leaves that are left to be folded while the live tables are locked."""
@@ -58,32 +58,40 @@ async def compare(uri: str, *, tell: Tell, projections: Sequence[Projection] = r
     """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind."""
     async with (
         _scratch(uri) as connection,
+        _connected(uri) as beside,
+        reading.ahead(beside) as read,
         _connected(uri) as live,
         live.transaction(isolation="repeatable_read", readonly=True),
     ):
         until = await projecting.cursor(live, statements.LIVE)
-        await _fill(connection, until, projections, tell)
+        await _fill(connection, until, projections, tell, read)
         with failures.translated("comparison"):
             return await _compared(live, connection, until)
 
 
 async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> int:
     """Rebuild, and put the result in the live tables' place; the number of leaves folded."""
-    async with _scratch(uri) as connection:
+    async with _scratch(uri) as connection, _connected(uri) as beside, reading.ahead(beside) as read:
         while True:
             size = int(await connection.fetchval(statements.LEDGER_SIZE))
-            done = await _fill(connection, size, projections, tell)
+            done = await _fill(connection, size, projections, tell, read)
             if int(await connection.fetchval(statements.LEDGER_SIZE)) - done <= CLOSE_ENOUGH:
                 break
         return await _swapped(connection, projections)
 
 
-async def _fill(connection: asyncpg.Connection, until: int, projections: Sequence[Projection], tell: Tell) -> int:
+async def _fill(
+    connection: asyncpg.Connection,
+    until: int,
+    projections: Sequence[Projection],
+    tell: Tell,
+    read: projecting.Reader | None = None,
+) -> int:
     """Fold into the scratch tables up to a leaf; the next one."""
     target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False)
     at = await projecting.cursor(connection, scratch.SCHEMA)
     while at < until:
-        at = (await projecting.step(connection, target, at, until=until)).next_leaf
+        at = (await projecting.step(connection, target, at, until=until, read=read)).next_leaf
         tell(at, until)
     return at
 

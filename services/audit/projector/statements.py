@@ -18,7 +18,8 @@ ANNOUNCE = "SELECT pg_notify('decklog_projected', $1::text)"
 
 LEDGER_SIZE = "SELECT size FROM ledger.head"
 
-# At most $2 leaves from $1 on whose payloads together stay within $3 bytes (the first one always comes).
+# At most $2 leaves from $1 on whose payloads together stay within $3 bytes (the first one always comes), each with the
+# ledger's size at that moment.
 READ_LEAVES = """
 WITH slice AS (
     SELECT e.leaf, e.receipt, p.value,
@@ -26,7 +27,8 @@ WITH slice AS (
     FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf)
     WHERE e.leaf >= $1 AND e.leaf < least((SELECT size FROM ledger.head), $1 + $2)
 )
-SELECT leaf, receipt, value FROM slice WHERE bytes <= $3 OR leaf = $1 ORDER BY leaf
+SELECT leaf, receipt, value, (SELECT size FROM ledger.head) AS size FROM slice
+WHERE bytes <= $3 OR leaf = $1 ORDER BY leaf
 """
 
 # Around each (object, resourceVersion): the greatest version up to it, and the least beyond it.

@@ -1,7 +1,8 @@
 """The tables of a schema: fetch the rows that folds need, write what they made of them."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,7 @@ _REFUSALS = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
     asyncpg.exceptions.CharacterNotInRepertoireError,
+    OverflowError,  # what asyncpg says of a number over 64 bits in COPY
 )
 
 
@@ -33,7 +35,12 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 
 async def load(connection: asyncpg.Connection, schema: str, needs: Iterable[AnyNeed]) -> list[rows.Row]:
-    """The rows that are needed and exist."""
+    """The rows that are needed and exist. Raises Unwritable for a need that Postgres refuses to look for."""
+    with _refusing():
+        return await _load(connection, schema, needs)
+
+
+async def _load(connection: asyncpg.Connection, schema: str, needs: Iterable[AnyNeed]) -> list[rows.Row]:
     found: list[rows.Row] = []
     ordered = sorted((need for need in needs if isinstance(need, Need)), key=_shape)
     for (row, parts), group in itertools.groupby(ordered, key=lambda need: (need.row, len(need.key))):
@@ -46,11 +53,17 @@ async def load(connection: asyncpg.Connection, schema: str, needs: Iterable[AnyN
 
 async def save(connection: asyncpg.Connection, schema: str, changes: Changes) -> None:
     """Write all effects, inside the caller's transaction. Raises Unwritable."""
-    try:
+    with _refusing():
         for row, keys in _by_type(changes.gone, lambda gone: gone.row):
             await connection.executemany(statements.delete(schema, row), [gone.key for gone in keys])
         for row, found in _by_type(changes.put, type):
             await _write(connection, schema, row, found)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except _REFUSALS as error:
         raise Unwritable(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
 

@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.events.v1 import drift_pb2
+from decklog.events.v1 import drift_pb2, git_pb2
+from decklog.model import errors
 from decklog.runtime import ops
 from services.audit.core import rows, view
-from services.audit.projector import following, projecting, statements, tables
+from services.audit.projector import following, projecting, reading, statements, tables
 from tests import audit_leaves as some
 from tests import audit_ledger
 
@@ -83,6 +84,38 @@ async def test_rows_are_those_of_the_pure_fold(connection: asyncpg.Connection, d
     assert {table: len(found) for table, found in (await contents(connection)).items()} == counts
 
 
+async def test_what_is_read_ahead_is_what_would_be_read_then(connection: asyncpg.Connection, database: str) -> None:
+    """Asked in order, out of order, for fewer leaves than were read ahead, or after the ledger grew."""
+    await audit_ledger.append(database, history())
+    async with reading.ahead(connection) as read:
+        asked = [(0, 3), (3, 3), (6, 3), (2, 2), (4, 1), (5, 1), (7, 5)]
+        found = [[leaf.index for leaf in (await read(first, limit)).found] for first, limit in asked]
+        assert found == [[0, 1, 2], [3, 4, 5], [6], [2, 3], [4], [5], []]
+        await audit_ledger.append(database, [some.leaf(7, some.changed(9))])
+        assert (await read(7, 5)).next_leaf == 8
+
+
+async def test_a_reader_that_lost_its_connection_says_so_when_it_is_asked(
+    connection: asyncpg.Connection, database: str
+) -> None:
+    """The slice that was being read ahead is lost, and nothing else: the projector connects again."""
+    await audit_ledger.append(database, history())
+    beside = await postgres.connect(database, "test")
+    async with reading.ahead(beside) as read:
+        await projecting.step(connection, LIVE, 0, size=3, read=read)
+        beside.terminate()
+        with pytest.raises(errors.Transient):
+            await follow(connection, read)
+    assert await projecting.cursor(connection, "audit") in (3, 6)
+
+
+async def follow(connection: asyncpg.Connection, read: projecting.Reader) -> None:
+    """Step on for ever: what was read before the end is still given out."""
+    while True:
+        at = await projecting.cursor(connection, "audit")
+        await projecting.step(connection, LIVE, at, size=3, read=read)
+
+
 async def test_of_two_projectors_the_second_changes_nothing(connection: asyncpg.Connection, database: str) -> None:
     """The cursor is compared and set: a projector that slept is overtaken, and its rows roll back."""
     await audit_ledger.append(database, history())
@@ -107,14 +140,28 @@ async def test_a_value_that_postgres_refuses_costs_one_leaf(connection: asyncpg.
     assert await connection.fetchval("SELECT max(leaf) FROM audit.object_version") == 8
 
 
-async def test_a_nul_in_a_text_is_replaced(connection: asyncpg.Connection, database: str) -> None:
-    """Protobuf allows what no text of Postgres can hold."""
-    odd = some.drift(drift_pb2.DRIFT_PHASE_OPENED, patch=b'[{"op":"test","path":"/\\u0000"}]')
-    odd.managers[0].manager = "a\0b"
-    await audit_ledger.append(database, [some.leaf(0, odd)])
+async def test_a_number_that_postgres_has_no_room_for_costs_one_leaf(
+    connection: asyncpg.Connection, database: str
+) -> None:
+    """Protobuf's unsigned numbers are twice as large; those before and after the leaf are placed."""
+    moves = [git_pb2.RefMoved(source="shop", ref="refs/heads/main", sequence=number) for number in (1, 2**64 - 1, 3)]
+    await audit_ledger.append(database, [some.leaf(index, move) for index, move in enumerate(moves)])
     await project(connection, 500)
-    managers = await connection.fetchval("SELECT managers FROM audit.drift_episode")
-    assert managers[0]["manager"] == "a\ufffdb"
+    (unplaced,) = await connection.fetch("SELECT leaf, projection FROM audit.unplaced")
+    assert tuple(unplaced) == (1, projecting.STORE)
+    assert await connection.fetchval("SELECT array_agg(sequence ORDER BY leaf) FROM audit.ref_move") == [1, 3]
+
+
+@pytest.mark.parametrize("size", [1, 500])
+async def test_a_nul_in_a_text_is_replaced(connection: asyncpg.Connection, database: str, size: int) -> None:
+    """Protobuf allows what no text of Postgres can hold: it can neither be stored nor looked for as a key."""
+    odd = some.drift(drift_pb2.DRIFT_PHASE_OPENED, patch=b'[{"op":"test","path":"/\\u0000"}]', episode="e\0")
+    odd.managers[0].manager = "a\0b"
+    await audit_ledger.append(database, [some.leaf(0, odd), some.leaf(1, odd)])
+    await project(connection, size)
+    (episode,) = await connection.fetch("SELECT episode, observations, managers FROM audit.drift_episode")
+    assert (episode["episode"], episode["observations"]) == ("e\ufffd", 2)
+    assert episode["managers"][0]["manager"] == "a\ufffdb"
 
 
 async def test_an_event_of_an_unknown_type_is_unplaced(connection: asyncpg.Connection, database: str) -> None:
