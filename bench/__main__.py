@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local import envfile
 
-SCRIPTS = ("bench.sequencing", "bench.voyage")
+SCRIPTS = ("bench.sequencing", "bench.verify", "bench.voyage")
 
 
 def main() -> int:

@@ -10,14 +10,40 @@ import typer.core
 import typer.main
 
 from decklog.cli import exits, report
-from decklog.cli.commands import admin, app, cluster, drift, ledger, show, source, state, status, timeline, version
+from decklog.cli.commands import (
+    admin,
+    app,
+    cluster,
+    drift,
+    ledger,
+    show,
+    source,
+    state,
+    status,
+    timeline,
+    verify,
+    version,
+)
 from decklog.model import errors
 
 _HELP = "Decklog: what was ordered, what happened, and who was on watch — for GitOps."
 _EPILOG = "Exit codes: " + ", ".join(f"{code.value} {exits.SHORT[code]}" for code in exits.Code)
 
 
-_ORDER = ("app", "cluster", "source", "timeline", "drift", "state", "show", "ledger", "status", "version", "admin")
+_ORDER = (
+    "app",
+    "cluster",
+    "source",
+    "timeline",
+    "drift",
+    "state",
+    "show",
+    "ledger",
+    "verify",
+    "status",
+    "version",
+    "admin",
+)
 
 
 class _InOrder(typer.core.TyperGroup):
@@ -48,6 +74,7 @@ def tree() -> typer.Typer:
     root.command("state")(state.state)
     root.command("show")(show.show)
     root.add_typer(ledger.commands, name="ledger")
+    root.command("verify")(verify.verify)
     root.command("status")(status.status)
     root.command("version")(version.version)
     root.add_typer(admin.commands, name="admin", cls=admin.Group)

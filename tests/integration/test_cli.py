@@ -216,6 +216,38 @@ async def test_the_public_key_of_the_log_is_told(terminal: Terminal) -> None:
     assert (await terminal.run("ledger", "vkey")).out.strip() == str(audit_process.LOG)
 
 
+async def test_a_log_is_taken_home_and_verified(terminal: Terminal, tmp_path: Path) -> None:
+    """Exported, verified without any setting, gone on with, verified at its URL; a changed copy is refused."""
+    await drifted(terminal.process)
+    await audit_process.published(terminal.process)
+    home, key = str(tmp_path / "home"), str(audit_process.LOG)
+    exported = await terminal.run("ledger", "export", home)
+    assert (exported.code, exported.out) == (exits.Code.DONE, "")
+    alone = await terminal.run("verify", home, "--vkey", key, "-o", "json", DECKLOG_SERVER="", DECKLOG_TOKEN_FILE="")
+    assert (alone.code, alone.err) == (exits.Code.DONE, "")
+    await terminal.process.say("reconcile", some.rendered())
+    await audit_process.published(terminal.process)
+    again = await terminal.run("ledger", "export", home)
+    assert again.code == exits.Code.DONE
+    here = await terminal.run("verify", home, "--vkey", key, "-o", "json")
+    there = await terminal.run("verify", terminal.process.address, "--vkey", key, "-o", "json")
+    assert here.json == there.json
+    assert here.json["size"] > alone.json["size"]  # type: ignore[index]
+    (tmp_path / "home" / "checkpoint").write_text("altered\n")
+    changed = await terminal.run("verify", home, "--vkey", key)
+    assert changed.code == exits.Code.FAILED
+
+
+async def test_the_token_goes_to_the_server_of_the_settings_alone(terminal: Terminal) -> None:
+    """Another address of the same machine gets none, so a log behind a token is not read there; none is exit code 4."""
+    elsewhere = terminal.process.address.replace("127.0.0.1", "localhost")
+    refused = await terminal.run("verify", elsewhere, "--vkey", str(audit_process.LOG))
+    assert (refused.code, refused.out) == (exits.Code.REFUSED, "")
+    assert "DECKLOG_SERVER" in refused.err
+    nobody = await terminal.run("verify", "http://127.0.0.1:1", "--vkey", str(audit_process.LOG))
+    assert nobody.code == exits.Code.UNAVAILABLE
+
+
 @pytest.mark.parametrize("arguments", [["timeline"], ["app", "list"], ["state", "--cluster", "dev", "-o", "yaml"]])
 async def test_a_reader_that_leaves_early_ends_the_command_quietly(terminal: Terminal, arguments: list[str]) -> None:
     """As in `decklog … | head -0`: 141, and nothing on standard error."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import report, screen, session
+from decklog.cli import progress, report, screen, session
 from decklog.client import api, failures, settings
 from decklog.model import errors
 
@@ -57,6 +57,23 @@ def vkey(
         return
     with session.connect() as server:
         screen.names([api.log(server)["vkey"]])
+
+
+@commands.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the copy goes; run again, it goes on.", metavar="DIR")],
+) -> None:
+    """Copy the published log to a folder, file for file, for `decklog verify` and other people's programs."""
+    from decklog.verifier import copy, source
+
+    where = settings.read(os.environ)
+    opened = source.url(where.server, token=settings.read_token(where.token_file), loopback=where.loopback)
+    try:
+        with progress.shown("files") as tell:
+            copied = copy.copy(opened, folder, tell)
+    finally:
+        opened.close()
+    report.note(f"{copied.size} leaves are in {folder}; {copied.fetched} files were fetched")
 
 
 def _derived(file: Path, origin: str) -> str:

@@ -1,6 +1,7 @@
 """Entry bundles (c2sp.org/tlog-tiles): up to 256 entries, each behind its length as a big-endian uint16."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 MAX_ENTRY_BYTES = 65_535
@@ -32,13 +33,8 @@ def encode(entries: Sequence[bytes]) -> bytes:
 
 def decode(data: bytes, count: int) -> list[bytes]:
     """The `count` entries of a bundle. Raises Malformed if it holds fewer, more, or ends within one."""
-    return [data[start:end] for start, end in spans(data, count)]
-
-
-def spans(data: bytes, count: int) -> list[Span]:
-    """Where each of the `count` entries lies. Raises Malformed as `decode` does."""
-    found: list[Span] = []
-    at, size = 0, len(data)
+    found: list[bytes] = []
+    append, at, size = found.append, 0, len(data)
     for index in range(count):
         start = at + _LENGTH_BYTES
         if start > size:
@@ -46,8 +42,19 @@ def spans(data: bytes, count: int) -> list[Span]:
         end = start + (data[at] << 8 | data[at + 1])
         if end > size:
             raise Malformed(f"entry {index} would end at byte {end} of {size}", index=index, offset=at)
-        found.append(Span(start, end))
+        append(data[start:end])
         at = end
     if at != size:
         raise Malformed(f"{size - at} bytes follow the last of {count} entries", index=count, offset=at)
     return found
+
+
+def hashes(entries: Sequence[bytes]) -> bytes:
+    """The leaf hashes of entries (see `merkle.leaf_hash`), one after the other: the tile of hashes beside a bundle."""
+    return b"".join([sha256(b"\x00" + entry).digest() for entry in entries])
+
+
+def span(entries: Sequence[bytes], number: int) -> Span:
+    """Where one of a bundle's entries lies."""
+    start = sum(len(entry) + _LENGTH_BYTES for entry in entries[:number]) + _LENGTH_BYTES
+    return Span(start, start + len(entries[number]))

@@ -47,16 +47,22 @@ class Policy:
             note.Malformed, checkpoint.Malformed: the bytes are no signed checkpoint.
             note.Unverified: no log of the policy signed it; NoQuorum: too few witnesses did.
         """
+        found = self.open_log(data)
+        signed = note.parse(data)
+        seen = {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
+        if not self._met(self.quorum, seen):
+            names = ", ".join(sorted(seen)) or "none"
+            raise NoQuorum(f"the quorum {self.quorum!r} is not met; witnesses that cosigned it: {names}")
+        return found
+
+    def open_log(self, data: bytes) -> checkpoint.Checkpoint:
+        """The checkpoint of a note that one of the logs signed, whether or not any witness did. Raises as `open`."""
         signed = note.parse(data)
         found = checkpoint.parse(signed.text)
         known = [key for key in self.logs if key.name == found.origin]
         if not known:
             raise note.Unverified(f"no key is given for the log {found.origin!r}")
         self._check_log(signed, known)
-        seen = {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
-        if not self._met(self.quorum, seen):
-            names = ", ".join(sorted(seen)) or "none"
-            raise NoQuorum(f"the quorum {self.quorum!r} is not met; witnesses that cosigned it: {names}")
         return found
 
     def _check_log(self, signed: note.Note, known: Sequence[keys.VerifierKey]) -> None:

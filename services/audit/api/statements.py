@@ -121,7 +121,7 @@ SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced)
 FROM ledger.head h, audit.cursor c
 """
 
-CHECKPOINTS = "SELECT size, note FROM ledger.checkpoint WHERE size > $1 ORDER BY size"
+CHECKPOINTS = "SELECT size, note FROM ledger.checkpoint WHERE size > $1 AND size <= $2 ORDER BY size"
 
 SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608
 

@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from decklog.model.tlog import tiles
+from decklog.model.tlog import checkpoint, note, tiles
 from services.audit.api import context, problems, statements, status
 from services.audit.api.context import Actor, Given
 from services.audit.core import integration
@@ -69,13 +69,14 @@ def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[s
 async def get_checkpoints(
     given: Given, after: Annotated[int, Query(ge=0, le=2**63 - 1, description="only larger ones")] = 0
 ) -> StreamingResponse:
-    """Every checkpoint that was signed, the smallest first: `{"size", "note"}`, one a line."""
-    _log(given)
-    return StreamingResponse(_checkpoints(given, after), media_type="application/jsonl", headers=_NEVER)
+    """Every checkpoint up to the served one, the smallest first: `{"size", "note"}`, one a line."""
+    served = _log(given).read(folder.CHECKPOINT)
+    newest = 0 if served is None else checkpoint.parse(note.parse(served).text).size
+    return StreamingResponse(_checkpoints(given, after, newest), media_type="application/jsonl", headers=_NEVER)
 
 
-async def _checkpoints(given: context.Context, after: int) -> AsyncIterator[bytes]:
-    async for row in given.database.stream(statements.CHECKPOINTS, after):
+async def _checkpoints(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:
+    async for row in given.database.stream(statements.CHECKPOINTS, after, newest):
         yield orjson.dumps({"size": row["size"], "note": row["note"].decode()}) + b"\n"
 
 

@@ -62,7 +62,7 @@ def integrate(before: edge.Edge, entries: Sequence[Entry]) -> tuple[Integrated, 
     whole = len(entries) // tiles.WIDTH
     for column in range(whole):
         group = entries[column * tiles.WIDTH : (column + 1) * tiles.WIDTH]
-        hashes = b"".join(merkle.leaf_hash(entry.receipt) for entry in group)
+        hashes = bundle.hashes([entry.receipt for entry in group])
         files += _files(tiles.Bundle(here.full), hashes, group)
         here, above = here.add(tiles.root(hashes))
         files += [File(f"{PUBLIC}/{tile.path}", data) for tile, data in above]
@@ -73,7 +73,7 @@ def partial(reached: Integrated) -> Iterator[File]:
     """The files of the partial tiles of a tree: what its right edge is made of."""
     rest = reached.rest
     if rest:
-        hashes = b"".join(merkle.leaf_hash(entry.receipt) for entry in rest)
+        hashes = bundle.hashes([entry.receipt for entry in rest])
         yield from _files(tiles.Bundle(reached.edge.full, len(rest)), hashes, rest)
     for tile, data in reached.edge.partial():
         yield File(f"{PUBLIC}/{tile.path}", data)

@@ -25,7 +25,8 @@ def test_the_longest_entry():
 def test_the_form_is_a_big_endian_length_before_each_entry():
     """Bytes written by hand after the specification."""
     assert bundle.encode([b"a", b"", b"b" * 258]) == b"\x00\x01a\x00\x00\x01\x02" + b"b" * 258
-    assert bundle.spans(b"\x00\x01a\x00\x00", 2) == [(2, 3), (5, 5)]
+    entries = [b"a", b"", b"b" * 258]
+    assert [bundle.span(entries, number) for number in range(3)] == [(2, 3), (5, 5), (7, 265)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""`decklog verify`: is a log, byte for byte, what was signed? Needs nothing but its files and a public key."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from decklog.cli import exits, output, progress
+from decklog.client import failures, settings
+
+if TYPE_CHECKING:
+    from decklog.model.tlog import policy as policies
+    from decklog.verifier import source
+
+
+def verify(
+    where: Annotated[str, typer.Argument(help="A folder that was exported, or the URL of a log.", metavar="DIR|URL")],
+    vkey: Annotated[
+        list[str] | None, typer.Option(help="Public key of the log; may be repeated.", metavar="VKEY")
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="File with keys and a quorum of witnesses (c2sp.org/tlog-policy).", metavar="FILE"),
+    ] = None,
+    tree_only: Annotated[bool, typer.Option("--tree-only", help="Do not read entries as receipts.")] = False,
+    most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = 100,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Verify a published log against its public key.
+
+    The checkpoint's signature, every hash and entry below its root, the form of every receipt, and every checkpoint
+    that was signed before. A folder is verified without any network. Exit code 1 if anything is not what was signed.
+    """
+    from decklog.cli.views import verdict as view
+    from decklog.verifier import log
+
+    trusted = _trusted(vkey or [], policy)
+    opened = _opened(where)
+    try:
+        with progress.shown("leaves") as tell:
+            found = log.verify(opened, trusted, log.Wanted(receipts=not tree_only, most=most), tell)
+    finally:
+        opened.close()
+    output.show(view.single(found, receipts=not tree_only), how)
+    if found.findings:
+        raise typer.Exit(exits.Code.FAILED)
+
+
+def _trusted(vkeys: list[str], file: Path | None) -> "policies.Policy":
+    from decklog.model.tlog import keys
+    from decklog.model.tlog import policy as policies
+
+    if bool(vkeys) == (file is not None):
+        raise failures.Misconfigured(
+            "a log is verified against a key that you trust: give --vkey, or --policy",
+            hint="`decklog ledger vkey` prints the key; take it from somebody you trust, not from the log itself",
+        )
+    try:
+        if file is None:
+            return policies.of_keys([keys.parse(text) for text in vkeys])
+        return policies.parse(file.read_bytes())
+    except OSError as error:
+        raise failures.Misconfigured(f"the policy cannot be read: {error.strerror}", where=str(file)) from error
+    except (keys.Malformed, policies.Malformed) as error:
+        raise failures.Misconfigured(str(error), where="--vkey" if file is None else str(file)) from error
+
+
+def _opened(where: str) -> "source.Source":
+    from decklog.verifier import source
+
+    if not source.is_url(where):
+        return source.Folder(Path(where))
+    return source.url(where, token=_token(where), loopback=settings.is_loopback(urlsplit(where).hostname or ""))
+
+
+def _token(where: str) -> str | None:
+    """The bearer token, for the server of the environment alone."""
+    given = os.environ.get(settings.SERVER, "")
+    if not given or urlsplit(given)[:2] != urlsplit(where)[:2]:
+        return None
+    return settings.read_token(settings.read(os.environ).token_file)

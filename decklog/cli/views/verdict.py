@@ -1,0 +1,72 @@
+"""What a verifier says of a log."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from decklog.cli import output, sheet
+from decklog.verifier import finding, log
+
+_FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
+
+
+def single(verdict: log.Verdict, *, receipts: bool) -> output.Answer:
+    """The log, how much of it was verified, and each thing that is wrong."""
+    return output.Answer(
+        value=_value(verdict, receipts=receipts),
+        names=[str(found) for found in verdict.findings],
+        blocks=lambda: _blocks(verdict, receipts=receipts),
+    )
+
+
+def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
+    tree = verdict.tree
+    return {
+        "verified": not verdict.findings,
+        "complete": verdict.complete,
+        "origin": None if tree is None else tree.origin,
+        "size": None if tree is None else tree.size,
+        "root": None if tree is None else tree.root.hex(),
+        "leaves": verdict.leaves,
+        "receipts": receipts,
+        "checkpoints": verdict.checkpoints,
+        "findings": [_found(one) for one in verdict.findings],
+    }
+
+
+def _found(one: finding.Finding) -> dict[str, Any]:
+    span = None if one.span is None else list(one.span)
+    return {"leaf": one.leaf, "path": one.path, "bytes": span, "problem": one.problem}
+
+
+def _blocks(verdict: log.Verdict, *, receipts: bool) -> Sequence[sheet.Block]:
+    facts = [] if verdict.tree is None else [_facts(verdict, receipts=receipts)]
+    if not verdict.findings:
+        return [*facts, sheet.Text([sheet.Cell("Verified: every byte is what was signed.", sheet.Tone.GOOD)])]
+    rows = [_row(found) for found in verdict.findings]
+    blocks: list[sheet.Block] = [*facts, sheet.Sheet(columns=_FINDINGS, rows=rows, title="Not what was signed")]
+    if not verdict.complete:
+        blocks.append(
+            sheet.Text([sheet.Cell("There may be more: --most says how many are looked for.", sheet.Tone.WARN)])
+        )
+    return blocks
+
+
+def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
+    tree = verdict.tree
+    assert tree is not None  # noqa: S101 (the caller looked)
+    read = "entries read as receipts" if receipts else "entries hashed, not read"
+    return sheet.Facts(
+        pairs=[
+            ("log", tree.origin),
+            ("leaves", f"{tree.size} signed, {verdict.leaves} looked at, {read}"),
+            ("root", base64.b64encode(tree.root).decode()),
+            ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
+        ]
+    )
+
+
+def _row(found: finding.Finding) -> sheet.Row:
+    span = "" if found.span is None else f" bytes {found.span[0]}-{found.span[1] - 1}"
+    leaf = "" if found.leaf is None else str(found.leaf)
+    return (leaf, f"{found.path}{span}", sheet.Cell(found.problem, sheet.Tone.BAD))

@@ -1,0 +1,94 @@
+"""A served log copied to a folder, file for file: what an auditor takes home. Run again it goes on where it stopped."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from decklog.client import failures
+from decklog.model import errors, merkle
+from decklog.model.tlog import bundle, checkpoint, note, tiles
+from decklog.verifier import source
+
+
+class Copied(NamedTuple):
+    """What the folder holds now: the leaves of the checkpoint, and how many files had to be fetched for it."""
+
+    size: int
+    fetched: int
+
+
+def copy(given: source.Source, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Copied:
+    """Fetch the newest checkpoint with everything under it. The checkpoint is written last: with it the copy is whole.
+
+    Nothing is verified here, that is `verify`'s work. `progress` is told of files done and files in all.
+
+    Raises NotFound where no log is published, Unavailable where something is missing or cannot be read, Refused for
+    what is no checkpoint, Misconfigured where the folder cannot be written.
+    """
+    signed = given.read(source.CHECKPOINT)
+    if signed is None:
+        raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
+    size = _size(signed, given.name)
+    wanted: list[tiles.Tile | tiles.Bundle] = [*tiles.of_size(size), *tiles.bundles_of_size(size)]
+    fetched = 0
+    for done, tile in enumerate(wanted, start=1):
+        target = folder / tile.path
+        if not target.exists():
+            _write(target, [_fetch(given, tile)])
+            fetched += 1
+        progress(done, len(wanted))
+    _write(folder / source.CHECKPOINTS, _checkpoints(given, size))
+    _write(folder / source.CHECKPOINT, [signed])
+    return Copied(size, fetched)
+
+
+def _size(signed: bytes, name: str) -> int:
+    try:
+        return checkpoint.parse(note.parse(signed).text).size
+    except (note.Malformed, checkpoint.Malformed) as error:
+        raise errors.Refused(f"what is served as checkpoint is none: {error}", where=name) from error
+
+
+def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:
+    """A tile; a partial one that is gone is made of the whole one that took its place."""
+    data = given.read(tile.path)
+    if data is None and tile.width < tiles.WIDTH:
+        whole = given.read(tile.full.path)
+        data = None if whole is None else _cut(tile, whole)
+    if data is None:
+        raise failures.Unavailable(
+            f"{tile.path} is missing", where=given.name, hint="Try again; if it stays so, verify that log by its URL"
+        )
+    return data
+
+
+def _cut(tile: tiles.Tile | tiles.Bundle, whole: bytes) -> bytes:
+    if isinstance(tile, tiles.Tile):
+        return whole[: tile.width * merkle.HASH_SIZE]
+    return bundle.encode(bundle.decode(whole, tiles.WIDTH)[: tile.width])
+
+
+def _checkpoints(given: source.Source, size: int) -> Iterator[bytes]:
+    """The lines of the checkpoints that are not larger than the one that is copied."""
+    for line in given.lines(source.CHECKPOINTS):
+        if orjson.loads(line)["size"] <= size:
+            yield line
+
+
+def _write(target: Path, parts: Iterable[bytes]) -> None:
+    """Write a file as a whole. Raises Misconfigured where that is not possible."""
+    unfinished = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as opened:
+            opened.writelines(parts)
+            opened.flush()
+            os.fsync(opened.fileno())
+        unfinished.rename(target)
+    except OSError as error:
+        raise failures.Misconfigured(
+            f"the copy cannot be written: {error.strerror}", where=str(target), hint="Name a folder of yours with space"
+        ) from error

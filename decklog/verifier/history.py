@@ -1,0 +1,88 @@
+"""Checkpoints that were signed before: each must be the beginning of the tree that is signed now."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import orjson
+
+from decklog.model import merkle
+from decklog.model.tlog import checkpoint, edge, policy, tiles
+from decklog.verifier import source
+from decklog.verifier.finding import Finding
+from decklog.verifier.tree import Leaves, Report
+
+
+class _Line(NamedTuple):
+    number: int
+    tree: checkpoint.Checkpoint
+
+
+class History:
+    """Goes along with the leaves, from the left, and holds each stored checkpoint against the tree at its size."""
+
+    def __init__(
+        self, lines: Iterator[bytes], trusted: policy.Policy, tree: checkpoint.Checkpoint, report: Report
+    ) -> None:
+        self._trusted = trusted
+        self._tree = tree
+        self._report = report
+        self._lines = self._read(lines)
+        self._next = next(self._lines, None)
+        self._edge = edge.Edge()
+        self.count = 0
+
+    def leaves(self, leaves: Leaves) -> None:
+        """Look at the checkpoints that end within these leaves."""
+        first = self._edge.size
+        while self._next is not None and self._next.tree.size <= first + leaves.tile.width:
+            rest = leaves.hashes[: (self._next.tree.size - first) * merkle.HASH_SIZE]
+            self._compare(self._next, rest)
+            self._next = next(self._lines, None)
+        if leaves.tile.width == tiles.WIDTH:
+            self._edge, _ = self._edge.add(leaves.root or tiles.root(leaves.hashes))
+
+    def end(self) -> None:
+        """Look at the rest: nothing that was signed has more leaves than the newest checkpoint."""
+        while self._next is not None:
+            text = f"a checkpoint of {self._next.tree.size} leaves was signed, the newest one has {self._tree.size}"
+            self._tell(self._next.number, text)
+            self._next = next(self._lines, None)
+
+    def _compare(self, line: _Line, rest: bytes) -> None:
+        self.count += 1
+        if self._root(rest) != line.tree.root:
+            text = f"the signed checkpoint of {line.tree.size} leaves is not the beginning of the newest one"
+            self._tell(line.number, f"{text}: the log was forked")
+
+    def _root(self, rest: bytes) -> bytes:
+        if len(rest) == tiles.TILE_BYTES:
+            return self._edge.add(tiles.root(rest))[0].tree([]).root()
+        hashes = [rest[start : start + merkle.HASH_SIZE] for start in range(0, len(rest), merkle.HASH_SIZE)]
+        return self._edge.tree(hashes).root()
+
+    def _read(self, lines: Iterator[bytes]) -> Iterator[_Line]:
+        """The lines that are signed checkpoints of this log, as long as they grow."""
+        size = 0
+        for number, line in enumerate(lines, start=1):
+            tree = self._opened(number, line)
+            if tree is None:
+                continue
+            if tree.size <= size:
+                self._tell(number, f"a checkpoint of {tree.size} leaves follows one of {size}")
+                continue
+            size = tree.size
+            yield _Line(number, tree)
+
+    def _opened(self, number: int, line: bytes) -> checkpoint.Checkpoint | None:
+        try:
+            tree = self._trusted.open_log(orjson.loads(line)["note"].encode())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # all of ours are ValueErrors
+            self._tell(number, f"it is no signed checkpoint: {error}")
+            return None
+        if tree.origin != self._tree.origin:
+            self._tell(number, f"it is a checkpoint of another log, {tree.origin!r}")
+            return None
+        return tree
+
+    def _tell(self, number: int, text: str) -> None:
+        self._report(Finding(path=f"{source.CHECKPOINTS} line {number}", problem=text))

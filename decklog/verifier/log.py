@@ -1,0 +1,104 @@
+"""A published log as a whole: is it, byte for byte, the log that its newest checkpoint was signed for?"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from decklog.client import failures
+from decklog.model.tlog import checkpoint, note, policy
+from decklog.verifier import source
+from decklog.verifier.entries import Entries
+from decklog.verifier.finding import Finding
+from decklog.verifier.history import History
+from decklog.verifier.tree import Reading
+
+
+class Enough(Exception):
+    """As many findings as were asked for."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was verified, and what is wrong. `checkpoints`: how many that were signed before fit in."""
+
+    tree: checkpoint.Checkpoint | None = None
+    leaves: int = 0
+    checkpoints: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    complete: bool = True
+    """False when it stopped at the number of findings that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How much is looked at: `receipts` reads every entry, `most` findings are enough."""
+
+    receipts: bool = True
+    most: int = 100
+
+
+def verify(
+    given: source.Source,
+    trusted: policy.Policy,
+    wanted: Wanted,
+    progress: Callable[[int, int], None] = lambda _done, _size: None,
+) -> Verdict:
+    """Verify a log. `progress` is told of leaves done and leaves in all.
+
+    Raises NotFound where there is no checkpoint, Unavailable or Unauthorised where the log cannot be read.
+    """
+    verdict = Verdict()
+
+    def report(found: Finding) -> None:
+        verdict.findings.append(found)
+        if len(verdict.findings) >= wanted.most:
+            raise Enough
+
+    # Read before the newest one: a log that grows meanwhile has none then that is larger than it.
+    earlier = _begun(given.lines(source.CHECKPOINTS))
+    try:
+        verdict.tree = _newest(given, trusted, report)
+        if verdict.tree is not None:
+            history = History(earlier, trusted, verdict.tree, report)
+            _verify_tree(Reading(given, report), history, wanted, verdict, progress)
+    except Enough:
+        verdict.complete = False
+    return verdict
+
+
+def _newest(
+    given: source.Source, trusted: policy.Policy, report: Callable[[Finding], None]
+) -> checkpoint.Checkpoint | None:
+    data = given.read(source.CHECKPOINT)
+    if data is None:
+        raise failures.NotFound(
+            "there is no log: no file `checkpoint`",
+            where=given.name,
+            hint="Name a folder that `decklog ledger export` made, or the URL of a log",
+        )
+    try:
+        return trusted.open(data)
+    except (note.Malformed, checkpoint.Malformed, note.Unverified) as error:
+        report(Finding(path=source.CHECKPOINT, problem=str(error)))
+        return None
+
+
+def _begun(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The same lines, of which the first was read now."""
+    first = next(lines, None)
+    return iter(()) if first is None else itertools.chain([first], lines)
+
+
+def _verify_tree(
+    reading: Reading, history: History, wanted: Wanted, verdict: Verdict, progress: Callable[[int, int], None]
+) -> None:
+    tree = verdict.tree
+    assert tree is not None  # noqa: S101 (the caller looked)
+    entries = Entries(reading, wanted.receipts)
+    for leaves in reading.leaves(tree.size, tree.root):
+        entries.check(leaves)
+        history.leaves(leaves)
+        verdict.leaves += leaves.tile.width
+        verdict.checkpoints = history.count
+        progress(verdict.leaves, tree.size)
+    history.end()

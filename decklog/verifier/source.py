@@ -1,0 +1,151 @@
+"""Where a published log is read from: a folder, or a URL. Paths are those of c2sp.org/tlog-tiles."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from decklog.client import failures
+
+if TYPE_CHECKING:
+    import httpx
+
+CHECKPOINT = "checkpoint"
+CHECKPOINTS = "checkpoints.jsonl"
+
+_SILENCE_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_OK, _NOT_FOUND, _UNAUTHORISED, _FORBIDDEN = 200, 404, 401, 403
+
+
+class Source(Protocol):
+    """A published log's files."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, None where there is none. Raises Unavailable or Unauthorised."""
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """A file's lines one after the other; none where there is no file. Raises as `read` does."""
+
+    def close(self) -> None:
+        """Be done."""
+
+
+class Folder:
+    """A log's files on this machine, as `decklog ledger export` writes them. Nothing else is read, and no network."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """See `Source`."""
+        return str(self._path)
+
+    def read(self, path: str) -> bytes | None:
+        """See `Source`."""
+        with _readable(self._path / path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return (self._path / path).read_bytes()
+        return None
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """See `Source`."""
+        with _readable(self._path / path):
+            if (self._path / path).exists():
+                with (self._path / path).open("rb") as opened:
+                    yield from opened
+
+    def close(self) -> None:
+        """See `Source`."""
+
+
+class Url:
+    """A log behind a URL. A token goes to the one server that it belongs to, and nowhere else."""
+
+    def __init__(self, prefix: str, client: "httpx.Client") -> None:
+        self._prefix = prefix.rstrip("/")
+        self._http = client
+
+    @property
+    def name(self) -> str:
+        """See `Source`."""
+        return self._prefix
+
+    def read(self, path: str) -> bytes | None:
+        """See `Source`."""
+        with self._translated(path):
+            answer = self._http.get(f"{self._prefix}/{path}")
+        return None if self._missing(answer.status_code, path) else answer.content
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """See `Source`."""
+        # First to a file: whoever reads slowly must not keep the server's answer open for as long.
+        with tempfile.TemporaryFile() as kept:
+            with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
+                if not self._missing(answer.status_code, path):
+                    for part in answer.iter_bytes():
+                        kept.write(part)
+            kept.seek(0)
+            yield from kept
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._http.close()
+
+    def _missing(self, status: int, path: str) -> bool:
+        where = f"{self._prefix}/{path}"
+        if status in (_UNAUTHORISED, _FORBIDDEN):
+            hint = (
+                "A token goes to the server of DECKLOG_SERVER alone: set it and DECKLOG_TOKEN_FILE, or ask for a copy"
+            )
+            raise failures.Unauthorised("the server does not let us read", where=where, hint=hint)
+        if status not in (_OK, _NOT_FOUND):
+            raise failures.Unavailable(f"the server answers {status}", where=where, hint="Try again later")
+        return status == _NOT_FOUND
+
+    @contextlib.contextmanager
+    def _translated(self, path: str) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise failures.Unavailable(
+                f"it cannot be read: {str(error) or type(error).__name__}",
+                where=f"{self._prefix}/{path}",
+                hint="Check the URL and the network, and try again",
+            ) from error
+
+
+def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
+    """A log behind a URL, with the token of the server that it is on, if there is one."""
+    from decklog.client import server  # noqa: F401 (it keeps httpx from importing a command line of its own)
+
+    import httpx  # isort: skip
+
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+    return Url(prefix, httpx.Client(headers=headers, timeout=timeout, trust_env=not loopback, follow_redirects=False))
+
+
+def is_url(text: str) -> bool:
+    """Whether somebody means a URL and not a folder."""
+    return urlsplit(text).scheme in ("http", "https")
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise failures.Unavailable(
+            f"the file cannot be read: {error.strerror}", where=str(path), hint="Check the disk and who may read it"
+        ) from error

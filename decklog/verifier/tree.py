@@ -1,0 +1,151 @@
+"""From the signed root down to the hashes of all leaves: each tile is vouched for by the hash above it.
+
+A tile that is not what the hash above says is held against the tiles below it: where those give that hash, the tile
+itself is wrong, at exactly the bytes that differ, and reading goes on with what it should be. So one wrong byte is one
+finding, wherever it is.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from decklog.model import merkle
+from decklog.model.tlog import bundle, tiles
+from decklog.verifier import source
+from decklog.verifier.finding import Finding, differing, hash_span
+
+Report = Callable[[Finding], None]
+
+
+class Leaves(NamedTuple):
+    """The hashes of the leaves of a tile at level 0, and their root where the tile is whole."""
+
+    tile: tiles.Tile
+    hashes: bytes
+    root: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The tiles of one log, and whom to tell what is wrong with them."""
+
+    source: source.Source
+    report: Report
+
+    def leaves(self, size: int, root: bytes) -> Iterator[Leaves]:
+        """The hashes of all leaves of the tree with this size and root, a tile at a time from the left."""
+        edge = self._edge(size, root)
+        for tile in sorted(edge, key=lambda one: -one.level):
+            yield from self._below(tile, edge[tile], None)
+
+    def bundle(self, wanted: tiles.Bundle) -> tuple[str, bytes, int] | None:
+        """The bundle of some entries: its path, its bytes, and how many entries are in it; None where it is missing."""
+        for group in dict.fromkeys((wanted, wanted.full)):
+            data = self.source.read(group.path)
+            if data is not None:
+                return group.path, data, group.width
+        return None
+
+    def _below(self, tile: tiles.Tile, hashes: bytes, root: bytes | None) -> Iterator[Leaves]:
+        if tile.level == 0:
+            yield Leaves(tile, hashes, root)
+            return
+        for column in range(tile.width):
+            first, end = hash_span(column)
+            child = tiles.Tile(tile.level - 1, tile.number * tiles.WIDTH + column)
+            expected = hashes[first:end]
+            yield from self._below(child, self._vouched(child, expected), expected)
+
+    def _vouched(self, tile: tiles.Tile, root: bytes) -> bytes:
+        """The hashes of a whole tile whose root is known."""
+        found = self._read(tile)
+        if found is not None and tiles.root(found) == root:
+            return found
+        made = self._made(tile)
+        if made is not None and tiles.root(made) == root:
+            self._tell_wrong(tile, found, made)
+            return made
+        self._tell_lost(tile, found)
+        return found or made or bytes(tile.width * merkle.HASH_SIZE)
+
+    def _edge(self, size: int, root: bytes) -> dict[tiles.Tile, bytes]:
+        """The hashes of the partial tiles: together they give the signed root."""
+        edge = tiles.edge(size)
+        found = {tile: self._read(tile) for tile in edge}
+        whole = {tile: data for tile, data in found.items() if data is not None}
+        if len(whole) == len(edge) and _root(size, whole) == root:
+            return whole
+        made = {tile: data for tile in edge if (data := self._made(tile)) is not None}
+        for mended in [{tile} for tile in edge] + [set(edge)]:
+            tried = {tile: made.get(tile) if tile in mended else found[tile] for tile in edge}
+            complete = {tile: data for tile, data in tried.items() if data is not None}
+            if len(complete) == len(edge) and _root(size, complete) == root:
+                for tile in sorted(mended):
+                    self._tell_wrong(tile, found[tile], complete[tile])
+                return complete
+        text = f"the tiles of a tree of {size} leaves do not give the root that is signed, {root.hex()}"
+        self.report(Finding(path=source.CHECKPOINT, problem=text))
+        return {tile: found[tile] or made.get(tile) or bytes(tile.width * merkle.HASH_SIZE) for tile in edge}
+
+    def _read(self, tile: tiles.Tile) -> bytes | None:
+        """A tile as it is stored, if it has the right length; a whole one stands in for a partial one."""
+        for one in dict.fromkeys((tile, tile.full)):
+            data = self.source.read(one.path)
+            if data is not None:
+                wanted = one.width * merkle.HASH_SIZE
+                if len(data) == wanted:
+                    return data[: tile.width * merkle.HASH_SIZE]
+                self.report(Finding(path=one.path, problem=f"it has {len(data)} bytes instead of {wanted}"))
+                return None
+        self.report(Finding(path=tile.path, problem="it is missing"))
+        return None
+
+    def _made(self, tile: tiles.Tile) -> bytes | None:
+        """A tile as what is below it says; None where that is not whole."""
+        if tile.level == 0:
+            return self._made_of_entries(tile)
+        first = tile.number * tiles.WIDTH
+        children = [self._quietly(tiles.Tile(tile.level - 1, first + column)) for column in range(tile.width)]
+        return b"".join(tiles.root(child) for child in children if child) if all(children) else None
+
+    def _made_of_entries(self, tile: tiles.Tile) -> bytes | None:
+        found = self.bundle(tiles.Bundle(tile.number, tile.width))
+        if found is None:
+            return None
+        try:
+            entries = bundle.decode(found[1], found[2])
+        except bundle.Malformed:
+            return None  # told when the entries themselves are looked at
+        return bundle.hashes(entries[: tile.width])
+
+    def _quietly(self, tile: tiles.Tile) -> bytes | None:
+        data = self.source.read(tile.path)
+        return data if data is not None and len(data) == tiles.TILE_BYTES else None
+
+    def _tell_wrong(self, tile: tiles.Tile, found: bytes | None, right: bytes) -> None:
+        if found is None:
+            return  # that it is missing or short was told
+        for number in differing(found, right):
+            first = tile.number * tiles.WIDTH + number
+            below = f"leaf {first}" if tile.level == 0 else tiles.Tile(tile.level - 1, first).path
+            self.report(
+                Finding(
+                    path=tile.path,
+                    problem=f"it is not the hash of {below}, which the signed root vouches for",
+                    leaf=first if tile.level == 0 else None,
+                    span=hash_span(number),
+                )
+            )
+
+    def _tell_lost(self, tile: tiles.Tile, found: bytes | None) -> None:
+        below = "the entries" if tile.level == 0 else "the tiles below it"
+        made = f"neither it nor {below} give the hash that the tile above it has"
+        text = made if found is not None else f"it cannot be made again from {below}"
+        self.report(Finding(path=tile.path, problem=text))
+
+
+def _root(size: int, edge: dict[tiles.Tile, bytes]) -> bytes:
+    hashes: list[bytes] = []
+    for tile in sorted(edge, key=lambda one: -one.level):
+        hashes += tiles.subtrees(edge[tile])
+    return merkle.Frontier(size, tuple(hashes)).root()

@@ -1,0 +1,89 @@
+"""A published log in a folder, made by audit's own core without a database: for tests and measurements of verifiers."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from decklog.model import merkle, receipt
+from decklog.model.tlog import checkpoint, keys
+from services.audit.core import integration
+
+SIGNER = keys.from_pem(keys.new_pem(b"k" * 32), "log.example/i")
+VKEY = str(SIGNER.verifier)
+KNOWN = (3, 256, 700)
+"""Sizes at which checkpoints were signed before, as far as the log goes."""
+
+
+def receipts(count: int, first: int = 0) -> list[bytes]:
+    """Receipts as the sequencer writes them."""
+    return [_receipt(number) for number in range(first, first + count)]
+
+
+def _receipt(number: int) -> bytes:
+    return receipt.encode(
+        receipt.Receipt(
+            kind=receipt.Kind.EVENT,
+            recorded_at=1_700_000_000_000_000 + number,
+            attributes=receipt.Attributes(
+                f"00000000-0000-8000-8000-{number:012x}",
+                "/decklog/00000000-0000-8000-8000-000000000000/reconcile/dev",
+                "dev.decklog.v1.ObjectChanged",
+                "2026-11-26T07:00:00.000000Z",
+                f"dev/shop/ConfigMap/{number}",
+                sequence=number,
+            ),
+            key="dev/shop",
+            commitment=hashlib.sha256(b"%d" % number).digest(),
+            length=500,
+            place=receipt.Place("kafka", "decklog.live.v1", 0, number % 12, number // 12),
+        )
+    )
+
+
+def write(
+    folder: Path, entries: Sequence[bytes], *, signer: keys.SigningKey = SIGNER, known: Sequence[int] = KNOWN
+) -> None:
+    """The log of these entries, with the checkpoints that were signed at the `known` sizes."""
+    reached, files = integration.integrate(
+        integration.NOTHING.edge, [integration.Entry(number, data, None) for number, data in enumerate(entries)]
+    )
+    for file in (*files, *integration.partial(reached)):
+        if not file.private:
+            put(folder, file.path.removeprefix("public/"), file.data)
+    hashes = [merkle.leaf_hash(entry) for entry in entries]
+    sizes = [size for size in known if size < len(entries)]
+    signed = {size: sign(hashes[:size], signer) for size in (*sizes, len(entries))}
+    lines = [orjson.dumps({"size": size, "note": data.decode()}) + b"\n" for size, data in signed.items()]
+    put(folder, "checkpoints.jsonl", b"".join(lines))
+    put(folder, "checkpoint", signed[len(entries)])
+
+
+def sign(hashes: Sequence[bytes], signer: keys.SigningKey = SIGNER) -> bytes:
+    """The signed checkpoint of a tree."""
+    tree = checkpoint.Checkpoint(signer.name, len(hashes), merkle.root_of(hashes))
+    return checkpoint.sign(tree, [signer])
+
+
+def put(folder: Path, path: str, data: bytes) -> None:
+    """Write a file of the log."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+
+
+def write_large(folder: Path, count: int) -> None:
+    """The same log of any size, made in bounded memory, with its newest checkpoint alone."""
+    here, step = integration.NOTHING.edge, 256 * 64
+    for first in range(0, count, step):
+        made = receipts(min(step, count - first), first)
+        reached, files = integration.integrate(
+            here, [integration.Entry(first + number, data, None) for number, data in enumerate(made)]
+        )
+        here = reached.edge
+        for file in (*files, *(integration.partial(reached) if first + step >= count else ())):
+            if not file.private:
+                put(folder, file.path.removeprefix("public/"), file.data)
+    tree = checkpoint.Checkpoint(SIGNER.name, count, reached.tree(count).root())
+    put(folder, "checkpoint", checkpoint.sign(tree, [SIGNER]))

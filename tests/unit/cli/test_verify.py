@@ -1,0 +1,90 @@
+"""`decklog verify`: exit codes, where the answer goes, and that a folder is verified without network or settings."""
+
+import json
+import socket
+
+import pytest
+
+from decklog.cli import exits, main, progress
+from tests import log_files
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    """No settings, and no way to the network."""
+    for name in ("DECKLOG_SERVER", "DECKLOG_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(socket, "socket", None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    log_files.write(tmp_path, log_files.receipts(300))
+    return tmp_path
+
+
+def test_a_clean_log_is_exit_code_0(folder, capsys):
+    """The log, its size and its root are told on standard output, nothing on standard error."""
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY]) == exits.Code.DONE
+    said = capsys.readouterr()
+    assert "300 signed, 300 looked at" in said.out
+    assert "Verified" in said.out
+    assert said.err == ""
+
+
+def test_a_changed_log_is_exit_code_1_with_leaf_and_bytes(folder, capsys):
+    """A script reads which leaf, which file, which bytes; -o name is one line a finding."""
+    path = folder / "tile/entries/000"
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY, "-o", "json"]) == exits.Code.FAILED
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verified"], found["complete"]) == (False, True)
+    (one,) = found["findings"]
+    assert (one["leaf"], one["path"], one["bytes"][0]) == (0, "tile/entries/000", 2)
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY]) == exits.Code.FAILED
+    shown = capsys.readouterr().out
+    assert "Not what was signed" in shown
+    assert "Verified" not in shown
+
+
+def test_a_policy_says_who_is_believed(folder, tmp_path, capsys):
+    """A file after c2sp.org/tlog-policy; a wrong line of it is named."""
+    rule = tmp_path / "policy"
+    rule.write_text(f"log {log_files.VKEY}\nquorum none\n")
+    assert main.run(["verify", str(folder), "--policy", str(rule)]) == exits.Code.DONE
+    rule.write_text(f"log {log_files.VKEY}\nquorum everybody\n")
+    assert main.run(["verify", str(folder), "--policy", str(rule)]) == exits.Code.USAGE
+    assert "line 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], exits.Code.USAGE, "ledger vkey"),
+        (["--vkey", "nonsense"], exits.Code.USAGE, "not a verifier key"),
+        (["--vkey", log_files.VKEY, "--policy", "x"], exits.Code.USAGE, "--policy"),
+        (["--policy", "/does/not/exist"], exits.Code.USAGE, "cannot be read"),
+        (["--vkey", log_files.VKEY, "--most", "0"], exits.Code.USAGE, "--most"),
+    ],
+)
+def test_what_is_asked_wrongly_is_exit_code_2(folder, capsys, arguments, code, told):
+    """Without a key that one trusts there is nothing to verify against."""
+    assert main.run(["verify", str(folder), *arguments]) == code
+    assert told in capsys.readouterr().err
+
+
+def test_no_log_is_exit_code_6(tmp_path, capsys):
+    """A folder without a checkpoint, or none at all."""
+    for where in (tmp_path, tmp_path / "nothing"):
+        assert main.run(["verify", str(where), "--vkey", log_files.VKEY]) == exits.Code.NOT_FOUND
+        assert "checkpoint" in capsys.readouterr().err
+
+
+def test_progress_is_one_line():
+    """A bar, how many, how fast; also before the first one and without any."""
+    assert progress.line("leaves", 500_000, 1_000_000, 2.0) == (
+        "[###############...............] 500,000 of 1,000,000 leaves, 250,000/s"
+    )
+    assert progress.line("leaves", 0, 0, 0.0).endswith("0 of 0 leaves, 0/s")

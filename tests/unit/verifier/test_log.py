@@ -1,0 +1,144 @@
+"""The offline verifier against small logs with one thing changed: it must say what, and nothing else.
+
+The same at every level of a large log: tests/integration/test_verify_large_log.py.
+"""
+
+import json
+
+import pytest
+
+from decklog.client import failures
+from decklog.model import merkle
+from decklog.model.tlog import bundle, checkpoint, keys, note, policy
+from decklog.verifier import log, source
+from tests import log_files
+
+TRUSTED = policy.of_keys([log_files.SIGNER.verifier])
+ENTRIES = log_files.receipts(900)
+HASHES = [merkle.leaf_hash(entry) for entry in ENTRIES]
+
+
+def verify(folder, trusted=TRUSTED, **wanted):
+    return log.verify(source.Folder(folder), trusted, log.Wanted(**wanted))
+
+
+def told(folder, **wanted):
+    return [str(one) for one in verify(folder, **wanted).findings]
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 512, 700, 900])
+def test_a_log_is_what_was_signed(tmp_path, size):
+    """Whole and partial tiles of every kind: nothing is found, every leaf and earlier checkpoint was looked at."""
+    log_files.write(tmp_path, ENTRIES[:size])
+    verdict = verify(tmp_path)
+    assert [str(one) for one in verdict.findings] == []
+    assert (verdict.leaves, verdict.tree.size, verdict.complete) == (size, size, True)
+    assert verdict.tree.root == merkle.root_of(HASHES[:size])
+    assert verdict.checkpoints == len({*log_files.KNOWN, size} - {one for one in log_files.KNOWN if one > size})
+
+
+def test_progress_reaches_the_end(tmp_path):
+    """Told after each tile, the last time of all leaves."""
+    log_files.write(tmp_path, ENTRIES[:700])
+    seen = []
+    log.verify(source.Folder(tmp_path), TRUSTED, log.Wanted(), lambda done, size: seen.append((done, size)))
+    assert sorted(seen) == [(256, 700), (512, 700), (700, 700)]
+
+
+def test_a_log_forged_with_another_key_is_found(tmp_path):
+    """All files fit together, but somebody else has signed."""
+    forger = keys.from_pem(keys.new_pem(b"f" * 32), log_files.SIGNER.name)
+    log_files.write(tmp_path, ENTRIES[:700], signer=forger)
+    assert told(tmp_path) == ["checkpoint: no known key has signed it"]
+
+
+def test_a_log_of_another_name_is_found(tmp_path):
+    """The right key, another origin: it is another log."""
+    other = keys.from_pem(keys.new_pem(b"k" * 32), "elsewhere.example/i")
+    log_files.write(tmp_path, ENTRIES[:10], signer=other)
+    assert told(tmp_path) == ["checkpoint: no key is given for the log 'elsewhere.example/i'"]
+
+
+def test_a_log_forked_with_the_real_key_is_found(tmp_path):
+    """History rewritten and signed anew: what was signed before does not fit in, at each size behind the change."""
+    log_files.write(tmp_path, ENTRIES[:900])
+    before = (tmp_path / "checkpoints.jsonl").read_bytes()
+    forged = [*ENTRIES[:300], ENTRIES[301], *ENTRIES[301:900]]
+    log_files.write(tmp_path, forged)
+    log_files.put(tmp_path, "checkpoints.jsonl", before)
+    text = "the signed checkpoint of {} leaves is not the beginning of the newest one: the log was forked"
+    expected = [f"checkpoints.jsonl line {line}: {text.format(size)}" for line, size in ((3, 700), (4, 900))]
+    assert told(tmp_path, receipts=False) == expected
+
+
+def test_a_truncated_log_is_found(tmp_path):
+    """Yesterday's checkpoint served again: the later ones that were signed tell."""
+    log_files.write(tmp_path, ENTRIES[:700])
+    yesterday = (tmp_path / "checkpoint").read_bytes()
+    log_files.write(tmp_path, ENTRIES[:900])
+    log_files.put(tmp_path, "checkpoint", yesterday)
+    (found,) = told(tmp_path)
+    assert found == "checkpoints.jsonl line 4: a checkpoint of 900 leaves was signed, the newest one has 700"
+
+
+def test_checkpoints_that_are_none_are_found(tmp_path):
+    """Junk, a bad signature, another log's, and one out of order: each line is named."""
+    log_files.write(tmp_path, ENTRIES[:300])
+    lines = (tmp_path / "checkpoints.jsonl").read_bytes().splitlines(keepends=True)
+    signed = json.loads(lines[0])["note"]
+    bad = json.dumps({"size": 3, "note": signed.replace("\n3\n", "\n4\n")}).encode() + b"\n"
+    log_files.put(tmp_path, "checkpoints.jsonl", b"".join([b"junk\n", bad, b"{}\n", *lines, lines[0]]))
+    found = told(tmp_path)
+    assert [one.split(": ")[0] for one in found] == [f"checkpoints.jsonl line {number}" for number in (1, 2, 3, 7)]
+    assert "is wrong" in found[1]
+    assert found[3].endswith("a checkpoint of 3 leaves follows one of 300")
+
+
+def test_any_changed_byte_of_the_checkpoint_is_found(tmp_path):
+    """Origin, size, root, signature: not one bit can be another."""
+    log_files.write(tmp_path, ENTRIES[:20])
+    signed = (tmp_path / "checkpoint").read_bytes()
+    for at in range(len(signed)):
+        log_files.put(tmp_path, "checkpoint", signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :])
+        (found,) = told(tmp_path)
+        assert found.startswith("checkpoint: ")
+
+
+def test_receipts_are_read(tmp_path):
+    """Signed leaves that are no receipt, spelled otherwise, or from before: named; not where entries are not read."""
+    entries = [*ENTRIES[:5], b"{}", ENTRIES[6].replace(b'"v":1', b'"v": 1'), ENTRIES[3], ENTRIES[8]]
+    log_files.write(tmp_path, entries)
+    found = verify(tmp_path).findings
+    assert [one.leaf for one in found] == [5, 6, 7]
+    assert [one.span for one in found] == [tuple(bundle.span(entries, number)) for number in (5, 6, 7)]
+    assert "recorded before" in found[2].problem
+    assert told(tmp_path, receipts=False) == []
+
+
+def test_it_stops_when_enough_is_found(tmp_path):
+    """A ruined log does not fill the terminal, and the verdict says that there may be more."""
+    log_files.write(tmp_path, [b"junk"] * 600)
+    verdict = verify(tmp_path, most=7)
+    assert (len(verdict.findings), verdict.complete) == (7, False)
+
+
+def test_a_quorum_is_asked_for(tmp_path):
+    """A policy with a witness that did not cosign: the checkpoint is not believed."""
+    log_files.write(tmp_path, ENTRIES[:3])
+    witness = keys.VerifierKey("w.example", keys.Algorithm.ED25519_COSIGNATURE, log_files.SIGNER.verifier.public)
+    rule = policy.parse(f"log {log_files.VKEY}\nwitness w {witness}\nquorum w\n".encode())
+    (found,) = verify(tmp_path, rule).findings
+    assert "the quorum 'w' is not met" in found.problem
+
+
+def test_no_log_is_no_verdict(tmp_path):
+    """An empty folder is an error, not a clean log."""
+    with pytest.raises(failures.NotFound, match="no file `checkpoint`"):
+        verify(tmp_path)
+
+
+def test_an_empty_log_is_a_log(tmp_path):
+    """Size 0, signed: verified."""
+    tree = checkpoint.Checkpoint(log_files.SIGNER.name, 0, merkle.EMPTY_ROOT)
+    log_files.put(tmp_path, "checkpoint", note.sign(tree.to_text(), [log_files.SIGNER]).to_bytes())
+    assert told(tmp_path) == []
