@@ -147,7 +147,7 @@ class Audit:
             positions=self._closed_at_the_end(self._kafka.make_reader()),
             sessions=sessions.Sessions(
                 self._told.login_code_file,
-                subject=doors.subject_of(self._token),
+                token=self._token,
                 time=self._time,
                 entropy=system.entropy,
             ),

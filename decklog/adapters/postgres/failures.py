@@ -1,6 +1,7 @@
 """The one boundary where asyncpg's exceptions become ours, sorted by what the caller should do."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import asyncpg
@@ -42,9 +43,17 @@ def translated(where: str = "Postgres") -> Iterator[None]:
 
 def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
     """Our error for one of theirs. The server's message is kept, its DETAIL (which quotes rows) is not."""
-    message = str(error.args[0]).splitlines()[0] if error.args else ""
-    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    what = _what(error)
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
     if isinstance(error, _TRANSIENT):
         return errors.Transient(what, where=where, hint=hint or "It is tried again; check that Postgres is up")
     return errors.Terminal(what, where=where, hint=hint)
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot be reached: {os.strerror(error.errno).lower()}"
+    if isinstance(error, TimeoutError):
+        return "gave no answer in time"
+    message = str(error.args[0]).splitlines()[0] if error.args else ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -162,6 +162,6 @@ def _messages(objects: Sequence[answers.ApplicationObject]) -> list[sheet.Block]
             f"{words.kubernetes_object(found['object'])}: {found['health_message']}", sheet.word(found["health"]).tone
         )
         for found in objects
-        if found["health_message"]
+        if found["health_message"] and found["health"] != "healthy"
     ]
     return [sheet.Text(lines, title="Messages")] if lines else []

@@ -86,7 +86,7 @@ def _admit(scope: Scope, lock: Lock) -> str | door.Reason:
     if path in UNLOCKED or path.startswith("/static/"):
         return ""
     if request.authorization is None:
-        by_session = lock.sessions.subject(_cookie(headers.get("cookie", "")))
+        by_session = lock.sessions.subject(_cookie(headers.get("cookie", ""), lock.sessions.cookie))
         if by_session is not None:
             return _by_session(scope, request, by_session)
     return door.admit(request, hosts=lock.hosts, token=lock.token)
@@ -98,23 +98,19 @@ def _by_session(scope: Scope, request: door.Request, subject: str) -> str | door
     return door.Reason.FOREIGN_ORIGIN if changes and request.origin is None else subject
 
 
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, name: str) -> str | None:
     try:
-        found = SimpleCookie(header).get(sessions.COOKIE)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return found.value if found else None
 
 
 def _refusal(scope: Scope, reason: door.Reason) -> ASGIApp:
-    if reason is door.Reason.MISSING_TOKEN and _is_page(scope):
+    if reason is door.Reason.MISSING_TOKEN and problems.is_page(scope["path"], Headers(scope=scope).get("accept", "")):
         return _to_login
     problem = problems.Problem(reason.status, reason.value, _WORDS[reason], hint=reason.hint)
     return problems.response(problem, where=f"{scope['method']} {scope['path']}")
-
-
-def _is_page(scope: Scope) -> bool:
-    return not scope["path"].startswith("/api/") and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 async def _to_login(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's shape)

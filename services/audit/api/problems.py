@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details: what happened (`detail`), where (`where`), what to do next (`hint`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -79,20 +79,38 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def show_to_browsers(app: FastAPI, render: Callable[[Problem], Response]) -> None:
+    """Answer errors of pages with a page: somebody reads them. The API's own stay as they are."""
+    app.state.page_of_problem = render
+
+
+def is_page(path: str, accept: str) -> bool:
+    """Whether a request is a browser's for a page."""
+    return not path.startswith("/api/") and "text/html" in accept
+
+
+def _answer(request: Request, problem: Problem, extra: Mapping[str, Any] | None = None) -> Response:
+    render: Callable[[Problem], Response] | None = getattr(request.app.state, "page_of_problem", None)
+    if render is not None and is_page(request.url.path, request.headers.get("accept", "")):
+        return render(problem)
+    return response(problem, where=_where(request), extra=extra)
+
+
 def _where(request: Request) -> str:
     return f"{request.method} {request.url.path}"
 
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 (registered for it)
-    return response(error, where=_where(request))
+    return _answer(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     wrong = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
-    problem = Problem(422, "InvalidRequest", "the request does not fit the API", hint="Correct what `errors` names")
-    return response(problem, where=_where(request), extra={"errors": wrong})
+    hint = "Correct what is named; /api/v1/openapi.json says what fits"
+    problem = Problem(422, "InvalidRequest", "the request does not fit the API", hint=hint)
+    return _answer(request, problem, extra={"errors": wrong})
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -100,7 +118,7 @@ async def _http(request: Request, error: Exception) -> Response:
     hints = {404: "See /api/v1/openapi.json for what there is", 405: "See /api/v1/openapi.json for the methods"}
     reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
     problem = Problem(error.status_code, reason, str(error.detail), hint=hints.get(error.status_code, ""))
-    answer = response(problem, where=_where(request))
+    answer = _answer(request, problem)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -110,10 +128,10 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.DecklogError)  # noqa: S101
     status = 503 if isinstance(error, errors.Transient) else 422 if isinstance(error, errors.Refused) else 500
     problem = Problem(status, type(error).__name__, error.problem, hint=error.hint, where=error.where)
-    return response(problem, where=_where(request))
+    return _answer(request, problem)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """A defect of ours. The server logs the exception; the caller is told no more than that."""
     problem = Problem(500, "Defect", f"the server failed: {type(error).__name__}", hint="Report it with audit's log")
-    return response(problem, where=_where(request))
+    return _answer(request, problem)

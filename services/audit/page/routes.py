@@ -1,5 +1,6 @@
 """The page's routes: HTML from the same statements that the API answers with."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from decklog.model.denials import Denial
-from services.audit.api import context, door, sessions, statements
+from services.audit.api import context, door, problems, sessions, statements
 from services.audit.api.context import Given
 from services.audit.page import wording
 
@@ -34,12 +35,14 @@ _templates.filters.update(
     display=wording.display,
     step=wording.step,
     sentence=wording.sentence,
+    who=wording.who,
 )
-_templates.globals.update(ago=wording.ago, troubles=wording.troubles)
+_templates.globals.update(ago=wording.ago, troubles=wording.troubles, counts=wording.counts)
 
 
 def mount(app: FastAPI) -> None:
-    """Serve the page's script and style beside it."""
+    """Serve the page's script and style beside it, and show people errors as pages."""
+    problems.show_to_browsers(app, _problem)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
 
 
@@ -81,9 +84,14 @@ async def login(request: Request, given: Given, code: Annotated[str, Query(max_l
         return _page("login.html", given, status=403, refusal=session.value)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
-        sessions.COOKIE, session, max_age=sessions.LIFE_SECONDS, httponly=True, samesite="strict", path="/"
+        given.sessions.cookie, session, max_age=sessions.LIFE_SECONDS, httponly=True, samesite="strict", path="/"
     )
     return answer
+
+
+def _problem(problem: problems.Problem) -> Response:
+    text = _templates.get_template("problem.html").render(problem=problem, title=HTTPStatus(problem.status).phrase)
+    return HTMLResponse(text, status_code=problem.status, headers={"Cache-Control": "no-store"})
 
 
 async def _applications(given: context.Context) -> dict[str, Any]:

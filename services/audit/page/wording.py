@@ -1,11 +1,13 @@
 """How values look on the page: times, commits, words. Pure: the time is given."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from decklog.model import objects, timestamps
 
 SECOND = 1_000_000
+_OPAQUE = re.compile(r"[0-9a-f]{16,}")
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 SYNC_WORDS: Mapping[str, str] = {
@@ -81,6 +83,23 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def who(actor: str) -> str:
+    """Who, with an opaque id shortened: `author:6b67079e…` says as much to a reader."""
+    return _OPAQUE.sub(lambda found: f"{found[0][:8]}…", actor)
+
+
+def counts(applications: Sequence[Mapping[str, Any]]) -> str:
+    """What there is to look at, before one scrolls: `18 applications, 2 failing, 1 drifted`."""
+    sound = [one for one in applications if not troubles(one)]
+    parts = [
+        (len(applications) - len(sound), "failing"),
+        *((sum(one["sync_status"] == word for one in sound), word) for word in ("drifted", "unknown")),
+        (sum(one["health"] in ("degraded", "missing") for one in sound), "unhealthy"),
+    ]
+    total = f"{len(applications)} application{'' if len(applications) == 1 else 's'}"
+    return ", ".join([total, *(f"{number} {word}" for number, word in parts if number)])
+
+
 def display(key: str) -> str:
     """An object's key as kubectl would say it."""
     try:
@@ -92,7 +111,10 @@ def display(key: str) -> str:
 def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Everything that failed and was not put right since, most basic first: source, cluster, rendering, claim, sync."""
     failures = application["failures"] or {}
-    named = (("source", application.get("source_failure")), ("cluster", application.get("cluster_failure")))
+    named = (
+        (f"source {application['spec'].get('source')}", application.get("source_failure")),
+        (f"cluster {application['cluster']}", application.get("cluster_failure")),
+    )
     found = [*named, *((stage, failures.get(stage)) for stage in _STAGES)]
     return [{"stage": stage, **failure} for stage, failure in found if failure]
 

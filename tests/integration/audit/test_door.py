@@ -122,3 +122,17 @@ async def test_the_page_holds_no_inline_script_and_answers_strangers_nothing(pro
         assert script.status_code == 200
         assert (await stranger.get("/static/../service.py")).status_code in (401, 404)
         assert (await stranger.get("/fragments/applications")).status_code == 401
+
+
+async def test_a_session_outlives_a_restart_and_ends_with_its_token(database: str, tmp_path: Path) -> None:
+    """Nobody is logged out by an upgrade; another token, or a changed cookie, is not let in."""
+    async with audit_process.running(database, tmp_path) as process, process.stranger() as browser:
+        await browser.get("/login", params={"code": audit_process.CODE})
+        cookies = dict(browser.cookies)
+    (name,) = cookies
+    async with audit_process.running(database, tmp_path) as process:
+        async with process.stranger(Cookie=f"{name}={cookies[name]}") as browser:
+            assert (await browser.get("/api/v1/applications")).status_code == 200
+        until, rest = cookies[name].split(".", 1)
+        async with process.stranger(Cookie=f"{name}={int(until) + 60}.{rest}") as forger:
+            assert (await forger.get("/api/v1/applications")).status_code == 401

@@ -33,7 +33,11 @@ async def test_an_empty_installation_says_what_to_do(process: Process) -> None:
 async def test_failures_are_shown_with_place_and_way_out(process: Process) -> None:
     """Source, rendering, claim and sync failures, and refused declarations, stand where people look first."""
     failure = subject_pb2.Failure(
-        reason="InvalidYaml", message="<b>bad</b> indentation", hint="Correct the line", file="apps/a.yaml", line=7
+        reason="InvalidYaml",
+        message="<b>bad</b> indentation",
+        hint="Correct the line: `lint <x>`",
+        file="apps/a.yaml",
+        line=7,
     )
     await process.say("ingest", some.declared(by_git=False, mode=fleet_pb2.MODE_DETECT), key="application/shop")
     await process.say("ingest", git_pb2.SourceFailed(source="infrastructure", failure=failure), key="infrastructure")
@@ -53,6 +57,7 @@ async def test_failures_are_shown_with_place_and_way_out(process: Process) -> No
     assert "Correct the line" in page
     assert "&lt;b&gt;bad&lt;/b&gt;" in page
     assert "<b>bad</b>" not in page
+    assert "<code>lint &lt;x&gt;</code>" in page
     assert "Failed" in await shown(process, "/applications/shop", last)
 
 
@@ -84,7 +89,7 @@ async def test_an_application_that_is_not_there_keeps_its_timeline(process: Proc
     """404, with what happened to it while it was."""
     answer = await process.api.get(process.address + "/applications/gone")
     assert answer.status_code == 404
-    assert "no longer declared" in answer.text
+    assert "No application <b>gone</b> is declared" in answer.text
 
 
 async def test_what_an_application_names_and_is_not_declared_is_named(process: Process) -> None:
@@ -126,3 +131,11 @@ async def test_a_refusal_that_is_taken_back_is_gone(process: Process) -> None:
     last = await process.say("ingest", refused, key="x/odd")
     assert "does not count" not in await shown(process, "/fragments/applications", last)
     assert "no longer refused" in await shown(process, "/", last)
+
+
+async def test_a_wrong_address_is_answered_with_a_page(process: Process) -> None:
+    """A browser is shown words and a way back; a program that asks the API gets its problem as ever."""
+    answer = await process.api.get(process.address + "/nowhere", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert '<a href="/">' in answer.text
+    assert (await process.get("/nowhere")).json()["reason"] == "NotFound"

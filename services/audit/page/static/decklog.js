@@ -3,6 +3,7 @@
 
 const MOST_LINES = 200;
 const PART_DELAY = 400;
+const RETRY_DELAY = 3000;
 
 function ago(us, now) {
   const seconds = (now - us) / 1e6;
@@ -25,6 +26,10 @@ function setTime(time, us) {
   time.textContent = ago(us, Date.now() * 1000);
 }
 
+function who(actor) {
+  return actor.replace(/[0-9a-f]{16,}/g, (id) => `${id.slice(0, 8)}…`);
+}
+
 function line(template, moment, scoped) {
   const item = template.content.firstElementChild.cloneNode(true);
   item.classList.add(moment.level, "new");
@@ -32,7 +37,7 @@ function line(template, moment, scoped) {
   setTime(item.querySelector("time"), moment.time_us);
   item.querySelector(".kind").textContent = moment.kind;
   item.querySelector(".summary").textContent = moment.summary;
-  item.querySelector(".actor").textContent = moment.actor ? `by ${moment.actor}` : "";
+  item.querySelector(".actor").textContent = moment.actor ? `by ${who(moment.actor)}` : "";
   const link = item.querySelector("a");
   if (scoped || !moment.application) {
     link.replaceWith(scoped ? "" : moment.source);
@@ -72,32 +77,49 @@ function follow() {
   const scope = list.dataset.app;
   let last = Number(list.dataset.leaf);
   let lost = false;
-  const query = new URLSearchParams({ last_leaf: last });
-  if (scope) query.set("app", scope);
-  const stream = new EventSource(`/api/v1/stream?${query}`);
-  stream.onopen = () => {
+
+  function show(text, isLive) {
     state.hidden = false;
-    state.className = "live";
-    state.textContent = "Live";
-    if (lost) refresh();
-    lost = false;
-  };
-  stream.onerror = () => {
-    lost = true;
-    state.hidden = false;
-    state.className = "live lost";
-    const closed = stream.readyState === EventSource.CLOSED;
-    state.textContent = closed ? "No longer live: reload the page" : "Connection lost, trying again";
-  };
-  stream.onmessage = (event) => {
-    const moment = JSON.parse(event.data);
+    state.className = isLive ? "live" : "live lost";
+    state.textContent = text;
+  }
+
+  function connect() {
+    const query = new URLSearchParams({ last_leaf: last });
+    if (scope) query.set("app", scope);
+    const stream = new EventSource(`/api/v1/stream?${query}`);
+    stream.onopen = () => {
+      show("Live", true);
+      if (lost) refresh();
+      lost = false;
+    };
+    stream.onerror = () => {
+      lost = true;
+      show("Connection lost, trying again", false);
+      if (stream.readyState === EventSource.CLOSED) reconnect();  // a browser gives up at an answer that is no stream
+    };
+    stream.onmessage = (event) => add(JSON.parse(event.data));
+  }
+
+  async function reconnect() {
+    await new Promise((done) => { setTimeout(done, RETRY_DELAY); });
+    try {
+      const answer = await fetch("/api/v1/timeline?limit=1");
+      if (answer.status === 401) { show("Logged out: reload the page", false); return; }
+    } catch { /* nobody answers: the next attempt will tell */ }
+    connect();
+  }
+
+  function add(moment) {
     if (moment.leaf <= last) return;
     last = moment.leaf;
     document.getElementById("timeline-empty")?.remove();
     list.prepend(line(template, moment, Boolean(scope)));
     while (list.children.length > MOST_LINES) list.lastElementChild.remove();
     refresh();
-  };
+  }
+
+  connect();
 }
 
 document.addEventListener("DOMContentLoaded", () => {

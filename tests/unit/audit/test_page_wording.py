@@ -1,0 +1,35 @@
+"""How values look on the page."""
+
+from typing import Any
+
+from services.audit.page import wording
+
+
+def application(**more: Any) -> dict[str, Any]:
+    return {
+        "spec": {"source": "infra"},
+        "cluster": "dev",
+        "failures": {},
+        "sync_status": "in_sync",
+        "health": "healthy",
+    } | more
+
+
+def test_opaque_ids_are_shortened() -> None:
+    """Names stay whole."""
+    assert wording.who("author:6b67079ec63bbbfcfc72635a8781c6e0") == "author:6b67079e…"
+    assert wording.who("kube-controller-manager") == "kube-controller-manager"
+
+
+def test_the_counts_name_each_application_once() -> None:
+    """One that fails is not counted again among the unknown."""
+    broken = application(failures={"render": {"message": "x"}}, sync_status="unknown")
+    listed = [application(), broken, application(sync_status="drifted"), application(health="degraded")]
+    assert wording.counts(listed) == "4 applications, 1 failing, 1 drifted, 1 unhealthy"
+    assert wording.counts([application()]) == "1 application"
+
+
+def test_a_failure_of_a_source_names_it() -> None:
+    """It may be another one than the reader thinks of."""
+    (trouble,) = wording.troubles(application(source_failure={"message": "away"}))
+    assert trouble["stage"] == "source infra"
