@@ -33,6 +33,12 @@ class OnDelete(enum.StrEnum):
     PRUNE = "prune"
 
 
+class Record(enum.StrEnum):
+    """How far a command is followed that leads to no sync of its own."""
+
+    RECORDED = "recorded"
+
+
 class Wait(enum.StrEnum):
     """How far a command is followed."""
 

@@ -84,6 +84,12 @@ def clusters(server: Caller) -> list[answers.Cluster]:
     return _items(server.get(_path("clusters")))
 
 
+def confirm_cluster(server: Caller, name: str, body: Mapping[str, Any]) -> answers.Accepted:
+    """Confirm that the cluster that a name points at now is meant."""
+    found: answers.Accepted = server.post(_path("clusters", name, "confirm"), body)
+    return found
+
+
 def cluster_names(server: Caller) -> list[str]:
     """The names of all clusters."""
     return [one["name"] for one in clusters(server)]

@@ -27,7 +27,7 @@ from services.reconcile import (
     witnessing,
 )
 from services.reconcile import world as worlds
-from services.reconcile.core import complaints, desired, sync
+from services.reconcile.core import complaints, desired, identity, sync
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Application:
         try:
             view = await self._look(spec.dest_cluster)
         except errors.DecklogError as error:
-            await self._lose_sight(spec, revision, error)
+            await self._lose_sight(spec, revision, error, request)
             raise
         self._blind_since = None
         view.rules = comparing.ignore_rules(spec)
@@ -229,6 +229,11 @@ class Application:
             with contextlib.suppress(errors.Transient):
                 await self._world.clusters.identify(reached)
                 self._doubtful = False
+        try:
+            self._world.clusters.check_trusted(reached)
+        except identity.Unconfirmed:
+            await self._look_away()  # what is seen there is not of the cluster that is recorded
+            raise
         blinded = self._witnessing is not None and self._witnessing.done()
         if self._view is None or self._view.reached is not reached or blinded:
             await self._look_away()
@@ -249,14 +254,18 @@ class Application:
             self.wake()
 
     async def _lose_sight(
-        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, error: errors.DecklogError
+        self,
+        spec: fleet_pb2.ApplicationSpec,
+        revision: subject_pb2.Revision,
+        error: errors.DecklogError,
+        request: state_pb2.PendingRequest | None,
     ) -> None:
         """The cluster cannot be asked: what was known of it holds for a while, then nothing does."""
         now = self._world.time.monotonic()
         self._blind_since = self._blind_since if self._blind_since is not None else now
         failure = complaints.about_cluster(error, spec.dest_cluster)
         if not failure.transient:
-            await telling.render_failed(self._chronicle, revision, failure, None, self.origin)
+            await self._tell_unrenderable(spec, revision, failure, request)
         if not failure.transient or now - self._blind_since >= watches.BLIND_AFTER:
             at = self._world.time.now_us()
             await telling.out_of_sight(self._chronicle, failure, self._world.mask, now_us=at)

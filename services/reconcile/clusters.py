@@ -15,6 +15,7 @@ from decklog.model import errors
 from decklog.ports import clock, cluster
 from decklog.runtime import backoff, emitter
 from services.reconcile import fleet, watches
+from services.reconcile.core import identity
 
 log = structlog.get_logger(__name__)
 
@@ -22,10 +23,6 @@ Connect = Callable[[str], Awaitable[cluster.Cluster]]
 """Reaches the cluster of a kubeconfig context; the empty context is the account of our own pod."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
-
-
-class Untrusted(errors.Refused):
-    """The name points at another cluster than the confirmed one."""
 
 
 class Undeclared(errors.Refused):
@@ -60,7 +57,9 @@ class Clusters:
         self._voice = voice
         self._time = time
         self._spawn = spawn
+        self._connecting = asyncio.Lock()
         self._reached: dict[str, Reached] = {}
+        self._former: list[Reached] = []
         self._told: dict[str, str] = {}
 
     async def reach(self, name: str) -> Reached:
@@ -70,13 +69,23 @@ class Clusters:
             raise Undeclared(
                 "no such cluster is declared", where=f"cluster {name}", hint="Declare it, or correct destCluster"
             )
-        found = self._reached.get(name)
-        if found is None or found.context != spec.context:
-            port = await self._connect(spec.context)
-            found = Reached(name, spec.context, port, watches.ClusterWatches(port, self._time, self._spawn))
-            self._reached[name] = found
+        async with (
+            self._connecting
+        ):  # applications ask at the same moment; one connection and one set of watches is enough
+            found = self._reached.get(name)
+            if found is None or found.context != spec.context:
+                found = await self._replace(found, name, spec.context)
         if not found.uid:
             await self.identify(found)
+        return found
+
+    async def _replace(self, former: Reached | None, name: str, context: str) -> Reached:
+        port = await self._connect(context)
+        if former is not None:
+            await former.watches.close()
+            self._former.append(former)  # whoever is asking it just now gets his answer
+        found = Reached(name, context, port, watches.ClusterWatches(port, self._time, self._spawn))
+        self._reached[name] = found
         return found
 
     async def identify(self, reached: Reached) -> None:
@@ -93,22 +102,18 @@ class Clusters:
             await self._voice.emit(emitter.Emission(message=said, key=about, subject=about, name=reached.name))
             await self._fleet.until(lambda current: reached.name in current.identities)
 
-    async def check_trusted(self, reached: Reached) -> None:
-        """Ask again who the cluster is. Raises `Untrusted` unless it is the confirmed one, `Unavailable`."""
+    def check_trusted(self, reached: Reached) -> None:
+        """Raise `identity.Unconfirmed` unless the cluster was the confirmed one when it was asked last."""
+        identity.check(reached.name, reached.uid, self._fleet.current.identities.get(reached.name))
+
+    async def check_again(self, reached: Reached) -> None:
+        """Ask the cluster again who it is, then as `check_trusted`. Raises `Unavailable`, too."""
         await self.identify(reached)
-        known = self._fleet.current.identities.get(reached.name)
-        if known is None or known.seen != reached.uid:
-            raise cluster.Unavailable("its identity is being recorded", where=f"cluster {reached.name}")
-        if not known.trusted:
-            raise Untrusted(
-                f"it is now {reached.uid}, not {known.confirmed} as confirmed; nothing is written",
-                where=f"cluster {reached.name}",
-                hint="Confirm the new identity if the cluster was replaced on purpose, or correct its context",
-            )
+        self.check_trusted(reached)
 
     async def close(self) -> None:
         """Disconnect from all."""
-        for one in self._reached.values():
+        for one in [*self._reached.values(), *self._former]:
             await one.port.close()
 
 

@@ -210,7 +210,7 @@ class Turn:
         plan = await self._plan(wanted, picture)
         if isinstance(plan, sync.Refused) and {reason for reason, _ in plan.failures.values()} <= _WEATHER:
             return min([_BLIND_SECONDS, *await self._tell(wanted, picture)])
-        await self.world.clusters.check_trusted(self.view.reached)
+        await self.world.clusters.check_again(self.view.reached)
         self.tools.guard.check()
         await self.tools.chronicle.say(telling.claims_news(self.tools.chronicle, picture.claimed, wanted))
         order = self._order(picture, start, request, origin)
@@ -258,7 +258,7 @@ async def tear_down(turn: Turn, order: applying.Order) -> bool:
     view.served = (await view.reached.port.resources()).keys()
     if turn.blind(kinds):
         return False  # what cannot be seen may be there
-    await turn.world.clusters.check_trusted(view.reached)
+    await turn.world.clusters.check_again(view.reached)
     owner = turn.subscriber.owner
     marked = {key for key in view.live if view.claim(key, owner) is claims.Claim.OURS}
     extra = inventory.teardown(chronicle.known.inventory() | marked, live=view.live, owner=owner)

@@ -243,7 +243,7 @@ class KindWatch:
 
 
 class ClusterWatches:
-    """All watches of one cluster. They live as long as the service: an application more or less changes nothing."""
+    """All watches of one cluster. They live as long as it is followed: an application more or less changes nothing."""
 
     def __init__(
         self,
@@ -256,6 +256,14 @@ class ClusterWatches:
         self._spawn = spawn
         self._subscribers: list[Subscriber] = []
         self._watches: dict[objects.Gvk, KindWatch] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Hand on what this subscriber cares for."""
@@ -334,7 +342,7 @@ class ClusterWatches:
         if gvk not in self._watches:
             watch = KindWatch(self._cluster, resource, self._time, self._of_kind)
             self._watches[gvk] = watch
-            self._spawn(watch.run(), f"watch {gvk}")
+            self._tasks.append(self._spawn(watch.run(), f"watch {gvk}"))
         return self._watches[gvk]
 
     def _of_kind(self, gvk: objects.Gvk) -> Iterator[Subscriber]:

@@ -67,6 +67,7 @@ def everything_asked() -> list[tuple[str, str, frozenset[str]]]:
     api.create_application(server, {})
     api.delete_application(server, "NAME", cascade=True, reason="")
     api.sync(server, "NAME", {})
+    api.confirm_cluster(server, "NAME", {})
     api.clusters(server)
     api.sources(server)
     api.timeline(server, query, 10)
@@ -121,6 +122,7 @@ def words(enum: Any, prefix: str) -> set[str]:
         (choices.Conflicts, words(fleet_pb2.Conflicts, "CONFLICTS_")),
         (choices.OnDelete, words(fleet_pb2.OnDelete, "ON_DELETE_")),
         (choices.Wait, {one.value for one in outcome.Until}),
+        (choices.Record, {outcome.Until.RECORDED.value}),
     ],
 )
 def test_the_words_of_a_flag_are_those_of_a_declaration(flag: EnumMeta, declared: set[str]) -> None:

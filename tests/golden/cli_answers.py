@@ -164,7 +164,8 @@ LATER: list[answers.Version] = [
 
 CLUSTERS: list[answers.Cluster] = [
     {"name": "dev", "spec": {"context": "dev"}, "origin": GIT, "confirmed_uid": "8f3c", "seen_uid": "8f3c"},
-    {"name": "production", "spec": {}, "origin": GIT, "confirmed_uid": "8f3c", "seen_uid": "77aa"},
+    {"name": "production", "spec": {}, "origin": GIT, "confirmed_uid": "8f3c1d52-6c1f-4b0e-9a57-1f2e3d4c5b6a",
+     "seen_uid": "77aa0b1c-2d3e-4f50-8a6b-7c8d9e0f1a2b"},
     {"name": "staging", "spec": {"context": "arn:aws:eks:eu-central-1:123456789012:cluster/staging"},
      "origin": {"way": "api"}, "confirmed_uid": "", "seen_uid": ""},
 ]  # fmt: skip

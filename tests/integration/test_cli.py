@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from decklog.cli import exits
-from decklog.events.v1 import apply_pb2, drift_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
 from tests import audit_leaves as some
 from tests import audit_process
 from tests.audit_process import Process
@@ -101,6 +101,24 @@ async def test_a_misspelt_name_leads_to_the_right_one(terminal: Terminal) -> Non
         missed = await terminal.run(*command, "shpo")
         assert missed.code == exits.Code.NOT_FOUND
         assert "Did you mean 'shop'?" in missed.err
+
+
+async def test_a_cluster_is_confirmed_by_the_command_that_the_list_names(terminal: Terminal) -> None:
+    """`cluster list` says what is wrong and what to type; after that it is confirmed."""
+    for before, after in (("", "u1"), ("u1", "u2")):
+        changed = fleet_pb2.ClusterIdentityChanged(cluster="dev", before=before, after=after)
+        last = await terminal.process.say("reconcile", changed, key="cluster/dev")
+    await terminal.process.get("/clusters", after=last)
+    listed = await terminal.run("cluster", "list")
+    assert "it is now u2, not u1 as confirmed" in listed.out
+    (line,) = [line for line in listed.out.splitlines() if "decklog cluster confirm" in line]
+    command = line.partition("decklog ")[2].split()
+    confirmed = await terminal.run(*command, "--reason", "moved", "--wait", "recorded", "-o", "json")
+    assert (confirmed.code, confirmed.err) == (0, "Identity of cluster dev confirmed\ndev is recorded\n")
+    assert "confirmed" in (await terminal.run("cluster", "list")).out.splitlines()[1]
+    again = await terminal.run(*command)
+    assert (again.code, "nothing to do" in again.err) == (exits.Code.REFUSED, True)
+    assert (await terminal.run("cluster", "confirm", "dve")).code == exits.Code.NOT_FOUND
 
 
 async def test_a_wrong_token_is_refused_and_not_shown(terminal: Terminal, tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 """`decklog cluster …`: the clusters that applications are delivered to."""
 
+from typing import Annotated
+
 import typer
 
-from decklog.cli import output, session
-from decklog.cli.views import declared
-from decklog.client import api
+from decklog.cli import choices, output, report, session, waiting
+from decklog.cli.views import accepted, declared
+from decklog.client import api, nearest
 
 commands = typer.Typer(help="Clusters: where applications are delivered.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@commands.callback()
-def _group() -> None:
-    """Keep `list` a command of its own even while it is the only one."""
 
 
 @commands.command("list")
@@ -20,3 +17,26 @@ def list_clusters(how: output.Option = output.Format.TABLE) -> None:
     with session.connect() as server:
         found = api.clusters(server)
     output.show(declared.clusters(found), how)
+
+
+@commands.command("confirm")
+def confirm(
+    name: Annotated[str, typer.Argument(help="Name of the cluster.", metavar="NAME")],
+    uid: Annotated[
+        str, typer.Option(help="uid of its kube-system namespace, to be sure which one is meant.", show_default=False)
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.")] = "",
+    wait: Annotated[
+        choices.Record | None, typer.Option("--wait", help="Return only when this came true.", show_default=False)
+    ] = None,
+    timeout: waiting.Timeout = waiting.DEFAULT,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Confirm that a name is meant to point at another cluster than before. Until then nothing is written to it."""
+    seconds = waiting.seconds(timeout)
+    with session.connect() as server:
+        with nearest.suggesting(name, lambda: api.cluster_names(server)):
+            found = api.confirm_cluster(server, name, {"uid": uid, "reason": reason})
+        report.note(f"Identity of cluster {name} confirmed")
+        waiting.wait(server, name, found, choices.Wait.RECORDED if wait is not None else None, seconds)
+    output.show(accepted.accepted("cluster", name, found), how)

@@ -31,7 +31,8 @@ def clusters(found: Sequence[answers.Cluster]) -> output.Answer:
                 columns=_CLUSTERS,
                 rows=[_cluster(one) for one in found],
                 empty="No cluster is declared. Declare one in the fleet repository: kind: Cluster",
-            )
+            ),
+            *words.failures((one["name"], _unconfirmed(one)) for one in found if _is_another(one)),
         ],
     )
 
@@ -45,10 +46,23 @@ def _cluster(one: answers.Cluster) -> sheet.Row:
     )
 
 
+def _is_another(one: answers.Cluster) -> bool:
+    """Whether the name points at another cluster than the confirmed one."""
+    return bool(one["seen_uid"]) and one["seen_uid"] != one["confirmed_uid"]
+
+
+def _unconfirmed(one: answers.Cluster) -> answers.Failure:
+    return {
+        "reason": "ClusterUnconfirmed",
+        "message": f"it is now {one['seen_uid']}, not {one['confirmed_uid']} as confirmed; nothing is written to it",
+        "hint": f"if that is meant: decklog cluster confirm {one['name']} --uid {one['seen_uid']}",
+    }
+
+
 def _identity(one: answers.Cluster) -> sheet.Cell:
     if not one["seen_uid"]:
         return sheet.Cell("never seen", sheet.Tone.WARN)
-    if one["seen_uid"] != one["confirmed_uid"]:
+    if _is_another(one):
         return sheet.Cell("another cluster", sheet.Tone.BAD)
     return sheet.Cell("confirmed", sheet.Tone.GOOD)
 

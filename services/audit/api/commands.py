@@ -1,6 +1,7 @@
 """Commands: what a caller wants becomes an event, or is refused with a reason. Nothing is half done."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -9,9 +10,10 @@ from decklog.model import errors
 from decklog.runtime import emitter
 from services.audit.api import answering, context, models, problems, statements
 from services.audit.api.context import Actor, Given
-from services.audit.core import declaring
+from services.audit.core import confirming, declaring
 
 router = APIRouter(tags=["commands"])
+T = TypeVar("T")
 
 FOLLOW_SECONDS = 2.0
 """How long a command waits for our own fold of the fleet: before it is decided, and for what it declared itself."""
@@ -71,6 +73,17 @@ async def request_sync(given: Given, actor: Actor, name: Name, asked: models.Req
     return _accepted(said)
 
 
+@router.post("/clusters/{name}/confirm", status_code=202, response_model=models.Accepted)
+async def confirm_cluster(given: Given, actor: Actor, name: Name, asked: models.ConfirmCluster) -> Response:
+    """Confirm that the other cluster that a name points at is meant; until then nothing is written to it."""
+    now, by = await _fleet(given), _author(given, actor, asked.reason)
+    message = _decided(lambda: confirming.confirm(now, name, asked.uid, by))
+    key = f"cluster/{name}"
+    (said,) = await _say(given, [emitter.Emission(message=message, key=key, subject=key, name="api")])
+    await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
+    return _accepted(said)
+
+
 async def _fleet(given: context.Context) -> declaring.Fleet:
     """The fleet with all that was declared before this command came: without it, precedence could not be decided.
 
@@ -99,7 +112,7 @@ def _author(given: context.Context, actor: str, reason: str) -> declaring.Author
     return declaring.Author(actor=actor, reason=reason, request_id=given.entropy(8).hex())
 
 
-def _decided(decide: declaring.Decision) -> list[declaring.Message]:
+def _decided(decide: Callable[[], T]) -> T:
     try:
         return decide()
     except declaring.Refusal as refusal:

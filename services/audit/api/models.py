@@ -198,6 +198,17 @@ class ChangeApplication(Asked):
     reason: str = Field(default="", max_length=1000)
 
 
+class ConfirmCluster(Asked):
+    """A cluster whose new identity is meant."""
+
+    uid: str = Field(
+        default="",
+        max_length=64,
+        description="uid of its kube-system namespace, to be sure; empty = whichever it is now",
+    )
+    reason: str = Field(default="", max_length=1000)
+
+
 class RequestSync(Asked):
     """A sync to run now, whatever the mode."""
 

@@ -1,7 +1,7 @@
 """Declaring through the API: from what is declared and what is asked to the events that say it, or a refusal."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,7 +11,6 @@ from decklog.model import declaration, fleet
 
 Fleet = fleet.Fleet
 Message = fleet_pb2.SourceDeclared | fleet_pb2.ApplicationDeclared | fleet_pb2.ApplicationRemoved
-Decision = Callable[[], list[Message]]
 
 _NOT_LABEL = re.compile(r"[^a-z0-9]+")
 _LONGEST_LABEL = 63

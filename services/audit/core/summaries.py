@@ -146,7 +146,13 @@ def _refused(message: fleet_pb2.DeclarationRefused) -> str:
 def _identity(message: fleet_pb2.ClusterIdentityChanged) -> str:
     if not message.before:
         return f"Cluster {message.cluster} seen for the first time ({message.after})"
-    return f"Cluster {message.cluster} points at another cluster: {message.after} instead of {message.before}"
+    what = f"Cluster {message.cluster} points at another cluster: {message.after} instead of {message.before}"
+    return f"{what}; nothing is written to it until it is confirmed"
+
+
+def _confirmed(message: fleet_pb2.ClusterIdentityConfirmed) -> str:
+    reason = f": {message.reason}" if message.reason else ""
+    return f"Cluster {message.cluster} confirmed as {message.uid}{reason}"
 
 
 def _available(message: control_pb2.RevisionAvailable) -> str:
@@ -278,7 +284,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     fleet_pb2.ApplicationRemoved: _removed("Application"),
     fleet_pb2.DeclarationRefused: _refused,
     fleet_pb2.ClusterIdentityChanged: _identity,
-    fleet_pb2.ClusterIdentityConfirmed: lambda message: f"Cluster {message.cluster} confirmed as {message.uid}",
+    fleet_pb2.ClusterIdentityConfirmed: _confirmed,
     control_pb2.RevisionAvailable: _available,
     control_pb2.SyncRequested: _requested,
     apply_pb2.OwnershipTaken: _owned,

@@ -3,9 +3,10 @@
 from decklog.events.v1 import subject_pb2
 from decklog.model import errors, masking, objects
 from decklog.ports import cluster
-from services.reconcile.core import sayings
+from services.reconcile.core import identity, sayings
 
 _REASONS: tuple[tuple[type[errors.DecklogError], str], ...] = (
+    (identity.Unconfirmed, "ClusterUnconfirmed"),
     (cluster.Conflict, "FieldConflict"),
     (cluster.Rejected, "Rejected"),
     (cluster.Forbidden, "Forbidden"),

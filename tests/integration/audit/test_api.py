@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decklog.events.v1 import apply_pb2, drift_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
 from tests import audit_leaves as some
 from tests import audit_process
 from tests.audit_process import Process
@@ -204,6 +204,29 @@ async def test_a_sync_is_requested_and_waited_for(process: Process) -> None:
     healthy = apply_pb2.HealthChanged(application=some.application(), after=apply_pb2.HEALTH_HEALTHY)
     await process.say("reconcile", healthy)
     assert (await process.get(path, until="healthy", timeout=20)).json()["stage"] == "healthy"
+
+
+async def test_a_clusters_new_identity_is_confirmed(process: Process) -> None:
+    """202 with the event; the actor and the reason are recorded, and the name is trusted again. Twice is refused."""
+    seen = [
+        fleet_pb2.ClusterIdentityChanged(cluster="dev", before=before, after=after)
+        for before, after in (("", "u1"), ("u1", "u2"))
+    ]
+    last = await process.say("reconcile", *seen, key="cluster/dev")
+    await process.get("/applications", after=last)
+    refused = await process.api.post("/clusters/dev/confirm", json={"uid": "u1"})
+    assert (refused.status_code, refused.json()["reason"]) == (409, "AnotherIdentity")
+    assert "--uid u2" in refused.json()["hint"]
+    answer = await process.api.post("/clusters/dev/confirm", json={"uid": "u2", "reason": "moved"})
+    assert (answer.status_code, answer.json()["coordinates"]["topic"]) == (202, "t.fleet.v1")
+    event = answer.json()["event_id"]
+    (dev,) = (await process.get("/clusters", after=event)).json()["items"]
+    assert (dev["confirmed_uid"], dev["seen_uid"]) == ("u2", "u2")
+    assert (await process.get(f"/events/{event}/outcome", until="recorded")).json()["reached"]
+    (line,) = (await process.get("/timeline", kind="ClusterIdentityConfirmed")).json()["items"]
+    assert (line["actor"], line["summary"]) == ("alice", "Cluster dev confirmed as u2: moved")
+    assert (await process.api.post("/clusters/dev/confirm", json={})).json()["reason"] == "AlreadyConfirmed"
+    assert (await process.api.post("/clusters/none/confirm", json={})).status_code == 404
 
 
 async def test_an_unknown_commit_or_application_is_not_found(process: Process) -> None:
