@@ -114,6 +114,10 @@ class Reader(Protocol):
         """
         ...
 
+    async def position(self, where: TopicPartition) -> int:
+        """The next offset of an assigned partition: behind what was polled, and behind offsets that hold no record."""
+        ...
+
     async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The oldest offset each partition still holds."""
         ...

@@ -23,7 +23,6 @@ class FleetFollower:
         self._where = stream.TopicPartition(topics.FLEET.name(prefix), 0)
         self._listeners: list[Callable[[], None]] = []
         self._grown = asyncio.Event()
-        self._position = 0
         self.current = fleet.Fleet()
         self.removals: dict[str, fleet_pb2.ApplicationRemoved] = {}
         self.declarations: dict[str, str] = {}
@@ -37,10 +36,11 @@ class FleetFollower:
         """Return when everything declared so far is known, the installation's identity among it."""
         first = (await self._reader.beginning_offsets([self._where]))[self._where]
         end = (await self._reader.end_offsets([self._where]))[self._where]
-        self._position = first
-        self._follower.follow(self._where, first, self._take)
-        while self._position < end or not self.current.installation:
-            await self._grown.wait()
+        self.current, self.removals = fleet.Fleet(), {}
+        async for record in following.until(self._reader, self._where, first, end):
+            self._fold(record)
+        self._follower.follow(self._where, end, self._take)
+        await self.until(lambda current: bool(current.installation))
 
     async def until(self, seen: Callable[[fleet.Fleet], bool]) -> None:
         """Return when the fleet is as asked for: something we said ourselves came back."""
@@ -51,7 +51,6 @@ class FleetFollower:
     async def _take(self, records: Sequence[stream.Record]) -> None:
         for record in records:
             self._fold(record)
-        self._position = records[-1].offset + 1
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
         for listener in self._listeners:

@@ -87,14 +87,12 @@ class Follower:
 async def until(
     reader: stream.Reader, where: stream.TopicPartition, start: int, end: int
 ) -> AsyncGenerator[stream.Record, None]:
-    """The records of a partition from `start` to the one before `end`, which must exist unless nothing is between."""
+    """The records of a partition from `start` to the one before `end`. The last offsets may hold none."""
     if start >= end:
         return
     await reader.assign({where: start})
-    while True:
+    while await reader.position(where) < end:
         polled = await reader.poll(max_records=_BATCH, timeout=_POLL_SECONDS)
         for record in polled.get(where, ()):
             if start <= record.offset < end:
                 yield record
-            if record.offset >= end - 1:
-                return

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import aiokafka
 import pytest
 
 from decklog.adapters import system
@@ -24,6 +25,8 @@ class World:
     producer: stream.Producer
     reader: Callable[[], stream.Reader]
     member: Callable[[str], stream.Membership]
+    transact: Callable[[bytes, int], Awaitable[None]]
+    """Appends a value to a partition, and behind it an offset that holds no record."""
 
     def at(self, partition):
         return stream.TopicPartition(self.topic, partition)
@@ -39,12 +42,19 @@ SETTINGS = topics.settings(topics.GIT, dev=True)
 def memory_world():
     cluster = memory.MemoryCluster(system.SystemClock())
     group = memory_membership.MemoryGroup(cluster, "t.x")
+
+    async def transact(value, partition):
+        message = stream.Message(topic="t.x", key=b"k", value=value, partition=partition)
+        await memory.MemoryProducer(cluster).send(message)
+        cluster.skip(stream.TopicPartition("t.x", partition))
+
     return World(
         "t.x",
         memory.MemoryTopics(cluster),
         memory.MemoryProducer(cluster),
         lambda: memory.MemoryReader(cluster),
         lambda name: memory_membership.MemoryMembership(group, name),
+        transact,
     )
 
 
@@ -53,12 +63,19 @@ def kafka_world(kafka_bootstrap, topic_prefix):
     reached = connection.Connection(bootstrap=kafka_bootstrap)
     topic = f"{topic_prefix}.x"
     sessions = {"session_timeout": 6.0, "heartbeat_interval": 0.3}
+
+    async def transact(value, partition):
+        client = aiokafka.AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=topic)
+        async with client, client.transaction():
+            await client.send_and_wait(topic, value, b"k", partition)
+
     return World(
         topic,
         admin.KafkaTopics(reached),
         producer.KafkaProducer(reached),
         lambda: reader.KafkaReader(reached),
         lambda name: membership.KafkaMembership(reached, group=f"{topic}.g", topic=topic, instance=name, **sessions),
+        transact,
     )
 
 
@@ -160,6 +177,19 @@ async def test_offsets_tell_what_there_is(world):
     async with reading(world, {}) as client:
         assert await client.beginning_offsets(both) == {world.at(0): 0, world.at(1): 0}
         assert await client.end_offsets(both) == {world.at(0): 0, world.at(1): 3}
+
+
+async def test_a_position_passes_offsets_that_hold_no_record(world):
+    """Behind the last record stands a transaction's marker: who reads on gets nothing, and is at the end."""
+    await world.transact(b"v", 1)
+    async with reading(world, {1: 0}) as client, asyncio.timeout(30):
+        assert await client.position(world.at(1)) == 0
+        (record,) = await take(client, 1)
+        while (await client.end_offsets([world.at(1)]))[world.at(1)] < 2:
+            await client.poll(max_records=10, timeout=0.05)  # the marker is written some time after the commit
+        while await client.position(world.at(1)) < 2:
+            assert not await client.poll(max_records=10, timeout=0.2)
+    assert record.offset == 0
 
 
 async def test_an_offset_out_of_range_is_an_error_that_says_what_there_is(world):

@@ -61,6 +61,18 @@ async def test_what_retention_took_is_told() -> None:
 async def test_reading_until_an_end() -> None:
     """A range is read to its last record; an empty one is not waited for."""
     log = await filled(5)
-    reader = memory.MemoryReader(log)
-    assert [record.offset async for record in following.until(reader, WHERE, 1, 4)] == [1, 2, 3]
-    assert [record.offset async for record in following.until(reader, WHERE, 5, 5)] == []
+    assert await read(log, 1, 4) == [1, 2, 3]
+    assert await read(log, 5, 5) == []
+
+
+async def test_an_end_that_holds_no_record_is_an_end() -> None:
+    """A transaction's marker is the last offset, or the only one."""
+    log = await filled(2)
+    log.skip(WHERE)
+    assert await read(log, 0, 3) == [0, 1]
+    assert await read(log, 2, 3) == []
+
+
+async def read(log: memory.MemoryCluster, start: int, end: int) -> list[int]:
+    async with asyncio.timeout(5):
+        return [record.offset async for record in following.until(memory.MemoryReader(log), WHERE, start, end)]

@@ -65,6 +65,13 @@ class KafkaReader:
             self._positions[where] = batch[-1].offset + 1
         return batches
 
+    async def position(self, where: stream.TopicPartition) -> int:
+        """See `stream.Reader.position`."""
+        client = await self._started()
+        with failures.translated(self._connection.bootstrap):
+            async with asyncio.timeout(self._call_timeout):
+                return int(await client.position(aiokafka.TopicPartition(*where)))
+
     async def beginning_offsets(
         self, partitions: Collection[stream.TopicPartition]
     ) -> Mapping[stream.TopicPartition, int]:

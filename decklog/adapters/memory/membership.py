@@ -88,7 +88,7 @@ class MemoryMembership:
 
     def last_heartbeat(self) -> float:
         """See `stream.Membership.last_heartbeat`."""
-        return self._group.cluster.clock.monotonic() if self._frozen is None else self._frozen
+        return self._group.cluster.answered() if self._frozen is None else self._frozen
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """See `stream.Membership.commit`."""
@@ -105,7 +105,7 @@ class MemoryMembership:
     def silence(self) -> None:
         """Send no more heartbeats: the last one was now."""
         if self._frozen is None:
-            self._frozen = self._group.cluster.clock.monotonic()
+            self._frozen = self._group.cluster.answered()
 
     async def wake(self) -> None:
         """Heartbeat again after `silence`; an expelled member learns of it now, gives up its share and joins anew.

@@ -43,7 +43,7 @@ class MemoryCluster:
         self._held: set[str] = set()
         self._lost_acks = 0
         self._dropped_sends = 0
-        self._down = False
+        self._down_since: float | None = None
 
     # The topics
 
@@ -113,19 +113,24 @@ class MemoryCluster:
 
     def go_down(self) -> None:
         """Be unreachable."""
-        self._down = True
+        if self._down_since is None:
+            self._down_since = self.clock.monotonic()
 
     def come_up(self) -> None:
         """Be reachable again."""
-        self._down = False
+        self._down_since = None
         self._wake()
 
     # What the clients below call
 
     def check_reachable(self) -> None:
         """Raise Transient while the cluster is down."""
-        if self._down:
+        if self._down_since is not None:
             raise errors.Transient("the cluster is down", where=self.cluster_id, hint="It is tried again")
+
+    def answered(self) -> float:
+        """Monotonic seconds at which it answered last."""
+        return self.clock.monotonic() if self._down_since is None else self._down_since
 
     def append(self, batch: Sequence[stream.Message]) -> list[stream.Coordinates]:
         """Store a delivery, or suffer the fault that is due."""
@@ -151,6 +156,11 @@ class MemoryCluster:
             return []
         # Again never means ahead: a reader that is behind the redelivered records still gets all of its own.
         return log.read(max(min(self._redelivered.pop(where, position), position), log.first), limit)
+
+    def following(self, where: stream.TopicPartition, position: int) -> int:
+        """The offset of the next record from a position on; the end if there is none."""
+        records = self._log(where).read(position, 1)
+        return records[0].offset if records else max(position, self._log(where).end)
 
     async def changed(self, timeout: float) -> None:
         """Return after something changed, or after `timeout` seconds of the injected clock."""
@@ -241,6 +251,11 @@ class MemoryReader:
             await self._cluster.changed(timeout)
             batches = self._drain(max_records)
         return batches
+
+    async def position(self, where: stream.TopicPartition) -> int:
+        """See `stream.Reader.position`."""
+        self._cluster.check_reachable()
+        return self._cluster.following(where, self._positions[where])
 
     async def beginning_offsets(
         self, partitions: Collection[stream.TopicPartition]
