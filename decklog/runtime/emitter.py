@@ -20,6 +20,13 @@ log = structlog.get_logger(__name__)
 _published = Counter(names.METRIC_EVENTS, "Events that Kafka acknowledged", ["topic", "type"])
 _TOPICS = {topic.label: topic for topic in topics.ALL}
 
+Permit = Callable[[], None]
+"""Raises if nothing may be said any more; what was sent before may or may not be there."""
+
+
+def _always() -> None:
+    """Who has no right to lose may always speak."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emission:
@@ -128,12 +135,15 @@ class Emitter:
         """Seal and send until Kafka has it; ends only by success, refusal or cancellation."""
         return (await self.emit_all([emission]))[0]
 
-    async def emit_all(self, emissions: Sequence[Emission]) -> list[Said]:
-        """Seal all and send them in order until Kafka has them all."""
+    async def emit_all(self, emissions: Sequence[Emission], *, permit: Permit = _always) -> list[Said]:
+        """Seal all and send them in order until Kafka has them all. `permit` is asked before each attempt."""
         sealed = [self.seal(emission) for emission in emissions]
-        return await backoff.until_done(
-            lambda: self.deliver(sealed), policy=backoff.CONNECTION, time=self._time, failed=_log_failure
-        )
+
+        async def attempt() -> list[Said]:
+            permit()
+            return await self.deliver(sealed)
+
+        return await backoff.until_done(attempt, policy=backoff.CONNECTION, time=self._time, failed=_log_failure)
 
 
 def _log_failure(error: errors.Transient, attempt: int) -> None:

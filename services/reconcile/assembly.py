@@ -17,7 +17,7 @@ from decklog.adapters.kubernetes import cluster as kubernetes
 from decklog.model import errors, masking, topics
 from decklog.ports import cluster
 from decklog.runtime import http, ops, process, settings
-from services.reconcile import clusters
+from services.reconcile import clusters, fence
 from services.reconcile.parts import Parts
 from services.reconcile.render import renderer
 from services.reconcile.service import Reconcile
@@ -56,21 +56,23 @@ def _parts(
 ) -> Parts:
     kafka = connection.Connection(bootstrap=told.kafka, client_id="decklog-reconcile")
     time = system.SystemClock()
+    belonging = membership.KafkaMembership(
+        kafka,
+        group=f"{told.topic_prefix}.{GROUP}",
+        topic=topics.CONTROL.name(told.topic_prefix),
+        instance=instance,
+        session_timeout=told.session_seconds,
+        heartbeat_interval=told.heartbeat_seconds,
+    )
+    lease = fence.Lease(belonging, time, write_seconds=told.request_seconds)
     return Parts(
         prefix=told.topic_prefix,
         member=str(uuid.uuid4()),
-        producer=producer.KafkaProducer(kafka),
+        producer=producer.KafkaProducer(kafka, may_send=lease.holds),
         new_reader=lambda: reader.KafkaReader(kafka),
-        membership=membership.KafkaMembership(
-            kafka,
-            group=f"{told.topic_prefix}.{GROUP}",
-            topic=topics.CONTROL.name(told.topic_prefix),
-            instance=instance,
-            session_timeout=told.session_seconds,
-            heartbeat_interval=told.heartbeat_seconds,
-        ),
+        membership=belonging,
         topics=admin.KafkaTopics(kafka),
-        connect=_connect(told, clusters.patiently(time)),
+        connect=_connect(told, clusters.patiently(time), lease),
         mirrors=mirrors.GitMirrors(told.state_dir / "mirrors", credentials_folder=told.credentials_dir),
         render=renders.render,
         mask=mask,
@@ -82,10 +84,11 @@ def _parts(
     )
 
 
-def _connect(told: ReconcileSettings, wait: Callable[[int], Awaitable[None]]) -> clusters.Connect:
+def _connect(told: ReconcileSettings, wait: Callable[[int], Awaitable[None]], lease: fence.Lease) -> clusters.Connect:
     async def connect(context: str) -> cluster.Cluster:
         whose = account.Account(context, told.kubeconfig)
-        return await kubernetes.connect(whose, wait=wait, limits=kubernetes.Limits(write=told.request_seconds))
+        limits = kubernetes.Limits(write=told.request_seconds)
+        return await kubernetes.connect(whose, wait=wait, limits=limits, may_write=lease.holds)
 
     return connect
 

@@ -69,6 +69,27 @@ async def test_a_doubtful_acknowledgement_resends_the_same_id_and_bytes() -> Non
     assert (first.value, first.headers) == (second.value, second.headers)
 
 
+async def test_who_lost_the_right_to_speak_while_it_waited_sends_nothing_again() -> None:
+    """The first attempt was stored without an answer; before the second the right is gone, and it is not made."""
+    broker = Broker()
+    broker.cluster.lose_acks(1)
+    asked = []
+
+    def permit() -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            raise errors.Refused("replaced")
+
+    emitting = asyncio.create_task(broker.emitter().emit_all([drift()], permit=permit))
+    while not emitting.done():
+        await asyncio.sleep(0)
+        if broker.time.next_due is not None:
+            broker.time.advance(broker.time.next_due)
+    with pytest.raises(errors.Refused, match="replaced"):
+        emitting.result()
+    assert len(broker.stored(topics.DRIFT)) == 1
+
+
 async def test_a_derived_event_has_the_same_id_whoever_says_it_and_whenever() -> None:
     broker = Broker()
     first = await broker.emitter(1).emit(commit())

@@ -7,6 +7,11 @@ from aiokafka import errors as kafka
 
 from decklog.model import errors
 
+
+class Unpermitted(kafka.KafkaError):  # type: ignore[misc]
+    """Nothing may be sent now; what waited in the client goes out no more."""
+
+
 _REFUSED = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError, kafka.InvalidTopicError)
 _TERMINAL = (
     kafka.TopicAuthorizationFailedError,
@@ -38,6 +43,8 @@ def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
         return errors.Refused(what, where=where, hint="Send less in one event, or name another topic")
     if isinstance(error, _TERMINAL):
         return errors.Terminal(what, where=where, hint="Check the Kafka user's rights and the cluster's settings")
+    if isinstance(error, Unpermitted):
+        return errors.Transient("nothing may be sent now", where=where, hint="Whoever may speak sends it")
     if isinstance(error, kafka.UnknownTopicOrPartitionError):
         return errors.Transient(what, where=where, hint="Run `decklog admin topics ensure` if the topic does not exist")
     return errors.Transient(what, where=where, hint="It is tried again; check that Kafka is up and reachable")

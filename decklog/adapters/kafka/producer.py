@@ -1,10 +1,13 @@
 """Appends to Kafka: idempotent, acknowledged by all in-sync replicas, bounded in time."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import aiokafka
+from aiokafka import client as kafka_client
 from aiokafka import errors as kafka
+from aiokafka.protocol import produce
 
 from decklog.adapters.kafka import connection as kafka_connection
 from decklog.adapters.kafka import failures, stopping
@@ -19,12 +22,20 @@ class KafkaProducer:
     failed is sent later on, behind the back of a caller who has sent it again by then.
     """
 
-    def __init__(self, connection: kafka_connection.Connection, *, delivery_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        connection: kafka_connection.Connection,
+        *,
+        delivery_timeout: float = 10.0,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`may_send` is asked once more right before anything leaves: the process may have slept since it was sent."""
         if delivery_timeout >= connection.request_timeout:
             # aiokafka drops single batches at its request timeout and sends the later ones: order would be lost.
             raise ValueError("delivery_timeout must be shorter than the connection's request_timeout")
         self._connection = connection
         self._delivery_timeout = delivery_timeout
+        self._may_send = may_send
         self._client: aiokafka.AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 
@@ -63,6 +74,7 @@ class KafkaProducer:
                     max_batch_size=1 << 18,
                     max_request_size=topics.MAX_MESSAGE_BYTES,
                 )
+                _ask_first(client.client, self._may_send)
                 try:
                     await client.start()
                 except BaseException:
@@ -93,6 +105,24 @@ class KafkaProducer:
         client, self._client = self._client, None
         if client is not None:
             await _discard(client)
+
+
+def _ask_first(client: kafka_client.AIOKafkaClient, may_send: Callable[[], bool]) -> None:
+    """Refuse each produce request unless it may be sent at the moment when its bytes go to the connection.
+
+    The library's sender holds batches back while others are under way, connects, and sends again what failed: after a
+    pause of the process it would go on with all of that before anybody else gets to run.
+    """
+    send = client.send
+
+    async def asking(node: int, request: Any, *, group: Any = kafka_client.ConnectionGroup.DEFAULT) -> Any:
+        if isinstance(request, produce.ProduceRequest):
+            await client.ready(node, group=group)
+            if not may_send():
+                raise failures.Unpermitted
+        return await send(node, request, group=group)
+
+    client.send = asking
 
 
 async def _partition(client: aiokafka.AIOKafkaProducer, message: stream.Message) -> int:

@@ -177,11 +177,19 @@ class KubernetesCluster(cluster.Cluster):
 
 
 async def connect(
-    whose: account.Account, *, wait: Callable[[int], Awaitable[None]], limits: Limits | None = None
+    whose: account.Account,
+    *,
+    wait: Callable[[int], Awaitable[None]],
+    limits: Limits | None = None,
+    may_write: Callable[[], bool] = lambda: True,
 ) -> KubernetesCluster:
-    """The cluster of an account. No request is made yet. `wait` is what a watch does between failures."""
+    """The cluster of an account. No request is made yet.
+
+    `wait` is what a watch does between failures; `may_write` is asked right before a write leaves.
+    """
     configuration = await account.configure(whose)
-    calls, watches = connection.Connection(configuration), connection.Connection(configuration)
+    calls = connection.Connection(configuration, may_write=may_write)
+    watches = connection.Connection(configuration)
     return KubernetesCluster(calls, watches, limits=limits or Limits(), wait=wait)
 
 

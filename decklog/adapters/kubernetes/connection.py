@@ -4,7 +4,7 @@ Bodies are read and parsed by us: the library would log them at debug level, Sec
 """
 
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -23,10 +23,12 @@ _WEATHER = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
 class Connection:
     """A pool of connections to one API server."""
 
-    def __init__(self, configuration: client.Configuration) -> None:
+    def __init__(self, configuration: client.Configuration, *, may_write: Callable[[], bool] = lambda: True) -> None:
+        """`may_write` is asked once more right before a write leaves: the process may have slept since it was begun."""
         self._server = str(configuration.host)
         self._client = client.ApiClient(configuration)
         self._client.user_agent = USER_AGENT
+        self._client.rest_client.pool_manager._request_class = _asking(may_write)  # noqa: SLF001 - made by the library
 
     async def request(
         self,
@@ -102,6 +104,25 @@ class Connection:
             where=where,
             hint="It is asked again with growing pauses",
         )
+
+
+def _asking(may_write: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
+    """Requests whose body goes out only if it may at that moment; without it the API server does nothing.
+
+    Between a caller's own check and the bytes lie a connection that is made and turns of the event loop. After a pause
+    of the process it would take those turns first, and a create would be applied over what somebody else wrote.
+    """
+
+    class Asking(aiohttp.ClientRequest):
+        async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+            writes = self.method != "GET" and "dryRun" not in self.url.query
+            if writes and not may_write():
+                conn.protocol.set_exception(aiohttp.ClientConnectionError("nothing may be written now"))
+                conn.close()
+            else:
+                await super().write_bytes(writer, conn, content_length)
+
+    return Asking
 
 
 async def _split(response: aiohttp.ClientResponse) -> AsyncGenerator[Any, None]:
