@@ -383,6 +383,16 @@ CREATE TABLE audit.speaker (
     last_us bigint NOT NULL
 );
 
+-- The right that stands in one partition of a topic of reconcile's (`topic/partition`), and since which leaf: what comes
+-- under a smaller one was said by a member that had been replaced, and counts for nothing.
+CREATE TABLE audit.ownership (
+    log text PRIMARY KEY,
+    topic_epoch bigint NOT NULL,
+    claim_offset bigint NOT NULL,
+    leaf bigint NOT NULL,
+    time_us bigint NOT NULL
+);
+
 -- What a fold could not place, and why: the ledger holds it all the same. Alerts when it grows.
 CREATE TABLE audit.unplaced (
     leaf bigint NOT NULL,

@@ -76,9 +76,11 @@ def drift(
     name: str = "settings",
     episode: str = "e1",
     patch: bytes = b'[{"op":"replace","path":"/data/a","value":"1"}]',
+    fence: int | None = None,
 ) -> drift_pb2.DriftObserved:
-    """A drift of one ConfigMap."""
+    """A drift of one ConfigMap. `fence`: the topic epoch of the right under which it is said."""
     return drift_pb2.DriftObserved(
+        fence=None if fence is None else subject_pb2.Fence(topic_epoch=max(0, fence)),
         application=application(),
         object=config_map(name),
         verdict=verdict,

@@ -95,9 +95,9 @@ KINDS: tuple[Kind, ...] = (
             apply_pb2.HealthAssessed,
         ],
     ),
-    *_kinds("drift", ["reconcile"], [drift_pb2.DriftObserved, drift_pb2.Compared]),
+    *_kinds("drift", ["reconcile"], [drift_pb2.DriftOwnershipTaken, drift_pb2.DriftObserved, drift_pb2.Compared]),
     *_kinds("live", ["reconcile"], [live_pb2.ObjectChanged, live_pb2.ObjectDeleted], Identity.DERIVED),
-    *_kinds("live", ["reconcile"], [live_pb2.WatchGap]),
+    *_kinds("live", ["reconcile"], [live_pb2.LiveOwnershipTaken, live_pb2.WatchGap]),
     *_kinds("access", ["ingest", "audit"], [access_pb2.AccessDenied]),
     *_kinds("access", ["audit"], [access_pb2.LoginFailed]),
 )

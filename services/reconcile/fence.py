@@ -1,16 +1,17 @@
-"""The right to write: held by one member per partition, bounded by its last heartbeat, given up in an orderly way.
+"""The right to write and to speak: held by one member per partition, bounded by its last heartbeat, given up in order.
 
-A member that lost its partitions may not know it yet. So every write asks first whether the lease still holds for as
-long as the write may take, and giving up waits for the writes that are under way. What is left, a create that was sent
-just before, is the API server's to accept: it has no precondition for creates.
+A member that lost its partitions may not know it yet. So every write and every send asks first whether the lease still
+holds for as long as a write may take, and giving up waits for the writes that are under way. What is left is the API
+server's and Kafka's to accept: a create that was sent just before, which has no precondition, and a record that was
+under way, which counts for nothing (`decklog.model.ownership`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from decklog.events.v1 import apply_pb2, subject_pb2
-from decklog.model import envelope, errors, events
+from decklog.events.v1 import apply_pb2
+from decklog.model import envelope, errors, events, ownership
 from decklog.ports import clock, stream
 
 
@@ -39,23 +40,28 @@ class Lease:
 
 
 class Guard:
-    """What every write of one partition passes through."""
+    """What every write and every send of one partition passes through while one right is held.
+
+    A right that was lost once stays lost, even if heartbeats are answered again: what was being said when it was lost
+    may stand in Kafka or not, so whoever goes on must recall first and take the partition over anew.
+    """
 
     def __init__(self, lease: Lease, partition: int) -> None:
         self._lease = lease
         self._where = f"partition {partition}"
         self._closed = ""
-        self._superseded = ""
+        self._lost = ""
+        self._ended = asyncio.Event()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def check_owner(self) -> None:
         """Raise `Fenced` once somebody else may own the partition."""
-        if self._superseded:
-            raise Fenced(self._superseded, where=self._where)
         if not self._lease.holds():
-            raise Fenced("no heartbeat was answered for too long", where=self._where)
+            self.lose("no heartbeat was answered for too long")
+        if self._lost:
+            raise Fenced(self._lost, where=self._where)
 
     def check(self) -> None:
         """Raise `Fenced` unless we may write to a cluster now."""
@@ -80,9 +86,15 @@ class Guard:
         """Let no more writes through. What was done may still be told."""
         self._closed = self._closed or reason
 
-    def supersede(self, reason: str) -> None:
-        """Somebody else owns the partition: neither write nor remember anything any more."""
-        self._superseded = self._superseded or reason
+    def lose(self, reason: str) -> None:
+        """Somebody else owns the partition, or may: neither write nor say nor remember anything any more."""
+        self._lost = self._lost or reason
+        self._ended.set()
+
+    async def lost(self) -> str:
+        """Return when the right is lost, and why."""
+        await self._ended.wait()
+        return self._lost
 
     async def idle(self) -> None:
         """Return when no write is under way."""
@@ -90,12 +102,13 @@ class Guard:
 
 
 class Readback:
-    """What stands in our partition of the apply topic after our own `OwnershipTaken`: who spoke since."""
+    """What stands in our partition of the apply topic after our own `OwnershipTaken`: who spoke since.
 
-    def __init__(self, guard: Guard, right: subject_pb2.Fence, member: str) -> None:
+    Any claim behind ours ends our right, one of our own too: it was sent before ours and stored after it.
+    """
+
+    def __init__(self, guard: Guard, right: ownership.Right) -> None:
         self._guard = guard
-        self._right = right
-        self._member = member
         self._position = right.offset + 1
         self._grown = asyncio.Event()
 
@@ -103,8 +116,8 @@ class Readback:
         """Records from `right.offset + 1` on."""
         for record in records:
             taken = _ownership(record)
-            if taken is not None and taken.member != self._member:
-                self._guard.supersede(f"member {taken.member} took the partition over at offset {record.offset}")
+            if taken is not None:
+                self._guard.lose(f"member {taken.member} took the partition over at offset {record.offset}")
         self._position = records[-1].offset + 1
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()

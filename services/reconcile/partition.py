@@ -1,17 +1,21 @@
-"""One partition, from taking it over to giving it up: recall, claim, act for its applications, stop."""
+"""One partition, from taking it over to giving it up: recall, claim, act for its applications, stop.
+
+Who loses the right and keeps the partition (the lease ended for a moment, a late claim of somebody came in between)
+takes it over anew: what was being said then may stand in Kafka or not, so it is recalled, not remembered.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 from google.protobuf.message import Message
 
-from decklog.events.v1 import apply_pb2, subject_pb2
+from decklog.events.v1 import subject_pb2
 from decklog.model import envelope, errors, events, placement, topics
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
-from services.reconcile import application, fence, following, recording, recovery, state
+from services.reconcile import application, claiming, fence, following, recording, recovery, state
 from services.reconcile import world as worlds
 from services.reconcile.core import recollection
 
@@ -26,7 +30,7 @@ class Office:
 
     Attributes:
         member: opaque id, minted at the member's start.
-        follower: reads the control and apply topics.
+        follower: reads the control, apply and state topics.
         reader: makes a reader for one recall; it is closed after it.
     """
 
@@ -56,32 +60,46 @@ class Partition:
         self._guard = fence.Guard(office.lease, number)
         self._readback: fence.Readback | None = None
         self._desk: recording.Desk | None = None
-        self._complete = True
+        self._recalled = recovery.Recalled(known={})
+        self._given_up = False
         self._chronicles: dict[str, recording.Chronicle] = {}
         self._actors: dict[str, tuple[application.Application, asyncio.Task[None]]] = {}
         self._log = log.bind(partition=number)
 
     async def run(self) -> None:
-        """Take the partition over and act for it, until cancelled."""
-        recalled = await backoff.until_done(
-            self._take_over, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
-        )
-        self._office.world.status(self._component, None)
-        self._complete = recalled.complete
-        if not recalled.complete:
-            words = "state is lost and the events it could be rebuilt from are not complete: nothing is done by itself"
-            self._office.world.status(self._component, words)
-            self._log.error("state incomplete", hint="nothing is synced by itself; ask for it: `decklog app sync NAME`")
-        for key, known in recalled.known.items():
-            self._chronicles[key] = self._chronicle(known)
-        await self._listen()
-        self.refresh()
+        """Take the partition over and act for it, as often as the right is lost, until cancelled."""
+        while True:
+            claim = await backoff.until_done(
+                self._take_over, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
+            )
+            self._tell()
+            await self._act_upon(claim)
+            reason = await self._guard.lost()
+            self._log.warning("right lost, the partition is taken over anew if it is still ours", reason=reason)
+            await self._stand_down()
+
+    def _tell(self) -> None:
+        """Whether everything is known again."""
+        recalled = self._recalled
+        self._office.world.status(self._component, _problem(recalled))
+        if not recalled.complete or recalled.doubtful:
+            hint = "nothing is synced by itself; ask for it: `decklog app sync NAME`"
+            self._log.error("state incomplete", applications=sorted(recalled.doubtful) or "all", hint=hint)
         self._log.info("partition taken over", applications=len(recalled.known), complete=recalled.complete)
-        await asyncio.Event().wait()
+
+    async def _act_upon(self, claim: claiming.Claim) -> None:
+        """Act for what was recalled, from this claim on."""
+        self._chronicles = {key: self._chronicle(known) for key, known in self._recalled.known.items()}
+        try:
+            await self._restore(self._recalled.overwritten)
+        except fence.Fenced:
+            return  # who waits for the loss hears of it
+        await self._listen(claim)
+        self.refresh()
 
     def refresh(self) -> None:
         """The fleet changed: every application takes a turn, new ones begin to."""
-        if self._desk is None or self._readback is None:
+        if self._desk is None or self._readback is None or self._given_up:
             return
         for name, spec in self._office.world.fleet.current.applications():
             key = application.key_of(name, spec)
@@ -92,65 +110,109 @@ class Partition:
 
     async def stop(self) -> None:
         """No more writes; wait for those under way, and for everything to be told and remembered."""
+        self._given_up = True
         self._guard.close("the partition is given up")
-        for topic in (topics.CONTROL, topics.APPLY):
-            self._office.follower.leave(self._where(topic))
+        self._leave()
         await self._guard.idle()
-        running = [task for _, task in self._actors.values() if not task.done()]
+        running = self._running()
         for actor, _ in self._actors.values():
             actor.wind_up()
         if running:
             await asyncio.wait(running, timeout=_STOP_SECONDS)
+        await self._end()
+        self._log.info("partition given up", applications=len(self._actors))
+
+    async def _stand_down(self) -> None:
+        """The right is lost: nothing more can be told. Wait for the writes under way, and forget everything."""
+        self._guard.close("the right is lost")
+        self._leave()
+        self._readback = self._desk = None
+        await self._guard.idle()
+        await self._end()
+        self._actors, self._chronicles = {}, {}
+
+    def _leave(self) -> None:
+        for topic in (topics.CONTROL, topics.APPLY, topics.STATE):
+            self._office.follower.leave(self._where(topic))
+
+    def _running(self) -> list["asyncio.Task[None]"]:
+        return [task for _, task in self._actors.values() if not task.done()]
+
+    async def _end(self) -> None:
+        running = self._running()
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
-        self._log.info("partition given up", applications=len(self._actors))
 
-    async def _take_over(self) -> recovery.Recalled:
+    async def _take_over(self) -> claiming.Claim:
         office = self._office
+        self._guard = fence.Guard(office.lease, self._number)
+        if self._given_up:
+            self._guard.close("the partition is given up")
         reader = office.new_reader()
         try:
+            self._guard.check()
             recover = recovery.Recovery(reader, office.producer, self._place)
             recalled = await recover.recall(office.member)
-            right = await self._claim(recalled.topic_epoch)
-            await recover.catch_up(recalled)  # what the owner before us said until our claim
+            claim = await self._claimant().claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
+            await recover.catch_up(recalled, claim.ends)  # what counts of the owners before us, until our claim
+        except fence.Fenced as error:
+            raise errors.Transient(error.problem, where=error.where) from error
         finally:
             await reader.close()
-        self._readback = fence.Readback(self._guard, right, office.member)
+        self._recalled = recalled
+        self._readback = fence.Readback(self._guard, claim.right)
         self._desk = recording.Desk(
             emitter=office.emitter,
             producer=office.producer,
             time=office.time,
-            place=self._place.under(right),
+            place=self._place.under(claim.right),
             positions=state.Positions(recalled.ends),
             guard=self._guard,
-            right=right,
+            right=claim.right,
             failpoint=office.world.failpoint,
         )
-        return recalled
+        return claim
 
-    async def _claim(self, topic_epoch: int) -> subject_pb2.Fence:
-        """Append `OwnershipTaken`; its place is the right that everything said from here on carries."""
-        claim = apply_pb2.OwnershipTaken(partition=self._number, member=self._office.member, topic_epoch=topic_epoch)
-        about = f"@partition/{self._number}"
-        said = await self._office.emitter.emit(
-            emitter.Emission(message=claim, key=about, subject=about, name=f"@partition-{self._number}")
+    def _claimant(self) -> claiming.Claimant:
+        return claiming.Claimant(
+            voice=self._office.emitter,
+            producer=self._office.producer,
+            place=self._place,
+            member=self._office.member,
+            permit=self._guard.check,
+            failpoint=self._office.world.failpoint,
         )
-        self._office.world.failpoint("reconcile.after_ownership_taken")
-        return subject_pb2.Fence(topic_epoch=topic_epoch, offset=said.at.offset)
 
-    async def _listen(self) -> None:
-        """Follow the inputs from where they were taken in, and our own partition from our claim on."""
-        if self._desk is None or self._readback is None:
+    async def _listen(self, claim: claiming.Claim) -> None:
+        """Follow the inputs from where they were taken in, and our own log and memory from our claim on."""
+        if self._readback is None:
             raise RuntimeError("a partition is taken over before it listens")
-        control = self._where(topics.CONTROL)
         start = await backoff.until_done(
             self._control_start, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
         )
-        self._office.follower.follow(control, start, self._take_in)
-        own = self._where(topics.APPLY)
-        self._office.follower.follow(own, self._desk.right.offset + 1, self._readback.take)
+        follow = self._office.follower.follow
+        follow(self._where(topics.CONTROL), start, self._take_in)
+        follow(self._where(topics.APPLY), claim.right.offset + 1, self._readback.take)
+        follow(self._where(topics.STATE), claim.stored, self._look_after)
+
+    async def _look_after(self, records: Sequence[stream.Record]) -> None:
+        """Write again what somebody who had been replaced wrote over: compaction would keep that instead of ours."""
+        if self._desk is None:
+            return
+        rights = [(record, state.right_of(record)) for record in records]
+        late = [record for record, right in rights if right is not None and right < self._desk.right]
+        try:
+            await self._restore([(record.key or b"").decode() for record in late])
+        except fence.Fenced as error:
+            raise errors.Transient(error.problem, where=error.where) from error
+
+    async def _restore(self, keys: Collection[str]) -> None:
+        """Store what we know under these keys of the state topic."""
+        for name, touched in state.by_application(keys).items():
+            self._log.warning("a replaced owner wrote over what is remembered", application=name, objects=len(touched))
+            await self._known(name).restore(touched)
 
     async def _control_start(self) -> int:
         committed = await self._office.membership.committed([self._number])
@@ -191,11 +253,16 @@ class Partition:
 
     def _require(self, key: str) -> application.Application:
         """The actor of an application; one that is new begins now."""
+        self._known(key)
+        return self._act(key)
+
+    def _known(self, key: str) -> recording.Chronicle:
+        """The chronicle of an application; that of one that is new begins now."""
         if key not in self._chronicles:
             cluster, _, name = key.partition("/")
             ref = subject_pb2.ApplicationRef(cluster=cluster, application=name)
             self._chronicles[key] = self._chronicle(state.empty(ref))
-        return self._act(key)
+        return self._chronicles[key]
 
     def _act(self, key: str) -> application.Application:
         actor, task = self._actors.get(key, (None, None))
@@ -210,7 +277,9 @@ class Partition:
     def _chronicle(self, known: recollection.Recollection) -> recording.Chronicle:
         if self._desk is None:
             raise RuntimeError("a partition is taken over before it records")
-        return recording.Chronicle(self._desk, known, complete=self._complete)
+        about = known.header.application
+        certain = f"{about.cluster}/{about.application}" not in self._recalled.doubtful
+        return recording.Chronicle(self._desk, known, complete=self._recalled.complete and certain)
 
     def _where(self, topic: topics.Topic) -> stream.TopicPartition:
         return stream.TopicPartition(topic.name(self._office.prefix), self._number)
@@ -222,6 +291,15 @@ class Partition:
     def _not_yet(self, error: errors.Transient, attempt: int) -> None:
         self._office.world.status(self._component, str(error))
         self._log.warning("partition not taken over yet, will try again", error=str(error), attempt=attempt)
+
+
+def _problem(recalled: recovery.Recalled) -> str | None:
+    """What an operator must know of what could not be recalled."""
+    if not recalled.complete:
+        return "state is lost and the events it could be rebuilt from are not complete: nothing is done by itself"
+    if recalled.doubtful:
+        return f"the newest state of {', '.join(sorted(recalled.doubtful))} is lost: nothing is done by itself there"
+    return None
 
 
 def _application_of(message: Message) -> str | None:

@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.message import Message
 
 from decklog.events.v1 import live_pb2, subject_pb2
-from decklog.model import errors, events, objects
+from decklog.model import errors, events, objects, ownership
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
 from services.reconcile import fence, state
@@ -37,7 +37,7 @@ class Desk:
     place: state.Place
     positions: state.Positions
     guard: fence.Guard
-    right: subject_pb2.Fence
+    right: ownership.Right
     failpoint: Failpoint = no_failpoint
 
 
@@ -52,19 +52,21 @@ class Chronicle:
         self.complete = complete
         self.application = known.header.application
         self.key = f"{self.application.cluster}/{self.application.application}"
-        self.voice = sayings.Voice(self.application, desk.right)
+        self._right = subject_pb2.Fence(topic_epoch=desk.right.topic_epoch, offset=desk.right.offset)
+        self.voice = sayings.Voice(self.application, self._right)
 
     async def say(self, messages: Sequence[Message], *, cause: str | None = None) -> list[emitter.Said]:
         """Say these, in order; return when Kafka has them and the state that contains them.
 
-        `cause`: traceparent of what led to it.
+        `cause`: traceparent of what led to it. Raises `Fenced` once the right is lost; what was sent may be there.
         """
         if not messages:
             return []
         async with self._lock:
-            self._desk.guard.check_owner()
+            guard = self._desk.guard
+            guard.check_owner()
             self._desk.positions.begin(self.key)
-            said = await self._desk.emitter.emit_all(self._emissions(messages, cause))
+            said = await self._desk.emitter.emit_all(self._emissions(messages, cause), permit=guard.check_owner)
             self._desk.failpoint("reconcile.after_say")
             touched = self._remember(messages, said)
             await self._save(touched)
@@ -85,6 +87,12 @@ class Chronicle:
             self._desk.positions.begin(self.key)
             self.known = state.with_header(self.known, **fields)
             await self._save(())
+
+    async def restore(self, touched: Collection[objects.ObjectKey]) -> None:
+        """Store the header and these objects again: somebody wrote over them who had been replaced."""
+        async with self._lock:
+            self._desk.positions.begin(self.key)
+            await self._save(touched)
 
     async def forget(self, *, staying: bool) -> None:
         """Remember nothing of the application any more. `staying`: its objects were left in the cluster."""
@@ -107,7 +115,7 @@ class Chronicle:
 
     async def _save(self, touched: Collection[objects.ObjectKey]) -> None:
         safe = self._desk.positions.safe(self.key)
-        self.known = state.with_header(self.known, safe=safe, fence=self._desk.right)
+        self.known = state.with_header(self.known, safe=safe, fence=self._right)
         await self._send(self._desk.place.messages(self.key, self.known, touched))
         self._desk.positions.saved(self.key)
         self._desk.failpoint("reconcile.after_state")

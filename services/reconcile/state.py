@@ -1,15 +1,15 @@
 """The state topic: what reconcile remembers, as records, and the positions in its own topics that they contain.
 
 A cache: everything in it is the fold of events that are in other topics. One record per object and one header per
-application; a header is written after the object records that belong to it.
+application; a header is written after the object records that belong to it. Each record carries the right of its
+writer, and the rule of `decklog.model.ownership` holds here too: what a replaced owner wrote too late does not count.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
 
 from decklog.events.v1 import state_pb2, subject_pb2
-from decklog.model import objects, topics
+from decklog.model import objects, ownership, topics
 from decklog.ports import stream
 from services.reconcile.core import recollection
 
@@ -19,9 +19,6 @@ OWN_TOPICS = (topics.APPLY, topics.DRIFT, topics.LIVE)
 _MARKER = "@partition"
 _RIGHT = "fence"
 """Header of a record: topic epoch and offset of its writer's claim."""
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Positions:
@@ -59,12 +56,12 @@ class Place:
 
     prefix: str
     partition: int
-    right: tuple[int, int] | None = None
-    """Topic epoch and offset of the owner's claim; None before there is one."""
+    right: ownership.Right | None = None
+    """The owner's; None before there is one."""
 
-    def under(self, right: subject_pb2.Fence) -> "Place":
+    def under(self, right: ownership.Right) -> "Place":
         """The same place, written to by the owner with this right."""
-        return replace(self, right=(right.topic_epoch, right.offset))
+        return replace(self, right=right)
 
     @property
     def where(self) -> stream.TopicPartition:
@@ -74,6 +71,10 @@ class Place:
     def marker(self, member: str) -> stream.Message:
         """A record that shows where the past ends: whoever has read it has read everything before it."""
         return self._message(f"{_MARKER}/{self.partition}", member.encode())
+
+    def claim(self, member: str) -> stream.Message:
+        """The owner's first record: what comes behind it under a smaller right was written too late."""
+        return self._message(f"{_MARKER}/{self.partition}/owner", member.encode())
 
     def messages(
         self, application: str, known: recollection.Recollection, touched: Collection[objects.ObjectKey]
@@ -101,17 +102,81 @@ class Place:
         )
 
 
-def read(records: Iterable[stream.Record]) -> dict[str, recollection.Recollection]:
-    """What the records of one partition, in order, say of each application (`cluster/application`)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the records of one partition say.
+
+    Attributes:
+        known: of each application (`cluster/application`).
+        newest: the greatest right under which any was written.
+        overwritten: keys behind whose record a late one stands: to be written again, because compaction keeps the last.
+        lost: those of `overwritten` of which only the late one is left. What it says is known, and is old.
+    """
+
+    known: dict[str, recollection.Recollection]
+    newest: ownership.Right = ownership.NOBODY
+    overwritten: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+
+    def doubtful(self) -> frozenset[str]:
+        """The applications of which something newer was remembered than is left."""
+        return frozenset(by_application(self.lost))
+
+
+@dataclass(slots=True)
+class _Kept:
+    """By key the last record that counts, and the last late one behind it."""
+
+    log: ownership.Log = field(default_factory=ownership.Log)
+    rightful: dict[str, bytes | None] = field(default_factory=dict)
+    late: dict[str, bytes | None] = field(default_factory=dict)
+
+    def take(self, record: stream.Record) -> None:
+        key = (record.key or b"").decode()
+        if self.log.counts(right_of(record)):
+            self.rightful[key] = record.value
+            self.late.pop(key, None)
+        else:
+            self.late[key] = record.value
+
+
+def read(records: Iterable[stream.Record]) -> Stored:
+    """What the records of one partition, in order, say."""
+    kept = _Kept()
+    for record in records:
+        kept.take(record)
     headers: dict[str, state_pb2.ApplicationState] = {}
     found: dict[str, dict[objects.ObjectKey, state_pb2.ObjectState]] = {}
-    for name, rest, value in _parsed(_rightful(records)):
+    for name, rest, value in _parsed({**kept.late, **kept.rightful}):
         if rest is None:
-            _put(headers, name, state_pb2.ApplicationState.FromString(value) if value is not None else None)
+            headers[name] = state_pb2.ApplicationState.FromString(value)
         else:
-            one = state_pb2.ObjectState.FromString(value) if value is not None else None
-            _put(found.setdefault(name, {}), objects.ObjectKey.parse(rest), one)
-    return {name: recollection.Recollection(header, found.get(name, {})) for name, header in headers.items()}
+            found.setdefault(name, {})[objects.ObjectKey.parse(rest)] = state_pb2.ObjectState.FromString(value)
+    return Stored(
+        known={name: recollection.Recollection(header, found.get(name, {})) for name, header in headers.items()},
+        newest=kept.log.standing,
+        overwritten=frozenset(kept.late),
+        lost=frozenset(kept.late.keys() - kept.rightful.keys()),
+    )
+
+
+def right_of(record: stream.Record) -> ownership.Right | None:
+    """The right under which a record was written; None for one that marks where somebody began to read."""
+    for name, value in record.headers:
+        if name == _RIGHT:
+            epoch, _, offset = value.decode().partition("/")
+            return ownership.Right(int(epoch), int(offset))
+    return None
+
+
+def by_application(keys: Iterable[str]) -> dict[str, list[objects.ObjectKey]]:
+    """The applications that keys are of (`cluster/application`), each with the objects among them."""
+    found: dict[str, list[objects.ObjectKey]] = {}
+    for key in keys:
+        name, rest = _split(key)
+        if name:
+            found.setdefault(name, []).extend([] if rest is None else [objects.ObjectKey.parse(rest)])
+    return found
 
 
 def empty(application: subject_pb2.ApplicationRef) -> recollection.Recollection:
@@ -158,33 +223,17 @@ def with_header(known: recollection.Recollection, **fields: object) -> recollect
     return replace(known, header=header)
 
 
-def _put(into: dict[K, V], key: K, value: V | None) -> None:
-    if value is None:
-        into.pop(key, None)
-    else:
-        into[key] = value
+def _parsed(records: Mapping[str, bytes | None]) -> Iterator[tuple[str, str | None, bytes]]:
+    """(application, object key or None for the header, value) of what is not forgotten; markers are left out."""
+    for key, value in records.items():
+        name, rest = _split(key)
+        if name and value is not None:
+            yield name, rest, value
 
 
-def _rightful(records: Iterable[stream.Record]) -> Iterator[stream.Record]:
-    """The records without those of an owner that had been replaced when they arrived: it was paused, or its sends were
-    slow. What it remembered is older than what its successor wrote before.
-    """
-    newest = (0, 0)
-    for record in records:
-        right = next((_parse_right(value) for name, value in record.headers if name == _RIGHT), newest)
-        if right >= newest:
-            newest = right
-            yield record
-
-
-def _parse_right(value: bytes) -> tuple[int, int]:
-    epoch, _, offset = value.decode().partition("/")
-    return int(epoch), int(offset)
-
-
-def _parsed(records: Iterable[stream.Record]) -> Iterator[tuple[str, str | None, bytes | None]]:
-    """(application, object key or None for the header, value); markers are left out."""
-    for record in records:
-        parts = (record.key or b"").decode().split("/", 2)
-        if parts[0] != _MARKER and len(parts) >= 2:
-            yield f"{parts[0]}/{parts[1]}", parts[2] if len(parts) == 3 else None, record.value
+def _split(key: str) -> tuple[str, str | None]:
+    """(application, object key or None for the header); an empty application for markers."""
+    parts = key.split("/", 2)
+    if parts[0] == _MARKER or len(parts) < 2:
+        return "", None
+    return f"{parts[0]}/{parts[1]}", parts[2] if len(parts) == 3 else None

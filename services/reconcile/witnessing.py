@@ -112,6 +112,7 @@ class Witness:
             to_resource_version=gap.to,
             reason=gap.reason,
             application=self._chronicle.application,
+            fence=self._chronicle.voice.fence,
         )
 
 

@@ -233,10 +233,8 @@ async def test_a_restart_repeats_nothing(bench: reconcile.Bench, kubectl: reconc
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
         await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
     after = [one.message for one in await bench.log()][len(before) :]
-    assert [type(one).__name__ for one in after if not isinstance(one, apply_pb2.OwnershipTaken)][:2] == [
-        "Rendered",
-        "SyncStarted",
-    ]
+    said = [name for name in (type(one).__name__ for one in after) if not name.endswith("OwnershipTaken")]
+    assert said[:2] == ["Rendered", "SyncStarted"]
 
 
 DEPLOYMENT = """

@@ -30,14 +30,24 @@ def guard() -> tuple[fence.Guard, Session, clock.MemoryClock]:
 
 def test_a_write_must_end_within_the_session() -> None:
     """The lease is shorter than the session by as long as a write may take."""
-    one, session, time = guard()
+    one, _, time = guard()
     time.advance(5.9)
     one.check()
     time.advance(0.2)
     with pytest.raises(fence.Fenced):
         one.check()
+
+
+async def test_a_right_that_was_lost_stays_lost() -> None:
+    """A heartbeat that is answered again gives no right back: what was being said meanwhile must be recalled first."""
+    one, session, time = guard()
+    time.advance(7)
+    with pytest.raises(fence.Fenced):
+        one.check_owner()
     session.heartbeat = time.monotonic()
-    one.check()
+    with pytest.raises(fence.Fenced):
+        one.check()
+    assert "heartbeat" in await one.lost()
 
 
 def test_a_session_shorter_than_a_write_is_refused() -> None:
@@ -71,6 +81,6 @@ async def test_giving_up_waits_for_writes_under_way() -> None:
 def test_a_successor_ends_everything() -> None:
     """Whoever was replaced neither writes nor speaks."""
     one, _, _ = guard()
-    one.supersede("member two took over")
+    one.lose("member two took over")
     with pytest.raises(fence.Fenced, match="member two"):
         one.check_owner()

@@ -7,11 +7,11 @@ from google.protobuf.message import Message
 
 from decklog.adapters.memory import clock
 from decklog.adapters.memory import stream as memory
-from decklog.events.v1 import apply_pb2, subject_pb2
-from decklog.model import objects, topics
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, subject_pb2
+from decklog.model import objects, ownership, topics
 from decklog.ports import stream
 from decklog.runtime import emitter
-from services.reconcile import recovery, state
+from services.reconcile import claiming, recovery, state
 from services.reconcile.core import recollection
 
 NUMBER = 10
@@ -29,7 +29,7 @@ def log() -> memory.MemoryCluster:
     return made
 
 
-async def say(log: memory.MemoryCluster, *messages: Message) -> Sequence[emitter.Said]:
+async def say(log: memory.MemoryCluster, *messages: Message, since: int = 0) -> Sequence[emitter.Said]:
     voice = emitter.Emitter(
         memory.MemoryProducer(log),
         service="reconcile",
@@ -39,7 +39,7 @@ async def say(log: memory.MemoryCluster, *messages: Message) -> Sequence[emitter
         entropy=lambda size: bytes(range(size)),
     )
     said = []
-    for number, message in enumerate(messages, start=1):
+    for number, message in enumerate(messages, start=since + 1):
         sealed = voice.seal(emitter.Emission(message=message, key=KEY, subject=KEY, name="dev", sequence=number))
         placed = stream.Message(
             topic=sealed.record.topic,
@@ -103,3 +103,131 @@ async def test_a_recreated_topic_begins_a_new_epoch(log: memory.MemoryCluster) -
     stored = state.with_header(state.empty(APP), safe=positions.safe(KEY), fence=subject_pb2.Fence(offset=6))
     await memory.MemoryProducer(log).send_all(PLACE.messages(KEY, stored, ()))
     assert (await recall(log)).topic_epoch == 1
+
+
+def under(right: ownership.Right, message: Message) -> Message:
+    message.fence.CopyFrom(  # type: ignore[attr-defined]
+        subject_pb2.Fence(topic_epoch=right.topic_epoch, offset=right.offset)
+    )
+    return message
+
+
+async def take(log: memory.MemoryCluster, member: str = "me") -> tuple[recovery.Recalled, ownership.Right]:
+    """Recall and claim, as a member does."""
+    reader, producer = memory.MemoryReader(log), memory.MemoryProducer(log)
+    recover = recovery.Recovery(reader, producer, PLACE)
+    recalled = await recover.recall(member)
+    voice = emitter.Emitter(
+        producer,
+        service="reconcile",
+        installation=lambda: "00000000-0000-4000-8000-000000000000",
+        prefix="p",
+        time=log.clock,
+        entropy=lambda size: member.encode().ljust(size, b"0"),
+    )
+    claimant = claiming.Claimant(
+        voice=voice, producer=producer, place=PLACE, member=member, permit=lambda: None, failpoint=lambda _: None
+    )
+    claim = await claimant.claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
+    await recover.catch_up(recalled, claim.ends)
+    return recalled, claim.right
+
+
+def started(sync: str) -> apply_pb2.SyncStarted:
+    return apply_pb2.SyncStarted(application=APP, sync_id=sync)
+
+
+async def test_what_a_replaced_owner_says_too_late_is_not_recalled(log: memory.MemoryCluster) -> None:
+    """Its last word before the claim counts, its first behind it does not, whether state was stored or not."""
+    _, first = await take(log, "one")
+    await say(log, under(first, applied("a")))
+    recalled, second = await take(log, "two")
+    await say(log, under(first, started("late")), under(first, applied("b")), since=1)
+    assert recalled.known[KEY].inventory() == {key("a")}
+    stored = state.with_header(
+        recalled.known[KEY],
+        safe=state.Positions(recalled.ends).safe(KEY),
+        fence=subject_pb2.Fence(offset=second.offset),
+    )
+    before, _ = await take(log, "three")
+    await memory.MemoryProducer(log).send_all(PLACE.under(second).messages(KEY, stored, [key("a")]))
+    after, _ = await take(log, "four")
+    for one in (before, after):
+        assert one.known[KEY].inventory() == {key("a")}
+        assert not one.known[KEY].header.HasField("running")
+        assert one.known[KEY].header.sequence == 1
+
+
+async def test_the_first_word_behind_a_claim_decides_for_each_topic(log: memory.MemoryCluster) -> None:
+    """What an owner said in a topic before its successor claimed it there counts, though another topic was claimed."""
+    _, first = await take(log, "one")
+    voice = emitter.Emitter(
+        memory.MemoryProducer(log), service="reconcile", installation=lambda: "i", prefix="p", time=log.clock,
+        entropy=lambda size: b"x" * size,
+    )  # fmt: skip
+    about = emitter.Emission(
+        message=apply_pb2.OwnershipTaken(partition=NUMBER, member="two"), key=f"@partition/{NUMBER}",
+        subject="s", name="n",
+    )  # fmt: skip
+    await voice.emit(about)
+    observed = drift_pb2.DriftObserved(application=APP, object=subject_pb2.ObjectRef(kind="ConfigMap", name="a"))
+    observed.verdict, observed.phase = drift_pb2.VERDICT_MISSING, drift_pb2.DRIFT_PHASE_OPENED
+    observed.episode = "e1"
+    await say(log, under(first, observed))
+    await say(log, under(first, started("late")), since=1)
+    recalled, _ = await take(log, "three")
+    assert [one.episode for one in recalled.known[KEY].records.values()] == ["e1"]
+    assert not recalled.known[KEY].header.HasField("running")
+
+
+async def test_a_word_that_was_delivered_twice_counts_once(log: memory.MemoryCluster) -> None:
+    """The first copy came late, behind what was said after it: a sync that ended does not run again."""
+    ended = apply_pb2.SyncFinished(application=APP, sync_id="1", outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED)
+    await say(log, started("1"), ended)
+    await say(log, started("1"))
+    assert not (await recall(log)).known[KEY].header.HasField("running")
+
+
+async def test_a_right_is_greater_than_every_right_before(log: memory.MemoryCluster) -> None:
+    """A re-created apply topic that nobody noticed begins a new epoch at the claim."""
+    _, first = await take(log, "one")
+    await say(log, under(first, applied("a")))
+    _, second = await take(log, "two")
+    for name in (topics.APPLY.name("p"), topics.DRIFT.name("p"), topics.LIVE.name("p")):
+        log.recreate(name)
+    _, third = await take(log, "three")
+    assert first < second < third
+    assert third.topic_epoch == 1
+
+
+async def test_every_log_of_ours_hears_of_a_claim(log: memory.MemoryCluster) -> None:
+    """`OwnershipTaken` stands in apply; the others name its place."""
+    _, right = await take(log)
+    for topic, kind in ((topics.DRIFT, drift_pb2.DriftOwnershipTaken), (topics.LIVE, live_pb2.LiveOwnershipTaken)):
+        (record,) = log.log(stream.TopicPartition(topic.name("p"), NUMBER))
+        said = kind.FromString(record.value or b"")
+        assert (said.partition, said.member, said.fence.offset) == (NUMBER, "me", right.offset)
+
+
+async def test_an_application_whose_state_was_lost_is_doubtful(log: memory.MemoryCluster) -> None:
+    """It is recalled from the late record and from what was said since, and nothing is done for it by itself."""
+    producer = memory.MemoryProducer(log)
+    recalled, first = await take(log, "one")
+    revision = subject_pb2.Revision(source="s", ref="r", commit="old")
+    available = control_pb2.RevisionAvailable(application=APP, revision=revision)
+    early = state.with_header(
+        state.empty(APP),
+        available=available,
+        safe=state.Positions(recalled.ends).safe(KEY),
+        fence=subject_pb2.Fence(offset=first.offset),
+    )
+    _, second = await take(log, "two")
+    newer = subject_pb2.Revision(source="s", ref="r", commit="new")
+    await say(log, under(second, apply_pb2.Rendered(application=APP, revision=newer, parts=1, digest="j1:1")))
+    await producer.send_all(PLACE.under(first).messages(KEY, early, ()))  # it comes late; ours is compacted away
+    found = await recall(log)
+    assert found.doubtful == {KEY}
+    assert found.overwritten == {KEY}
+    assert found.known[KEY].header.rendered.digest == "j1:1"
+    assert found.known[KEY].header.available.revision.commit == "new"
+    assert found.known[KEY].header.sequence == 1

@@ -68,9 +68,8 @@ class KafkaReader:
     async def position(self, where: stream.TopicPartition) -> int:
         """See `stream.Reader.position`."""
         client = await self._started()
-        with failures.translated(self._connection.bootstrap):
-            async with asyncio.timeout(self._call_timeout):
-                return int(await client.position(aiokafka.TopicPartition(*where)))
+        assignment = client.subscription.subscription.assignment
+        return int(assignment.state_value(aiokafka.TopicPartition(*where)).position)
 
     async def beginning_offsets(
         self, partitions: Collection[stream.TopicPartition]

@@ -232,3 +232,37 @@ class DriftObserved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DriftObserved: _TypeAlias = DriftObserved  # noqa: Y015
+
+@_typing.final
+class DriftOwnershipTaken(_message.Message):
+    """A member begins to speak here for a partition: what follows under a smaller right is late and counts for nothing. Sent to
+    the partition itself, key `@partition/<n>`, after `OwnershipTaken` and before anything else of the member's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """The partition, 0–11."""
+    member: _builtins.str
+    """Opaque id of the member, as in `OwnershipTaken`."""
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The right that it took."""
+
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        member: _builtins.str = ...,
+        fence: _subject_pb2.Fence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "member", b"member", "partition", b"partition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DriftOwnershipTaken: _TypeAlias = DriftOwnershipTaken  # noqa: Y015

@@ -148,6 +148,7 @@ class WatchGap(_message.Message):
     TO_RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     APPLICATION_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Name of the cluster."""
     cluster_uid: _builtins.str
@@ -168,6 +169,10 @@ class WatchGap(_message.Message):
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application for whom it was watched; absent for a recorded scope."""
 
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The owner's right."""
+
     def __init__(
         self,
         *,
@@ -180,11 +185,46 @@ class WatchGap(_message.Message):
         to_resource_version: _builtins.str = ...,
         reason: _builtins.str = ...,
         application: _subject_pb2.ApplicationRef | None = ...,
+        fence: _subject_pb2.Fence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "cluster", b"cluster", "cluster_uid", b"cluster_uid", "from_resource_version", b"from_resource_version", "group", b"group", "kind", b"kind", "namespace", b"namespace", "reason", b"reason", "to_resource_version", b"to_resource_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "cluster", b"cluster", "cluster_uid", b"cluster_uid", "fence", b"fence", "from_resource_version", b"from_resource_version", "group", b"group", "kind", b"kind", "namespace", b"namespace", "reason", b"reason", "to_resource_version", b"to_resource_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchGap: _TypeAlias = WatchGap  # noqa: Y015
+
+@_typing.final
+class LiveOwnershipTaken(_message.Message):
+    """A member begins to speak here for a partition: what follows under a smaller right is late and counts for nothing. Derived
+    events carry no right and always count. Sent to the partition itself, key `@partition/<n>`, after `OwnershipTaken`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """The partition, 0–11."""
+    member: _builtins.str
+    """Opaque id of the member, as in `OwnershipTaken`."""
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The right that it took."""
+
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        member: _builtins.str = ...,
+        fence: _subject_pb2.Fence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "member", b"member", "partition", b"partition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveOwnershipTaken: _TypeAlias = LiveOwnershipTaken  # noqa: Y015

@@ -273,14 +273,16 @@ Global___FieldManager: _TypeAlias = FieldManager  # noqa: Y015
 
 @_typing.final
 class Fence(_message.Message):
-    """The right to act for a partition: where `OwnershipTaken` was appended. Larger is newer."""
+    """The right to act for a partition: where `OwnershipTaken` was appended. Larger is newer. Along one partition of one topic, what
+    comes under a smaller right than something before it was said by a member that had been replaced, and counts for nothing.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOPIC_EPOCH_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     topic_epoch: _builtins.int
-    """How often the control topic was re-created, from 0."""
+    """How often the apply topic was re-created, from 0."""
     offset: _builtins.int
     """Offset of the owner's `OwnershipTaken` in its partition."""
     def __init__(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from services.audit.core import rows
+from services.audit.core import ownership, rows
 from services.audit.core.leaf import Leaf
 from services.audit.core.view import AnyNeed, Unplaceable, View
 
@@ -60,8 +60,9 @@ def fold(projections: Sequence[Projection], view: View, leaves: Iterable[Leaf]) 
     unplaced = 0
     concerned = _Concerned(projections)
     for leaf in leaves:
-        for projection in concerned[type(leaf.message)]:
-            for row, key, effect in _effects(projection, view, leaf):
+        heard = ownership.heard(view, leaf)
+        for projection in concerned[type(heard.message)]:
+            for row, key, effect in _effects(projection, view, heard):
                 unplaced += row is rows.Unplaced
                 if view.apply(row, key, effect):
                     last[row][key] = effect

@@ -13,13 +13,17 @@ Rank = tuple[int, int, int]
 
 UNRANKED: Rank = (0, 0, 0)
 
+LATE = "late"
+"""The kind of an event that its member said after it had been replaced; see `ownership`."""
+
 
 @value
 class Leaf:
     """One leaf.
 
-    `kind` is the receipt's (`event`, `duplicate`, `conflict`, `poison`, `gap`, `erasure`, `rotation`); the CloudEvents
-    fields are empty where the receipt has none. `message` is None for every kind but `event`, and for an erased event.
+    `kind` is the receipt's (`event`, `duplicate`, `conflict`, `poison`, `gap`, `erasure`, `rotation`), or `LATE`; the
+    CloudEvents fields are empty where the receipt has none. `message` is None for every kind but `event`, and for an
+    erased event. `log` names the partition of the topic that it came by, as `topic/partition`, and `offset` its place.
     """
 
     index: int
@@ -33,7 +37,11 @@ class Leaf:
     subject: str = ""
     time_us: int = 0
     sequence: int = 0
+    log: str = ""
+    offset: int = -1
     message: Message | None = None
+    disregarded: Message | None = None
+    """What a `LATE` leaf says, which no fold takes."""
 
     @property
     def erased(self) -> bool:

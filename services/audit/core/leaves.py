@@ -38,6 +38,7 @@ _NOT_SAID: Mapping[str, Any] = {"id": "", "type": "", "source": "", "subject": "
 
 def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
     ce = said["ce"] or _NOT_SAID
+    kafka = said["kafka"]
     return Leaf(
         index=index,
         recorded_us=said["recorded_at"],
@@ -50,6 +51,8 @@ def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
         subject=_text(ce["subject"]),
         time_us=timestamps.parse_us(ce["time"]) if "time" in ce else 0,
         sequence=ce.get("sequence") or 0,
+        log=f"{kafka['topic']}/{kafka['partition']}" if kafka else "",
+        offset=kafka["offset"] if kafka else -1,
         message=message,
     )
 

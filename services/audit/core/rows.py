@@ -496,6 +496,20 @@ class Speaker(Row):
 
 
 @value
+class Ownership(Row):
+    """The right that stands in one partition of a topic of reconcile's: what comes under a smaller one is late."""
+
+    TABLE: ClassVar[str] = "ownership"
+    KEY: ClassVar[tuple[str, ...]] = ("log",)
+    KEPT: ClassVar[bool] = False
+    log: str
+    topic_epoch: int
+    claim_offset: int
+    leaf: int
+    time_us: int
+
+
+@value
 class Unplaced(Row):
     """A leaf that a fold could not place, and why. The ledger holds it all the same."""
 
@@ -528,6 +542,7 @@ ALL: tuple[type[Row], ...] = (
     Moment,
     Access,
     Speaker,
+    Ownership,
     Unplaced,
 )
 

@@ -165,7 +165,7 @@ def _requested(message: control_pb2.SyncRequested) -> str:
     return f"{'Dry-run' if message.dry_run else 'Sync'}{commit} requested{reason}"
 
 
-def _owned(message: apply_pb2.OwnershipTaken) -> str:
+def _owned(message: Any) -> str:
     return f"Partition {message.partition} taken over by member {message.member}"
 
 
@@ -296,10 +296,12 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     apply_pb2.SyncFinished: _finished,
     apply_pb2.HealthChanged: _health,
     apply_pb2.HealthAssessed: _assessed,
+    drift_pb2.DriftOwnershipTaken: _owned,
     drift_pb2.DriftObserved: _drift,
     drift_pb2.Compared: _compared,
     live_pb2.ObjectChanged: _changed,
     live_pb2.ObjectDeleted: _deleted,
+    live_pb2.LiveOwnershipTaken: _owned,
     live_pb2.WatchGap: _gap,
     access_pb2.AccessDenied: _denied,
     access_pb2.LoginFailed: _login,

@@ -29,7 +29,10 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 def story(rounds: int = 8) -> list[some.Leaf]:
-    """Every kind of row, again and again: commits, renderings, versions out of order, drifts, syncs, trouble."""
+    """Every kind of row, again and again: commits, renderings, versions out of order, drifts, syncs, trouble.
+
+    An owner takes over in each round, and its predecessor goes on to speak.
+    """
     messages = []
     for turn in range(rounds):
         name = f"settings-{turn % 3}"
@@ -66,6 +69,8 @@ def story(rounds: int = 8) -> list[some.Leaf]:
                 "dev/shop",
             ),
             (some.deleted(10 * turn + 7, name=name), "dev/shop"),
+            (apply_pb2.OwnershipTaken(topic_epoch=turn), "@partition/0"),
+            (some.drift(drift_pb2.DRIFT_PHASE_OPENED, name=name, episode=f"late{turn}", fence=turn - 1), "dev/shop"),
         ]
     odd = some.changed(1)
     odd.resource_version = "not a number"
@@ -96,6 +101,8 @@ async def test_replay_equals_live(connection: asyncpg.Connection, database: str)
     counts = {row.TABLE: f'SELECT count(*) FROM audit."{row.TABLE}"' for row in rows.ALL}  # noqa: S608
     empty = [table for table, statement in counts.items() if not await connection.fetchval(statement)]
     assert set(empty) <= {"cluster_identity", "watch_gap", "refusal", "access"}, "the story should touch every table"
+    episodes = await connection.fetch("SELECT episode FROM audit.drift_episode WHERE episode LIKE 'late%'")
+    assert [one["episode"] for one in episodes] == [], "what a replaced owner says too late counts for nothing"
 
 
 async def test_one_altered_row_is_found_and_named(connection: asyncpg.Connection, database: str) -> None:

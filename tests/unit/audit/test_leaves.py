@@ -16,9 +16,9 @@ def stored(message: drift_pb2.DriftObserved, key: str = "dev/shop") -> tuple[byt
         "time": "2026-11-23T06:00:00.000007Z",
         "type": "dev.decklog.v1.DriftObserved",
     }
-    return orjson.dumps({"about": None, "ce": ce, "key": key, "kind": "event", "recorded_at": 5}), events.encode(
-        message
-    )
+    return orjson.dumps(
+        {"about": None, "ce": ce, "kafka": None, "key": key, "kind": "event", "recorded_at": 5}
+    ), events.encode(message)
 
 
 def test_every_nul_is_replaced_for_the_tables_alone() -> None:

@@ -8,6 +8,7 @@ from services.audit.core.projections import (
     fleet,
     git,
     objects,
+    owners,
     speakers,
     syncs,
     timeline,
@@ -15,6 +16,7 @@ from services.audit.core.projections import (
 )
 
 ALL: tuple[Projection, ...] = (
+    owners.PROJECTION,
     git.PROJECTION,
     fleet.PROJECTION,
     applications.PROJECTION,

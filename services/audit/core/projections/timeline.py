@@ -1,12 +1,12 @@
 """The timeline: one line per event of interest, and per leaf that tells of trouble with the record itself."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
 
-from decklog.events.v1 import apply_pb2, git_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, git_pb2, live_pb2
 from decklog.model import events
 from services.audit.core import rows, summaries, wording
 from services.audit.core.folding import Projection
@@ -35,6 +35,9 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
     if leaf.message is not None:
         if _of_interest(leaf.message):
             yield _moment(leaf, leaf.message, _FORMS[type(leaf.message)])
+    elif leaf.disregarded is not None:
+        if _of_interest(leaf.disregarded):
+            yield _late(_moment(leaf, leaf.disregarded, _FORMS[type(leaf.disregarded)]))
     elif leaf.erased:
         yield _plain(leaf, "Erased", "info", f"{leaf.type.rpartition('.')[2]} (its payload was erased)")
     elif leaf.kind in _TROUBLE:
@@ -51,7 +54,7 @@ class _Said(dict[str, Any]):
 
 def _of_interest(message: Message) -> bool:
     """Ownership is plumbing; the parts of a rendering after the first repeat it."""
-    if isinstance(message, apply_pb2.OwnershipTaken):
+    if isinstance(message, apply_pb2.OwnershipTaken | drift_pb2.DriftOwnershipTaken | live_pb2.LiveOwnershipTaken):
         return False
     return not (isinstance(message, apply_pb2.Rendered) and message.part > 0)
 
@@ -91,6 +94,12 @@ def _moment(leaf: Leaf, message: Message, form: _Form) -> rows.Moment:
         summary=summaries.line(message),
         event_id=leaf.event_id,
     )
+
+
+def _late(line: rows.Moment) -> rows.Moment:
+    """The line of an event that counts for nothing; what it tells of may have happened all the same."""
+    summary = f"Disregarded, its member had been replaced: {line.kind}: {line.summary}"
+    return replace(line, kind="Late", level="warning", summary=summary[: summaries.LONGEST])
 
 
 def _plain(leaf: Leaf, kind: str, level: str, summary: str) -> rows.Moment:
