@@ -16,6 +16,7 @@ from decklog.cli.commands import (
     cluster,
     drift,
     ledger,
+    prove,
     show,
     source,
     state,
@@ -39,6 +40,7 @@ _ORDER = (
     "state",
     "show",
     "ledger",
+    "prove",
     "verify",
     "status",
     "version",
@@ -74,6 +76,7 @@ def tree() -> typer.Typer:
     root.command("state")(state.state)
     root.command("show")(show.show)
     root.add_typer(ledger.commands, name="ledger")
+    root.command("prove")(prove.prove)
     root.command("verify")(verify.verify)
     root.command("status")(status.status)
     root.command("version")(version.version)

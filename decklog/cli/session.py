@@ -9,6 +9,7 @@ from decklog.client import settings
 
 if TYPE_CHECKING:
     from decklog.client import server
+    from decklog.verifier import source
 
 
 def connect() -> "server.Server":
@@ -17,6 +18,14 @@ def connect() -> "server.Server":
 
     where = settings.read(os.environ)
     return server.Server(where, settings.read_token(where.token_file))
+
+
+def log() -> "source.Source":
+    """The published log of the server that the environment names. Raises Misconfigured or Unauthorised."""
+    from decklog.verifier import source
+
+    where = settings.read(os.environ)
+    return source.url(where.server, token=settings.read_token(where.token_file), loopback=where.loopback)
 
 
 def now() -> moments.Now:

@@ -256,6 +256,20 @@ async def test_a_log_is_taken_home_and_verified(terminal: Terminal, tmp_path: Pa
     assert changed.code == exits.Code.FAILED
 
 
+async def test_an_event_is_proved_by_a_file(terminal: Terminal, tmp_path: Path) -> None:
+    """Made for an event, checked with nothing but the key; the receipt in it is the event's."""
+    event = await terminal.process.say("reconcile", some.rendered())
+    await terminal.process.get("/applications", after=event)
+    await audit_process.published(terminal.process)
+    file = str(tmp_path / "event.tlog-proof")
+    made = await terminal.run("prove", event, "-o", file)
+    assert (made.code, made.out) == (exits.Code.DONE, "")
+    alone = {"DECKLOG_SERVER": "", "DECKLOG_TOKEN_FILE": ""}
+    checked = await terminal.run("verify", file, "--vkey", str(audit_process.LOG), "-o", "json", **alone)
+    assert checked.code == exits.Code.DONE
+    assert checked.json["receipt"]["ce"]["id"] == event  # type: ignore[index]
+
+
 async def test_the_token_goes_to_the_server_of_the_settings_alone(terminal: Terminal) -> None:
     """Another address of the same machine gets none, so a log behind a token is not read there; none is exit code 4."""
     elsewhere = terminal.process.address.replace("127.0.0.1", "localhost")

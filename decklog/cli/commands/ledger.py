@@ -64,10 +64,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the copy goes; run again, it goes on.", metavar="DIR")],
 ) -> None:
     """Copy the published log to a folder, file for file, for `decklog verify` and other people's programs."""
-    from decklog.verifier import copy, source
+    from decklog.verifier import copy
 
-    where = settings.read(os.environ)
-    opened = source.url(where.server, token=settings.read_token(where.token_file), loopback=where.loopback)
+    opened = session.log()
     try:
         with progress.shown("files") as tell:
             copied = copy.copy(opened, folder, tell)

@@ -1,5 +1,6 @@
 """`decklog verify`: is a log, byte for byte, what was signed? Needs nothing but its files and a public key."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,14 +10,19 @@ import typer
 
 from decklog.cli import exits, output, progress
 from decklog.client import failures, settings
+from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
+    from decklog.model.tlog import checkpoint
     from decklog.model.tlog import policy as policies
-    from decklog.verifier import source
+    from decklog.verifier import log, proving, source
 
 
 def verify(
-    where: Annotated[str, typer.Argument(help="A folder that was exported, or the URL of a log.", metavar="DIR|URL")],
+    where: Annotated[
+        str,
+        typer.Argument(help="An exported folder, the URL of a log, or a .tlog-proof file.", metavar="DIR|URL|FILE"),
+    ],
     vkey: Annotated[
         list[str] | None, typer.Option(help="Public key of the log; may be repeated.", metavar="VKEY")
     ] = None,
@@ -24,28 +30,61 @@ def verify(
         Path | None,
         typer.Option(help="File with keys and a quorum of witnesses (c2sp.org/tlog-policy).", metavar="FILE"),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(help="Only prove that the log goes on from this one, which you kept.", metavar="CHECKPOINT"),
+    ] = None,
     tree_only: Annotated[bool, typer.Option("--tree-only", help="Do not read entries as receipts.")] = False,
     most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = 100,
     how: output.Option = output.Format.TABLE,
 ) -> None:
-    """Verify a published log against its public key.
+    """Verify a published log, or a proof out of it, against the log's public key.
 
     The checkpoint's signature, every hash and entry below its root, the form of every receipt, and every checkpoint
     that was signed before. A folder is verified without any network. Exit code 1 if anything is not what was signed.
     """
     from decklog.cli.views import verdict as view
-    from decklog.verifier import log
 
     trusted = _trusted(vkey or [], policy)
-    opened = _opened(where)
-    try:
-        with progress.shown("leaves") as tell:
-            found = log.verify(opened, trusted, log.Wanted(receipts=not tree_only, most=most), tell)
-    finally:
-        opened.close()
-    output.show(view.single(found, receipts=not tree_only), how)
-    if found.findings:
+    if where.endswith(proof_file.SUFFIX):
+        answer, verified = view.proof(_proof(Path(where), trusted)), True
+    elif since is not None:
+        answer, verified = view.continued(*_continued(where, since, trusted)), True
+    else:
+        found = _log(where, trusted, receipts=not tree_only, most=most)
+        answer, verified = view.single(found, receipts=not tree_only), not found.findings
+    output.show(answer, how)
+    if not verified:
         raise typer.Exit(exits.Code.FAILED)
+
+
+def _log(where: str, trusted: "policies.Policy", *, receipts: bool, most: int) -> "log.Verdict":
+    from decklog.verifier import log
+
+    with contextlib.closing(_opened(where)) as opened, progress.shown("leaves") as tell:
+        return log.verify(opened, trusted, log.Wanted(receipts=receipts, most=most), tell)
+
+
+def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":
+    from decklog.verifier import proving
+
+    return proving.check(_read(file).decode(errors="replace"), trusted)
+
+
+def _continued(
+    where: str, since: Path, trusted: "policies.Policy"
+) -> "tuple[checkpoint.Checkpoint, checkpoint.Checkpoint]":
+    from decklog.verifier import proving
+
+    with contextlib.closing(_opened(where)) as opened:
+        return proving.continues(opened, _read(since), trusted)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise failures.Misconfigured(f"the file cannot be read: {error.strerror}", where=str(file)) from error
 
 
 def _trusted(vkeys: list[str], file: Path | None) -> "policies.Policy":
@@ -60,9 +99,7 @@ def _trusted(vkeys: list[str], file: Path | None) -> "policies.Policy":
     try:
         if file is None:
             return policies.of_keys([keys.parse(text) for text in vkeys])
-        return policies.parse(file.read_bytes())
-    except OSError as error:
-        raise failures.Misconfigured(f"the policy cannot be read: {error.strerror}", where=str(file)) from error
+        return policies.parse(_read(file))
     except (keys.Malformed, policies.Malformed) as error:
         raise failures.Misconfigured(str(error), where="--vkey" if file is None else str(file)) from error
 

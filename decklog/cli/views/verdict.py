@@ -4,8 +4,11 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from decklog.cli import output, sheet
-from decklog.verifier import finding, log
+from decklog.model.tlog import checkpoint
+from decklog.verifier import finding, log, proving
 
 _FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
 
@@ -70,3 +73,41 @@ def _row(found: finding.Finding) -> sheet.Row:
     span = "" if found.span is None else f" bytes {found.span[0]}-{found.span[1] - 1}"
     leaf = "" if found.leaf is None else str(found.leaf)
     return (leaf, f"{found.path}{span}", sheet.Cell(found.problem, sheet.Tone.BAD))
+
+
+def proof(found: proving.Proved) -> output.Answer:
+    """What a proof file proves: the leaf, what it says, and the log that it is in."""
+    said = _receipt(found.entry)
+    value = {"verified": True, "leaf": found.leaf, "receipt": said, **_tree(found.tree)}
+    event = said.get("ce") or {}
+    facts = sheet.Facts(
+        pairs=[
+            ("leaf", f"{found.leaf} of {found.tree.size}"),
+            ("log", found.tree.origin),
+            ("kind", str(said.get("kind", ""))),
+            *((name, str(event.get(name, ""))) for name in ("id", "type", "subject", "time")),
+        ]
+    )
+    text = sheet.Text([sheet.Cell("Proved: this receipt is in the log that was signed.", sheet.Tone.GOOD)])
+    return output.Answer(value=value, names=[str(found.leaf)], blocks=lambda: [facts, text])
+
+
+def continued(old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> output.Answer:
+    """That a log goes on from a checkpoint that was kept."""
+    value = {"verified": True, "since": _tree(old), "now": _tree(new)}
+    line = f"Proved: the {new.size} leaves begin with the {old.size} of the checkpoint that you kept."
+    text = sheet.Text([sheet.Cell(line, sheet.Tone.GOOD)])
+    return output.Answer(value=value, names=[new.origin], blocks=lambda: [text])
+
+
+def _tree(tree: checkpoint.Checkpoint) -> dict[str, Any]:
+    return {"origin": tree.origin, "size": tree.size, "root": tree.root.hex()}
+
+
+def _receipt(entry: bytes) -> dict[str, Any]:
+    """What a leaf says; nothing where it is no receipt (another log's entry)."""
+    try:
+        said = orjson.loads(entry)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}

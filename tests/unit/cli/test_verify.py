@@ -6,6 +6,8 @@ import socket
 import pytest
 
 from decklog.cli import exits, main, progress
+from decklog.model import merkle
+from decklog.verifier import proving, source
 from tests import log_files
 
 
@@ -88,3 +90,30 @@ def test_progress_is_one_line():
         "[###############...............] 500,000 of 1,000,000 leaves, 250,000/s"
     )
     assert progress.line("leaves", 0, 0, 0.0).endswith("0 of 0 leaves, 0/s")
+
+
+def test_a_proof_file_is_verified_by_itself(folder, tmp_path, capsys):
+    """Exit code 0 with what the receipt says; changed, exit code 1 with the reason."""
+    file = tmp_path / "x.tlog-proof"
+    file.write_text(proving.inclusion(source.Folder(folder), 7).to_text())
+    assert main.run(["verify", str(file), "--vkey", log_files.VKEY]) == exits.Code.DONE
+    said = capsys.readouterr().out
+    assert "7 of 300" in said
+    assert "dev/shop/ConfigMap/7" in said
+    file.write_text(file.read_text().replace("index 7", "index 8"))
+    assert main.run(["verify", str(file), "--vkey", log_files.VKEY]) == exits.Code.FAILED
+    assert "proves nothing" in capsys.readouterr().err
+    assert main.run(["verify", str(tmp_path / "no.tlog-proof"), "--vkey", log_files.VKEY]) == exits.Code.USAGE
+
+
+def test_a_kept_checkpoint_is_proved_to_be_the_beginning(folder, tmp_path, capsys):
+    """--since reads a handful of tiles; a fork is exit code 1 and says to keep both."""
+    hashes = [merkle.leaf_hash(entry) for entry in log_files.receipts(300)]
+    kept = tmp_path / "kept"
+    kept.write_bytes(log_files.sign(hashes[:100]))
+    arguments = ["verify", str(folder), "--vkey", log_files.VKEY, "--since", str(kept)]
+    assert main.run(arguments) == exits.Code.DONE
+    assert "begin with the 100" in capsys.readouterr().out
+    kept.write_bytes(log_files.sign(hashes[1:101]))
+    assert main.run(arguments) == exits.Code.FAILED
+    assert "Keep both" in capsys.readouterr().err
