@@ -1,18 +1,24 @@
 """How fast events become leaves: real Kafka → the real sequencer → real Postgres, beside raw COPY of the same rows.
 
-    DECKLOG_KAFKA=… DECKLOG_POSTGRES=… python -m bench.sequencing [--events 500000] [--rounds 3]
+    DECKLOG_KAFKA=… DECKLOG_POSTGRES=… python -m bench.sequencing [--events 1000000] [--rounds 3]
 
 Events are `CommitObserved` of about 600 bytes with the headers every event has, spread over the topic's partitions.
-Each round alternates the two variants on fresh tables; the best of each counts. Nothing outside a database and topics
-named `bench-…`, removed at the end, is touched.
+Each round runs the two variants one after the other, each in a process of its own and into a fresh database; the second
+copies the rows that the first has just written. What is timed: from the first records polled (or the first row copied)
+to the last commit. Nothing outside databases and topics named `bench-…`, removed at the end, is touched.
 """
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import resource
 import secrets
+import statistics
 import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent import futures
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib import parse
 
@@ -31,20 +37,62 @@ from services.audit.sequencer import collecting, parts, sequencer
 
 SOURCE = "/decklog/5e0d3f64-8c0d-8f6e-9c56-0f7c7ad34f11/ingest/bench"
 CHUNK = 20_000
+BATCH = parts.Parts.__dataclass_fields__["batch_records"].default
+TABLES = {
+    "entry": ("leaf", "recorded_at", "hash", "receipt"),
+    "payload": ("leaf", "salt", "value", "headers"),
+    "dedup": ("id", "source", "leaf", "sha256"),
+}
+SETTINGS = ("server_version", "synchronous_commit", "fsync", "full_page_writes", "wal_compression", "shared_buffers",
+            "max_wal_size")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One run."""
+    """One run. `cpu` is this process's CPU time in seconds, `peak` its largest resident size in bytes."""
 
     events: int
     seconds: float
-    cpu_seconds: float
+    cpu: float
+    peak: int
+    wal: int
+    load: float
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
 
     def __str__(self) -> str:
-        rate = self.events / self.seconds
-        cpu = self.cpu_seconds / self.events * 1e6
-        return f"{rate:>10,.0f} events/s  {self.seconds:6.2f} s  {self.cpu_seconds:6.2f} CPU s ({cpu:.1f} µs/event)"
+        return (
+            f"{self.rate:>8,.0f}/s {self.seconds:7.2f} s {self.cpu / self.events * 1e6:6.1f} µs "
+            f"{self.cpu / self.seconds:5.0%} {self.wal / self.events:7,.0f} B {self.peak / 2**20:6,.0f} MiB "
+            f"{self.load:5.1f}"
+        )
+
+
+HEADINGS = (
+    f"{'':10}  {'rate':>9} {'time':>9} {'CPU/event':>9} {'busy':>5} {'WAL/event':>9} {'peak RSS':>10} {'load':>5}"
+)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Time and CPU since `start`, which only its first call sets."""
+
+    began: float = 0.0
+    cpu: float = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        if not self.began:
+            self.began, self.cpu = time.perf_counter(), time.process_time()
+
+    def figure(self, count: int, wal: int) -> Figure:
+        """What was spent until now."""
+        seconds, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return Figure(events=count, seconds=seconds, cpu=cpu, peak=peak, wal=wal, load=os.getloadavg()[0])
 
 
 def event(number: int) -> envelope.Event:
@@ -92,22 +140,29 @@ async def fill(kafka: str, prefix: str, count: int) -> int:
     return size // count
 
 
-async def sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
-    """From the start of the sequencer until the last leaf is committed."""
-    stop = asyncio.Event()
+def sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
+    """The sequencer, until the last event is a leaf."""
+    collecting.collect_rarely()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    return asyncio.run(_sequence(kafka, uri, prefix, count))
+
+
+async def _sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
+    stop, complete, watch = asyncio.Event(), asyncio.Event(), Watch()
     watching = await asyncpg.connect(uri)
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    task = asyncio.create_task(_sequencer(kafka, uri, prefix).run(stop))
-    while (await watching.fetchval("SELECT size FROM ledger.head")) < count and not task.done():  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    await watching.add_listener("decklog_head", lambda *given: complete.set() if int(given[-1]) >= count else None)
+    before = await _wal(watching)
+    ending = asyncio.create_task(complete.wait())
+    running = asyncio.create_task(_sequencer(kafka, uri, prefix, watch).run(stop))
+    await asyncio.wait({ending, running}, return_when=asyncio.FIRST_COMPLETED)
+    figure = watch.figure(count, await _wal(watching) - before)
     stop.set()
-    await task
+    await running
     await watching.close()
-    return Figure(events=count, seconds=seconds, cpu_seconds=_cpu(after) - _cpu(before))
+    return figure
 
 
-def _sequencer(kafka: str, uri: str, prefix: str) -> sequencer.Sequencer:
+def _sequencer(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.Sequencer:
     reached = connection.Connection(bootstrap=kafka)
     return sequencer.Sequencer(
         parts.Parts(
@@ -119,82 +174,118 @@ def _sequencer(kafka: str, uri: str, prefix: str) -> sequencer.Sequencer:
             time=system.SystemClock(),
             entropy=system.entropy,
             readiness=ops.Readiness("sequencer"),
+            failpoint=lambda name: watch.start() if name == "sequencer.after_poll" else None,
         )
     )
 
 
-async def copy(uri: str, count: int) -> Figure:
-    """Raw COPY of the same rows into the same tables, read back and held in memory first."""
-    reading = await ledger.connect(uri, "decklog bench")
-    entry = await reading.fetch("SELECT leaf, recorded_at, hash, receipt FROM ledger.entry ORDER BY leaf")
-    payload = await reading.fetch("SELECT leaf, salt, value, headers FROM ledger.payload ORDER BY leaf")
-    dedup = await reading.fetch("SELECT id, source, leaf, sha256 FROM ledger.dedup ORDER BY leaf")
-    tables = {"entry": entry, "payload": payload, "dedup": dedup}
-    rows = {name: [tuple(row) for row in found] for name, found in tables.items()}
-    await _empty(reading)
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    for start in range(0, count, 4000):
-        async with reading.transaction():
-            for name, found in rows.items():
-                await reading.copy_records_to_table(
-                    name,
-                    schema_name="ledger",
-                    records=found[start : start + 4000],
-                    columns=list(tables[name][0].keys()),
-                )
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+def copy(source: str, target: str, count: int) -> Figure:
+    """Raw COPY of the rows in one database into another, in batches as large as the sequencer's, a transaction each."""
+    return asyncio.run(_copy(source, target, count))
+
+
+async def _copy(source: str, target: str, count: int) -> Figure:
+    reading, writing = await ledger.connect(source, "bench"), await ledger.connect(target, "bench")
+    before, spent = await _wal(writing), []
+    for first in range(0, count, CHUNK):
+        rows = {table: await _rows(reading, table, first) for table in TABLES}
+        watch = Watch()
+        watch.start()
+        for start in range(0, CHUNK, BATCH):
+            async with writing.transaction():
+                for table, columns in TABLES.items():
+                    some = rows[table][start : start + BATCH]
+                    await writing.copy_records_to_table(table, schema_name="ledger", columns=columns, records=some)
+        spent.append(watch.figure(count, 0))
+    wal = await _wal(writing) - before
     await reading.close()
-    return Figure(events=count, seconds=seconds, cpu_seconds=_cpu(after) - _cpu(before))
+    await writing.close()
+    seconds, cpu = sum(one.seconds for one in spent), sum(one.cpu for one in spent)
+    return Figure(events=count, seconds=seconds, cpu=cpu, peak=spent[-1].peak, wal=wal, load=spent[-1].load)
 
 
-async def _empty(connection_: asyncpg.Connection) -> None:
-    """Start again with the ledger empty: only a benchmark's own database is ever treated so."""
-    await connection_.execute("DROP SCHEMA ledger CASCADE")
-    await connection_.execute(migrations.read()[0].sql)
+async def _rows(reading: asyncpg.Connection, table: str, first: int) -> Sequence[tuple[object, ...]]:
+    query = f"SELECT {', '.join(TABLES[table])} FROM ledger.{table} WHERE leaf >= $1 AND leaf < $2 ORDER BY leaf"  # noqa: S608
+    return [tuple(row) for row in await reading.fetch(query, first, first + CHUNK)]
 
 
-def _cpu(usage: resource.struct_rusage) -> float:
-    return usage.ru_utime + usage.ru_stime
+async def _wal(connection_: asyncpg.Connection) -> int:
+    return int(await connection_.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"))
+
+
+@asynccontextmanager
+async def database(server: asyncpg.Connection, uri: str, name: str) -> AsyncIterator[str]:
+    """A database with the schema of this release, right after a checkpoint; removed afterwards."""
+    await server.execute(f'CREATE DATABASE "{name}"')
+    try:
+        made = parse.urlunsplit(parse.urlsplit(uri)._replace(path=f"/{name}"))
+        migrating = await asyncpg.connect(made)
+        await migrations.apply(migrating)
+        await migrating.close()
+        await server.execute("CHECKPOINT")
+        yield made
+    finally:
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace) -> dict[str, list[Figure]]:
+    """Both variants in turn, as often as asked."""
+    figures: dict[str, list[Figure]] = {"sequencer": [], "raw COPY": []}
+    server = await asyncpg.connect(uri)
+    print(
+        ", ".join([f"{name} {await server.fetchval(f'SHOW {name}')}" for name in SETTINGS]), f"\n\n{HEADINGS}", sep=""
+    )
+    for number in range(given.rounds):
+        async with (
+            database(server, uri, f"{prefix}-{number}-sequencer") as sequenced,
+            database(server, uri, f"{prefix}-{number}-copy") as copied,
+        ):
+            for label, run, arguments in (
+                ("sequencer", sequence, (kafka, sequenced, prefix, given.events)),
+                ("raw COPY", copy, (sequenced, copied, given.events)),
+            ):
+                figures[label].append(await _alone(run, *arguments))
+                print(f"{label:10}  {figures[label][-1]}", flush=True)
+    await server.close()
+    return figures
+
+
+async def _alone(run: Callable[..., Figure], *arguments: object) -> Figure:
+    """Run in a process of its own, so that its CPU time and its peak are its own too."""
+    with futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, run, *arguments)
+
+
+def summary(figures: dict[str, list[Figure]]) -> str:
+    """The best of each, and how they compare within each round."""
+    best = {label: max(runs, key=lambda figure: figure.rate) for label, runs in figures.items()}
+    ratios = [copied.rate / ours.rate for ours, copied in zip(*figures.values(), strict=True)]
+    cheapest = min(figure.cpu / figure.events for figure in figures["sequencer"]) * 1e6
+    return (
+        f"\nbest: sequencer {best['sequencer'].rate:,.0f} events/s, raw COPY {best['raw COPY'].rate:,.0f} rows/s; "
+        f"raw COPY is {statistics.median(ratios):.2f} times as fast (median of the rounds)\n"
+        f"least CPU of the sequencer: {cheapest:.1f} µs/event, or {1e6 / cheapest:,.0f} events/s where one core is"
+        " all its own\n"
+        "busy: CPU time over time; near 100 % the sequencer's own process is the limit, far below it waited for a core,"
+        " for Postgres or for Kafka"
+    )
 
 
 async def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=500_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=200_000, help="a multiple of 20,000 (default 200,000)")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    collecting.collect_rarely()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    given.events -= given.events % CHUNK
     kafka, server = os.environ["DECKLOG_KAFKA"], os.environ["DECKLOG_POSTGRES"]
     name = f"bench-{secrets.token_hex(4)}"
-    size = await fill(kafka, name, given.events)
-    print(f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores")
-    admin_connection = await asyncpg.connect(server)
-    await admin_connection.execute(f'CREATE DATABASE "{name}"')
-    uri = parse.urlunsplit(parse.urlsplit(server)._replace(path=f"/{name}"))
     try:
-        await _rounds(kafka, uri, name, given)
+        size = await fill(kafka, name, given.events)
+        print(f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}")
+        print(summary(await measure(kafka, server, name, given)))
     finally:
-        await admin_connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        await admin_connection.close()
         await _remove_topics(kafka, name)
-
-
-async def _rounds(kafka: str, uri: str, prefix: str, given: argparse.Namespace) -> None:
-    connection_ = await asyncpg.connect(uri)
-    await migrations.apply(connection_)
-    figures: dict[str, list[Figure]] = {"sequencer": [], "raw COPY": []}
-    for _ in range(given.rounds):
-        await _empty(connection_)
-        figures["sequencer"].append(await sequence(kafka, uri, prefix, given.events))
-        print(f"sequencer  {figures['sequencer'][-1]}", flush=True)
-        figures["raw COPY"].append(await copy(uri, given.events))
-        print(f"raw COPY   {figures['raw COPY'][-1]}", flush=True)
-    await connection_.close()
-    best = {label: min(runs, key=lambda figure: figure.seconds) for label, runs in figures.items()}
-    ratio = best["sequencer"].seconds / best["raw COPY"].seconds
-    rate = given.events / best["sequencer"].seconds
-    print(f"best: sequencer {rate:,.0f} events/s = raw COPY of the same rows in {ratio:.2f}x the time")
 
 
 async def _remove_topics(kafka: str, prefix: str) -> None:
