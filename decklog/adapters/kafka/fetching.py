@@ -13,6 +13,10 @@ from aiokafka.consumer import fetcher, subscription_state
 
 from decklog.ports import stream
 
+_PARTITION_BYTES = 1 << 20
+"""Fetched of one partition at a time and held until it is taken. A larger message comes all the same, by itself."""
+_REQUEST_BYTES = 16 << 20
+
 
 class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
     """What one partition's fetch brought, decoded as it is taken."""
@@ -23,6 +27,8 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
     def instead_of(cls, taken: Any) -> "_Records":
         """The same, none of which was taken yet."""
         raw, where, offset = taken._records, taken._tp, taken.next_fetch_offset  # noqa: SLF001 - its own class
+        # Its generator and itself hold each other, and all that was fetched with them, until somebody looks for cycles.
+        taken._records_iterator = None  # noqa: SLF001
         return cls(where, raw, None, offset, None, None, True, fetcher.READ_UNCOMMITTED)
 
     def __iter__(self) -> Iterator[stream.Record]:
@@ -60,10 +66,8 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         return woken
 
 
-def make(
-    client: kafka_client.AIOKafkaClient, subscription: subscription_state.SubscriptionState, *, fetch_bytes: int
-) -> Fetcher:
-    """A started fetcher of at most `fetch_bytes` a partition and four times as much a request."""
+def make(client: kafka_client.AIOKafkaClient, subscription: subscription_state.SubscriptionState) -> Fetcher:
+    """A started fetcher that never skips ahead by itself."""
     return Fetcher(
         client,
         subscription,
@@ -71,8 +75,8 @@ def make(
         value_deserializer=None,
         fetch_min_bytes=1,
         fetch_max_wait_ms=500,
-        fetch_max_bytes=4 * fetch_bytes,
-        max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_bytes=_REQUEST_BYTES,
+        max_partition_fetch_bytes=_PARTITION_BYTES,
         check_crcs=True,
         auto_offset_reset="none",
         isolation_level="read_uncommitted",

@@ -11,7 +11,6 @@ from aiokafka.consumer import subscription_state
 
 from decklog.adapters.kafka import connection as kafka_connection
 from decklog.adapters.kafka import failures, fetching, stopping
-from decklog.model import topics
 from decklog.ports import stream
 
 
@@ -30,11 +29,8 @@ class KafkaReader:
     It reads uncommitted: every record a broker stores is seen, and nobody's open transaction can hold the reader up.
     """
 
-    def __init__(
-        self, connection: kafka_connection.Connection, *, fetch_bytes: int = 6 << 20, call_timeout: float = 10.0
-    ) -> None:
+    def __init__(self, connection: kafka_connection.Connection, *, call_timeout: float = 10.0) -> None:
         self._connection = connection
-        self._fetch_bytes = max(fetch_bytes, topics.MAX_MESSAGE_BYTES)
         self._call_timeout = call_timeout
         self._client: _Client | None = None
         self._positions: dict[stream.TopicPartition, int] = {}
@@ -111,7 +107,7 @@ class KafkaReader:
                         await stopping.stopped(connection.close())
                         raise
                 subscription = subscription_state.SubscriptionState(loop=asyncio.get_running_loop())
-                fetcher = fetching.make(connection, subscription, fetch_bytes=self._fetch_bytes)
+                fetcher = fetching.make(connection, subscription)
                 self._client = _Client(connection, subscription, fetcher)
             return self._client
 
