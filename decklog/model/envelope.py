@@ -122,7 +122,7 @@ def apart(headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, ...],
 def attributes(names: tuple[str, ...], values: tuple[bytes | None, ...]) -> Attributes:
     """The attributes that these headers carry. Raises `Undecodable`."""
     pick = _layout(names)
-    if None in values:
+    if not all(values):
         _refuse_null(names, values)
     content_type, version, source, kind, identifier, time, subject, schema, sequence, origin, hop = pick(
         (*values, None)

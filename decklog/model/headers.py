@@ -18,10 +18,14 @@ class Malformed(ValueError):
 
 def encode(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
     """The headers one after the other, order and repeats kept."""
-    parts: list[bytes] = []
-    for name, value in headers:
-        parts += (_named(name), _VALUE.pack(_NULL if value is None else len(value)), value or b"")
-    return b"".join(parts)
+    return b"".join([framed(name, value) for name, value in headers])
+
+
+def framed(name: str, value: bytes | None) -> bytes:
+    """One header."""
+    if value is None:
+        return _named(name) + _VALUE.pack(_NULL)
+    return _named(name) + _VALUE.pack(len(value)) + value
 
 
 def decode(data: bytes) -> list[tuple[str, bytes | None]]:

@@ -23,7 +23,7 @@ MAX_RECEIPT_BYTES = 65_535
 SALT_BYTES = 32
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """What happened to the log at this leaf."""
 
     EVENT = "event"
@@ -130,9 +130,9 @@ def commitment(salt: bytes, value: bytes) -> bytes:
     return hashlib.sha256(salt + value).digest()
 
 
-def commitment_bytes(salt: bytes, value: bytes) -> bytes:
+def commitment_text(salt: bytes, value: bytes) -> str:
     """The commitment in canonical form."""
-    return canonical.string(hashlib.sha256(salt + value).hexdigest())
+    return f'"{hashlib.sha256(salt + value).hexdigest()}"'
 
 
 def attributes(event: envelope.Event) -> Attributes:
@@ -175,30 +175,24 @@ def encode(receipt: Receipt) -> bytes:
     kind, recorded_at, ce, named, committed, length, place, about = receipt
     return assembled(
         kind,
-        NULL if about is None else about_bytes(about),
-        NULL if ce is None else _attributes_bytes(ce),
-        NULL if committed is None else canonical.string(committed.hex()),
-        NULL if place is None else place_frame(*place[:-1]) % place.offset,
-        NULL if named is None else _text_bytes(named),
+        NULL if about is None else about_text(about),
+        NULL if ce is None else _attributes_text(ce),
+        NULL if committed is None else f'"{committed.hex()}"',
+        NULL if place is None else place_text(place_frame(*place[:-1]), place.offset),
+        NULL if named is None else _json(named),
         length,
         recorded_at,
     )
 
 
 def assembled(
-    kind: Kind, about: bytes, ce: bytes, committed: bytes, place: bytes, named: bytes, length: int, recorded_at: int
+    kind: Kind, about: str, ce: str, committed: str, place: str, named: str, length: int, recorded_at: int
 ) -> bytes:
     """A receipt from the canonical form of its parts: a template with its keys in order."""
-    return b'{"about":%b,"ce":%b,"commitment":%b,"kafka":%b,"key":%b,"kind":%b,"len":%d,"recorded_at":%d,"v":1}' % (
-        about,
-        ce,
-        committed,
-        place,
-        named,
-        _KINDS[kind],
-        length,
-        recorded_at,
-    )
+    return (
+        f'{{"about":{about},"ce":{ce},"commitment":{committed},"kafka":{place},"key":{named},"kind":"{kind}",'
+        f'"len":{length},"recorded_at":{recorded_at},"v":1}}'
+    ).encode()
 
 
 def parse(data: bytes) -> Receipt:
@@ -214,81 +208,78 @@ def parse(data: bytes) -> Receipt:
     return receipt
 
 
-NULL = b"null"
-_KINDS = {kind: canonical.string(kind.value) for kind in Kind}
+NULL = "null"
+
+Frame = tuple[str, str]
+"""The canonical form of an object before and after the members that differ from record to record."""
 
 
 def _digest(raw: bytes) -> Digest:
     return Digest(hashlib.sha256(raw).hexdigest(), len(raw))
 
 
-def _text_bytes(value: Text) -> bytes:
+def _json(value: Text) -> str:
     if isinstance(value, str):
-        return canonical.string(value)
-    return b'{"len":%d,"sha256":"%b"}' % (value.length, value.sha256.encode())
+        return canonical.string(value).decode()
+    return f'{{"len":{value.length},"sha256":"{value.sha256}"}}'
 
 
 @functools.lru_cache(maxsize=4096)
-def key_bytes(raw: bytes | None) -> bytes:
+def key_text(raw: bytes | None) -> str:
     """A record's key in canonical form."""
     named = key(raw)
-    return NULL if named is None else _text_bytes(named)
+    return NULL if named is None else _json(named)
 
 
-def event_bytes(attributes: envelope.Attributes) -> bytes:
+def about_text(about: About) -> str:
+    """What a leaf is about in canonical form."""
+    return canonical.encode(_about_json(about)).decode()
+
+
+def place_text(frame: Frame, offset: int) -> str:
+    """Coordinates in canonical form."""
+    return f"{frame[0]}{offset}{frame[1]}"
+
+
+@functools.lru_cache(maxsize=4096)
+def place_frame(cluster: str, topic: str, epoch: int, partition: int) -> Frame:
+    """The coordinates that a partition's records share."""
+    before = f'{{"cluster":{_json(cluster)},"epoch":{epoch},"offset":'
+    return before, f',"partition":{partition},"topic":{_json(topic)}}}'
+
+
+def event_text(attributes: envelope.Attributes) -> str:
     """The attributes that a record's headers carry, in canonical form."""
     identifier, source, kind, time, subject, schema, sequence, trace, _ = attributes
-    return _attributes_frame(source, kind, schema) % (
-        canonical.string(identifier),
-        b"" if sequence is None else b'"sequence":%d,' % sequence,
-        _text_bytes(text(subject)),
-        time.encode(),
-        b"" if trace is None else b'"traceparent":%b,' % canonical.string(trace),
-    )
-
-
-def about_bytes(about: About) -> bytes:
-    """What a leaf is about in canonical form."""
-    return canonical.encode(_about_json(about))
-
-
-@functools.lru_cache(maxsize=4096)
-def place_frame(cluster: str, topic: str, epoch: int, partition: int) -> bytes:
-    """The coordinates of a partition in canonical form, with room for the offset (`%d`)."""
-    return b'{"cluster":%b,"epoch":%d,"offset":%%d,"partition":%d,"topic":%b}' % (
-        _escaped(canonical.string(cluster)),
-        epoch,
-        partition,
-        _escaped(canonical.string(topic)),
+    before, between, after = _repeated(source, kind, schema)
+    ordered = "" if sequence is None else f'"sequence":{sequence},'
+    caused = "" if trace is None else f'"traceparent":{_json(trace)},'
+    return (
+        f'{before}"id":{_json(identifier)},{ordered}{between},"subject":{_json(text(subject))},"time":"{time}",'
+        f"{caused}{after}"
     )
 
 
 @functools.lru_cache(maxsize=4096)
-def _attributes_frame(source: str, kind: str, schema: str | None) -> bytes:
-    """The attributes that repeat, with room for id, sequence, subject, time and trace (`%b` each)."""
-    return b'{%b"id":%%b,%%b"source":%b,"subject":%%b,"time":"%%b",%%b"type":%b}' % (
-        b"" if schema is None else b'"dataschema":%b,' % _escaped(_text_bytes(text(schema))),
-        _escaped(_text_bytes(text(source))),
-        _escaped(_text_bytes(text(kind))),
-    )
+def _repeated(source: str, kind: str, schema: str | None) -> tuple[str, str, str]:
+    """The members that events share, and where they stand: before the id, before the subject, at the end."""
+    before = "{" if schema is None else f'{{"dataschema":{_json(text(schema))},'
+    return before, f'"source":{_json(text(source))}', f'"type":{_json(text(kind))}}}'
 
 
-def _escaped(template: bytes) -> bytes:
-    return template.replace(b"%", b"%%")
-
-
-def _attributes_bytes(ce: Attributes) -> bytes:
+def _attributes_text(ce: Attributes) -> str:
     identifier, source, kind, time, subject, schema, sequence, trace = ce
-    return b'{%b"id":%b,%b"source":%b,"subject":%b,"time":"%b",%b"type":%b}' % (
-        b"" if schema is None else b'"dataschema":%b,' % _text_bytes(schema),
-        _text_bytes(identifier),
-        b"" if sequence is None else b'"sequence":%d,' % sequence,
-        _text_bytes(source),
-        _text_bytes(subject),
-        time.encode(),
-        b"" if trace is None else b'"traceparent":%b,' % canonical.string(trace),
-        _text_bytes(kind),
-    )
+    members = [
+        ("dataschema", NULL if schema is None else _json(schema)),
+        ("id", _json(identifier)),
+        ("sequence", NULL if sequence is None else str(sequence)),
+        ("source", _json(source)),
+        ("subject", _json(subject)),
+        ("time", _json(time)),
+        ("traceparent", NULL if trace is None else _json(trace)),
+        ("type", _json(kind)),
+    ]
+    return "{" + ",".join(f'"{name}":{value}' for name, value in members if value != NULL) + "}"
 
 
 def _about_json(about: About) -> dict[str, Any]:

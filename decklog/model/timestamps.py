@@ -33,7 +33,7 @@ def parse_us(text: str) -> int:
 def canonical(text: str) -> str:
     """An RFC 3339 time as `format_us` writes that instant. Raises ValueError as both do."""
     if text[26:] == "Z" and text[20:26].isdigit() and text.isascii():
-        return _second_text(_second_of(text[:20]) // MICROSECONDS) + text[20:]
+        return _canonical_second(text[:20]) + text[20:]
     return format_us(_parse_any(text))
 
 
@@ -51,6 +51,11 @@ def _parse_any(text: str) -> int:
 def _second_of(text: str) -> int:
     """Microseconds of a time that goes on after its decimal point."""
     return _parse_any(text + "0Z")
+
+
+@functools.lru_cache(maxsize=4096)
+def _canonical_second(text: str) -> str:
+    return _second_text(_second_of(text) // MICROSECONDS)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -155,7 +155,7 @@ def test_every_record_becomes_one_leaf(given, spoilt):
     else:
         read = envelope.from_headers(headers, record.value)
         assert found.refusal is not None or found.identity == (read.source, read.id)
-        assert found.stated == receipt.event_bytes(envelope.attributes(*envelope.apart(headers)))
+        assert found.stated == receipt.event_text(envelope.attributes(*envelope.apart(headers)))
     draft = sequencing.Draft(EMPTY, rules=RULES, now_us=NOW_US)
     draft.add([found], b"s" * 32)
     (leaf,) = draft.batch().addition.leaves

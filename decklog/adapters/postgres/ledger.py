@@ -1,5 +1,6 @@
 """The ledger store in PostgreSQL: COPY on the way in, one transaction per addition, the head row as the fence."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -21,9 +22,11 @@ _HEAD = "SELECT size, frontier, recorded_at FROM ledger.head"
 
 _POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset, last_leaf FROM ledger.position"
 
-# Ids of several sources may collide only on purpose, so the few extra rows are sorted out here.
+# Ids of several sources may collide only on purpose, so the few extra rows are sorted out here. The array travels as
+# text: encoding each element apart costs the client more than reading it costs the server.
 _KNOWN = """
-SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1)
+SELECT s.name, d.id, d.leaf, d.sha256
+FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1::text::uuid[])
 """
 
 _ENTRY = """
@@ -67,7 +70,8 @@ _PREFETCH = 200
 class PostgresWriter:
     """`ledger.Writer` on one connection: the leader's lock lives and dies with the session that appends.
 
-    A second connection looks ids up, so that the next addition can be prepared while this one commits.
+    A second connection looks ids up, one request after another, so that the next addition can be prepared while this
+    one commits.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class PostgresWriter:
         self._leading = leading
         self._looking = looking
         self._failpoint = failpoint
+        self._one_lookup = asyncio.Lock()
         self._sources: dict[str, int] = {}
         self._room_until = 0
 
@@ -120,7 +125,8 @@ class PostgresWriter:
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""
         with failures.translated():
-            rows = await self._looking.fetch(_KNOWN, [key for _, key in identities])
+            async with self._one_lookup:
+                rows = await self._looking.fetch(_KNOWN, f"{{{','.join([key for _, key in identities])}}}")
         found = {(name, str(key)): (leaf, sha256) for name, key, leaf, sha256 in rows}
         return {identity: known for identity, known in found.items() if identity in identities}
 

@@ -9,7 +9,6 @@ Pure: the salts and the time are given. Each record becomes exactly one leaf, in
 """
 
 import enum
-import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -120,23 +119,17 @@ class _Cursor:
 
 
 class Draft:
-    """A batch in the making: `add` records as they were read, in order per partition, then take the `batch`.
+    """A batch in the making: `learn` what the ledger has, `add` records as they were read, then take the `batch`.
 
-    `known` is what the ledger has of their identities. Nothing outside changes, so a draft may be thrown away.
+    Records of one partition come in order, and each after what is known of its identity. Nothing outside changes, so a
+    draft may be thrown away.
     """
 
-    def __init__(
-        self,
-        standing: Standing,
-        *,
-        rules: examination.Rules,
-        now_us: int,
-        known: Mapping[ledger.Identity, ledger.Known] = types.MappingProxyType({}),
-    ) -> None:
+    def __init__(self, standing: Standing, *, rules: examination.Rules, now_us: int) -> None:
         self._standing = standing
         self._rules = rules
         self._recorded_at = max(now_us, standing.head.recorded_at)
-        self._known = dict(known)
+        self._known: dict[ledger.Identity, ledger.Known] = {}
         self._next = standing.head.size
         self._hashes: list[bytes] = []
         self._receipts: list[bytes] = []
@@ -146,6 +139,10 @@ class Draft:
         self._dead_letters: list[stream.Message] = []
         self._alerts: list[Alert] = []
         self._repeated = 0
+
+    def learn(self, known: Mapping[ledger.Identity, ledger.Known]) -> None:
+        """Take in who had ids first, in the ledger or in a batch on its way there."""
+        self._known.update(known)
 
     def add(self, examined: Sequence[examination.Examined], salts: bytes) -> None:
         """Give each record its leaf. `salts`: 32 random bytes for each."""
@@ -220,7 +217,7 @@ class Draft:
             self._append(receipt.Kind.EVENT, found, cursor, salt=salt)
             return
         leaf, sha256 = first
-        original = receipt.about_bytes(receipt.Original(leaf))
+        original = receipt.about_text(receipt.Original(leaf))
         if sha256 is None or sha256 == found.sha256:
             self._append(receipt.Kind.DUPLICATE, found, cursor, about=original)
         else:
@@ -231,7 +228,7 @@ class Draft:
         reason = found.refusal or "no reason was given"
         self._alert(Notice.POISON, cursor, found.record.offset, reason)
         self._dead_letters.append(dead_letter(found.record, reason, self._rules.dead_letter))
-        about = receipt.about_bytes(receipt.Poison(reason))
+        about = receipt.about_text(receipt.Poison(reason))
         self._append(receipt.Kind.POISON, found, cursor, salt=salt, about=about)
 
     def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
@@ -256,7 +253,7 @@ class Draft:
         cursor: _Cursor,
         *,
         salt: bytes | None = None,
-        about: bytes = receipt.NULL,
+        about: str = receipt.NULL,
     ) -> None:
         """The leaf of a record; one with a salt has a payload."""
         record = found.record
@@ -268,9 +265,9 @@ class Draft:
                 kind,
                 about,
                 found.stated,
-                receipt.NULL if salt is None or value is None else receipt.commitment_bytes(salt, value),
-                cursor.frame % record.offset,
-                receipt.key_bytes(record.key),
+                receipt.NULL if salt is None or value is None else receipt.commitment_text(salt, value),
+                receipt.place_text(cursor.frame, record.offset),
+                receipt.key_text(record.key),
                 0 if value is None else len(value),
                 self._recorded_at,
             )

@@ -34,7 +34,7 @@ class Examined(NamedTuple):
 
     record: stream.Record
     identity: ledger.Identity | None
-    stated: bytes
+    stated: str
     refusal: str | None
     warning: str | None
     sha256: bytes | None
@@ -61,7 +61,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     except envelope.Undecodable as error:
         return _poison(record, receipt.NULL, error.reason)
     identifier, source, ce_type, time, subject, *_ = attributes
-    stated = receipt.event_bytes(attributes)
+    stated = receipt.event_text(attributes)
     topic = given.topics[record.topic]
     kind = _judged(ce_type, source, topic.label)
     if isinstance(kind, str):
@@ -81,7 +81,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     )
 
 
-def _poison(record: stream.Record, stated: bytes, refusal: str) -> Examined:
+def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
     """A record that is no event keeps all its headers."""
     kept = headers.encode(record.headers) if record.headers else None
     return Examined(record, None, stated, refusal, None, None, kept)
@@ -134,7 +134,7 @@ def _kept(names: tuple[str, ...], values: tuple[bytes | None, ...], subject: str
     if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
         return headers.encode(zip(names, values, strict=True))
     places = _not_in_receipt(names)
-    return headers.encode([(names[place], values[place]) for place in places]) if places else None
+    return b"".join([headers.framed(names[place], values[place]) for place in places]) if places else None
 
 
 @functools.lru_cache(maxsize=256)

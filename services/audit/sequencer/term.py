@@ -24,8 +24,10 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-SLICE = 200
-"""Records decided at a stretch; between stretches the running COPY gets its turn."""
+SLICE = 250
+"""Records examined or decided at a stretch; between stretches the running COPY gets its turn."""
+LOOKUP = 1000
+"""Records whose ids are looked up together; the next are examined, or the last ones decided, meanwhile."""
 POLL_SECONDS = 0.5
 RECHECK_SECONDS = 15.0
 """How often the topics are compared with the positions; an outage or a recreated topic is noticed within this."""
@@ -90,17 +92,42 @@ class Term:
     async def _take(self, records: Sequence[stream.Record]) -> None:
         """Decide a batch on top of the one that is committing, then let it follow."""
         halted = len(self._halted)
-        examined = self._within_limits(await self._examined(records))
-        known = await self._writer.known(sequencing.identities(examined))
-        draft = sequencing.Draft(
-            self._standing, rules=self._rules, now_us=self._parts.time.now_us(), known={**known, **self._fresh}
-        )
-        for stretch in _stretches(examined):
-            draft.add(stretch, self._parts.entropy(receipt.SALT_BYTES * len(stretch)))
-            await asyncio.sleep(0)
-        await self._follow(draft.batch())
+        asked: list[_Asked] = []
+        try:
+            for share in _stretches(records, LOOKUP):
+                examined = await self._examined(share)
+                known = asyncio.create_task(self._writer.known(sequencing.identities(examined)), name="ledger lookup")
+                asked.append((examined, known))
+            self._keep_limits([found for examined, _ in asked for found in examined])
+            batch = await self._decided(asked)
+        finally:
+            lookups = [known for _, known in asked]
+            for lookup in lookups:
+                lookup.cancel()
+            # What they raise besides was raised by one of them already.
+            await asyncio.gather(*lookups, return_exceptions=True)
+        await self._follow(batch)
         if len(self._halted) > halted:
             await self._assign()
+
+    async def _examined(self, records: Sequence[stream.Record]) -> list[examination.Examined]:
+        now_us = self._parts.time.now_us()
+        examined: list[examination.Examined] = []
+        for stretch in _stretches(records, SLICE):
+            examined += [examination.examine(record, self._rules, now_us) for record in stretch]
+            await asyncio.sleep(0)
+        return examined
+
+    async def _decided(self, asked: Sequence["_Asked"]) -> sequencing.Batch:
+        draft = sequencing.Draft(self._standing, rules=self._rules, now_us=self._parts.time.now_us())
+        # Decided on, but perhaps not yet there when the ledger was asked.
+        draft.learn(self._fresh)
+        for examined, known in asked:
+            draft.learn(await known)
+            for stretch in _stretches(self._without_halted(examined), SLICE):
+                draft.add(stretch, self._parts.entropy(receipt.SALT_BYTES * len(stretch)))
+                await asyncio.sleep(0)
+        return draft.batch()
 
     async def _follow(self, batch: sequencing.Batch) -> None:
         if batch.dead_letters:
@@ -125,16 +152,8 @@ class Term:
         if committing is not None:
             await committing
 
-    async def _examined(self, records: Sequence[stream.Record]) -> list[examination.Examined]:
-        now_us = self._parts.time.now_us()
-        examined: list[examination.Examined] = []
-        for stretch in _stretches(records):
-            examined += [examination.examine(record, self._rules, now_us) for record in stretch]
-            await asyncio.sleep(0)
-        return examined
-
-    def _within_limits(self, examined: Sequence[examination.Examined]) -> Sequence[examination.Examined]:
-        """Leave out, and read no more of, a topic with too much poison; nothing of it is dead-lettered then."""
+    def _keep_limits(self, examined: Sequence[examination.Examined]) -> None:
+        """Halt a topic with too much poison; nothing of it is dead-lettered then."""
         limit = self._parts.limit
         seen = collections.Counter(found.record.topic for found in examined)
         poisoned = collections.Counter(found.record.topic for found in examined if found.refusal is not None)
@@ -144,6 +163,9 @@ class Term:
                 self._halt(topic, tally.poisoned + poisoned[topic], tally.seen + count)
             else:
                 self._tallies[topic] = tally.add(count, poisoned[topic], limit)
+
+    def _without_halted(self, examined: Sequence[examination.Examined]) -> Sequence[examination.Examined]:
+        """Leave out what was read of a topic before it was halted."""
         return [found for found in examined if found.record.topic not in self._halted] if self._halted else examined
 
     def _halt(self, topic: str, poisoned: int, seen: int) -> None:
@@ -216,5 +238,9 @@ class Term:
         ]
 
 
-def _stretches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[start : start + SLICE] for start in range(0, len(items), SLICE))
+_Asked = tuple[list[examination.Examined], asyncio.Task[Mapping[ledger.Identity, ledger.Known]]]
+"""Records with what the ledger was asked about them, one lookup after the other while the next are examined."""
+
+
+def _stretches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

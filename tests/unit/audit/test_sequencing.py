@@ -20,7 +20,8 @@ GIT = stream.TopicPartition(sequenced.GIT, PARTITION)
 
 def decide(records, standing=EMPTY, known=None, now_us=NOW):
     examined = [examination.examine(record, RULES, now_us) for record in records]
-    draft = sequencing.Draft(standing, rules=RULES, now_us=now_us, known=known or {})
+    draft = sequencing.Draft(standing, rules=RULES, now_us=now_us)
+    draft.learn(known or {})
     draft.add(examined, b"".join(bytes([n]) * 32 for n in range(len(records))))
     return draft.batch()
 
