@@ -10,23 +10,29 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from decklog.cli import exits, sheet
+from decklog.model import errors
 
 _UNLIMITED = 100_000
+_USUAL = 80
 
 
 def write(text: str) -> None:
-    """Write to standard output. Ends the process quietly if nobody reads it any more."""
+    """Write to standard output. Ends the process quietly if nobody reads it any more. Raises Terminal if it is full."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _close()
+        _discard()
+        raise SystemExit(exits.Code.CLOSED) from None
+    except OSError as error:
+        _discard()
+        problem = f"the output could not be written: {(error.strerror or str(error)).lower()}"
+        raise errors.Terminal(problem, hint="Write it somewhere else, or make room") from error
 
 
-def _close() -> None:
-    # Python would complain once more when it flushes at exit: let it flush into nothing.
+def _discard() -> None:
+    """Python would complain once more when it flushes at exit: let it flush into nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(exits.Code.CLOSED)
 
 
 def draw(blocks: Iterable[sheet.Block]) -> None:
@@ -111,7 +117,9 @@ def _width() -> int:
     asked = os.environ.get("COLUMNS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else _UNLIMITED
+    if not sys.stdout.isatty():
+        return _UNLIMITED
+    return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL  # some terminals do not know how wide they are
 
 
 def _colour() -> bool:

@@ -29,6 +29,14 @@ def wait(server: api.Caller, name: str, accepted: answers.Accepted, until: choic
     """Return when what was asked for came true; say on the way how far it is. Raises Failed or TimedOut."""
     if until is None:
         return
+    try:
+        _follow(server, name, accepted, until, limit)
+    except KeyboardInterrupt:
+        report.note(f"\nNo longer waiting. It goes on: look with `decklog app get {name}`")
+        raise
+
+
+def _follow(server: api.Caller, name: str, accepted: answers.Accepted, until: choices.Wait, limit: float) -> None:
     clock = awaiting.Clock(now=time.monotonic, sleep=time.sleep)
     for stage in awaiting.stages(server, accepted["event_id"], until.value, limit=limit, clock=clock):
         if stage == awaiting.OUT_OF_TIME:

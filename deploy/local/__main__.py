@@ -2,8 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C while the rest is imported ends this at once, and shows nobody a stack of frames
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from deploy.local import commands, errors, settings
 

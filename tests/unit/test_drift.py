@@ -52,6 +52,13 @@ def test_a_new_commit_changes_an_open_episode():
     assert [phase for phase, _ in told(modified(), modified(desired="j1:ee"))] == ["opened", "changed"]
 
 
+def test_an_error_in_other_words_is_the_same_error():
+    """The API server's complaints about one object come in any order; another reason is told."""
+    reworded = compare.unknown(KEY, reason="DryRunFailed", error="the webhook is down, it seems")
+    forbidden = compare.unknown(KEY, reason="Forbidden", error="webhook down")
+    assert [phase for phase, _ in told(UNKNOWN, reworded, UNKNOWN, forbidden)] == ["opened", "changed"]
+
+
 def test_unknown_is_told_and_does_not_resolve():
     """Not being able to look is neither in sync nor the end of a drift."""
     story = told(modified(), UNKNOWN, UNKNOWN, modified(), IN_SYNC)

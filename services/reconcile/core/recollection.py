@@ -309,7 +309,7 @@ class _Builder:
             return
         found.episode, found.verdict, found.drift_id = said.episode, said.verdict, event_id
         found.fingerprint = drift.fingerprint(
-            VERDICTS[said.verdict], said.desired_digest, said.live_digest, said.failure.reason, said.failure.message
+            VERDICTS[said.verdict], said.desired_digest, said.live_digest, said.failure.reason
         )
         found.drifted = said.verdict != drift_pb2.VERDICT_UNKNOWN or found.drifted
 

@@ -17,10 +17,12 @@ SECONDS = 30
 class Session:
     """A command on a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], program: tuple[str, ...] = ("-m", "decklog.cli.main")
+    ) -> None:
         ours, theirs = pty.openpty()
         self._terminal = ours
-        command = [sys.executable, "-m", "decklog.cli.main", *arguments]
+        command = [sys.executable, *program, *arguments]
         self._process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
             preexec_fn=_take_terminal,
@@ -98,3 +100,25 @@ def test_errors_are_coloured_unless_somebody_objects(environment: dict[str, str]
         session = Session(["app", "list"], environment | objection)
         session.end()
         assert "\x1b[" not in session.said
+
+
+DRAW = (
+    "from decklog.cli import screen, sheet; screen.draw([sheet.Sheet(columns=[sheet.Column('NAME')], rows=[['shop']])])"
+)
+
+
+def test_a_terminal_that_does_not_know_its_width_shows_all_the_same(environment: dict[str, str]) -> None:
+    """Zero columns is what some terminals say; the table is drawn as for a usual one."""
+    session = Session([], environment, ("-c", DRAW))
+    assert session.end() == exits.Code.DONE
+    assert "shop" in session.said
+
+
+def test_output_that_cannot_be_written_is_an_error_in_words(environment: dict[str, str]) -> None:
+    """A full disk shows no stack of frames, and is not taken for success."""
+    command = [sys.executable, "-m", "decklog.cli.main", "version"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == exits.Code.FAILED
+    assert "no space left" in done.stderr
+    assert "Traceback" not in done.stderr
