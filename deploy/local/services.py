@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, record, settings, zipkin
+from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, record, residents, settings, zipkin
 from deploy.local.demo import repositories
 
 NAMES = ("ingest", "reconcile", "audit")
@@ -72,6 +72,7 @@ async def bring_all_up(
         foreign.remember_demo(ctx.state)
     await asyncio.to_thread(repositories.make, _demo(ctx.wanted))
     backends = await addresses
+    await residents.require_ours(ctx, kafka=backends.kafka, postgres=backends.postgres, prefix=TOPIC_PREFIX)
     await asyncio.gather(_prepare(ctx, "topics", backends), _prepare(ctx, "migrations", backends))
 
     async def after_the_cluster() -> str:

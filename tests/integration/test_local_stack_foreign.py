@@ -71,6 +71,25 @@ def test_given_servers_are_used_and_left_alone(private_stack: stacks.Stack, stat
     assert run(state, {}, "status").returncode == 1
 
 
+def test_an_installation_of_another_folder_is_left_alone(
+    private_stack: stacks.Stack, stack: stacks.Stack, state: folder.Folder, tmp_path: Path
+) -> None:
+    """The same folder comes back to its servers; another one, which has other keys, is refused with the ways out."""
+    ours = given(private_stack)
+    assert run(state, ours, "up").returncode == 0
+    assert run(state, {}, "down").returncode == 0
+    assert run(state, ours, "up").returncode == 0
+    other = folder.Folder(tmp_path / "other")
+    refused = run(other, ours, "up")
+    assert refused.returncode == 1
+    assert f"DECKLOG_KAFKA={private_stack.kafka}" in refused.stderr
+    refused = run(other, ours | {"DECKLOG_KAFKA": stack.kafka}, "up")
+    assert refused.returncode == 1
+    assert "DECKLOG_POSTGRES" in refused.stderr
+    assert run(other, {}, "clean").returncode == 0
+    assert decklog(state, "cluster", "list", "-o", "name") == ["dev"]
+
+
 def test_the_demo_comes_when_asked_for_and_goes_with_clean(private_stack: stacks.Stack, state: folder.Folder) -> None:
     """DEMO=1 creates the two namespaces and nothing else; `clean` removes them from the user's cluster."""
     before = set(kubectl(private_stack, "get", "namespaces", "-o", "name"))
