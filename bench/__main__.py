@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local import envfile
 
-SCRIPTS = ("bench.sequencing", "bench.verify", "bench.voyage")
+SCRIPTS = ("bench.sequencing", "bench.publishing", "bench.verify", "bench.voyage")
 
 
 def main() -> int:

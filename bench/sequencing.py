@@ -285,10 +285,11 @@ async def main() -> None:
         print(f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}")
         print(summary(await measure(kafka, server, name, given)))
     finally:
-        await _remove_topics(kafka, name)
+        await remove_topics(kafka, name)
 
 
-async def _remove_topics(kafka: str, prefix: str) -> None:
+async def remove_topics(kafka: str, prefix: str) -> None:
+    """Delete a benchmark's own topics."""
     client = admin.KafkaTopics(connection.Connection(bootstrap=kafka))
     started = await client._started()  # noqa: SLF001 - the port never deletes a topic; a benchmark removes its own
     await started.delete_topics([topic.name(prefix) for topic in topics.ALL])

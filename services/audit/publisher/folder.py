@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from pathlib import Path
 
 from decklog.model import errors
@@ -16,6 +17,7 @@ from services.audit.core import integration
 
 CHECKPOINT = f"{integration.PUBLIC}/checkpoint"
 _UNFINISHED = "unfinished"
+_SIDE_BY_SIDE = 8
 
 
 class Busy(errors.DecklogError):
@@ -28,6 +30,8 @@ class LogFolder:
     def __init__(self, path: Path, failpoint: Callable[[str], None] = lambda _name: None) -> None:
         self._path = path
         self._failpoint = failpoint
+        self._durable: set[Path] = set()
+        """Folders whose own names this process has made durable."""
 
     @property
     def path(self) -> Path:
@@ -58,44 +62,53 @@ class LogFolder:
                 return None
 
     def write(self, files: Iterable[integration.File]) -> None:
-        """Make files durable: each is written aside, synced and renamed; then the folders above them are synced."""
-        touched: set[Path] = set()
-        for number, file in enumerate(files):
-            target = self._path / file.path
-            with _translated(target):
-                touched |= self._make_folders(target.parent, private=file.private)
-                self._place(file, self._path / _UNFINISHED / str(number), target)
-            self._failpoint("log.after_file")
-        for folder in sorted(touched, key=lambda one: -len(one.parts)):
-            with _translated(folder):
-                _sync(folder)
+        """Make files durable: each is written aside, synced and renamed; then the folders that they are in are synced.
+
+        Side by side: a disk makes many small files durable in hardly more time than one.
+        """
+        placed = [(file, self._path / _UNFINISHED / str(number)) for number, file in enumerate(files)]
+        touched = {folder for file, _ in placed for folder in self._make_folders(file)}
+        with futures.ThreadPoolExecutor(_SIDE_BY_SIDE, "log files") as pool:
+            list(pool.map(lambda one: self._write_aside(*one), placed))
+            for file, unfinished in placed:
+                with _translated(self._path / file.path):
+                    unfinished.rename(self._path / file.path)
+                self._failpoint("log.after_file")
+            list(pool.map(_sync, touched))
+        self._durable |= touched
         self._failpoint("log.after_sync")
 
     def remove(self, folders: Iterable[str]) -> None:
         """Remove folders with all that is in them; what is not there is passed over."""
         for folder in folders:
             with _translated(self._path / folder), contextlib.suppress(FileNotFoundError):
+                self._durable.discard(self._path / folder)
                 shutil.rmtree(self._path / folder)
 
-    def _place(self, file: integration.File, unfinished: Path, target: Path) -> None:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if file.private else 0o644)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(file.data)
-            opened.flush()
-            self._failpoint("log.before_fsync")
-            os.fsync(opened.fileno())
-        unfinished.rename(target)
+    def _write_aside(self, file: integration.File, unfinished: Path) -> None:
+        with _translated(unfinished):
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if file.private else 0o644)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(file.data)
+                opened.flush()
+                self._failpoint("log.before_fsync")
+                os.fsync(opened.fileno())
 
-    def _make_folders(self, folder: Path, *, private: bool) -> set[Path]:
-        """The folder and those above it in the log, made where they are missing.
+    def _make_folders(self, file: integration.File) -> set[Path]:
+        """The folders that must be synced for a file: its own, and those above whose names may not be on disk yet.
 
-        All of them, also those that were there: whoever made them may have crashed before they were on disk.
+        That they are there says nothing: whoever made them may have crashed before they were durable.
         """
-        chain = [folder, *(one for one in folder.parents if one.is_relative_to(self._path))]
-        for one in reversed(chain):
-            if not one.exists():
-                one.mkdir(mode=0o700 if private else 0o755)
-        return set(chain)
+        folder = (self._path / file.path).parent
+        touched = {folder}
+        while folder != self._path and folder not in self._durable:
+            folder = folder.parent
+            touched.add(folder)
+        with _translated((self._path / file.path).parent):
+            for one in sorted(touched):
+                if not one.exists():
+                    one.mkdir(mode=0o700 if file.private else 0o755)
+        return touched
 
 
 def _lock(descriptor: int, path: Path) -> None:
@@ -106,11 +119,12 @@ def _lock(descriptor: int, path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with _translated(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

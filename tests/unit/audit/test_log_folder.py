@@ -58,7 +58,7 @@ def test_one_process_writes_at_a_time(log):
 
 def test_what_a_crash_left_is_removed(tmp_path):
     """Unfinished files are gone when the folder is taken again, finished ones stay."""
-    log = folder.LogFolder(tmp_path / "log", failpoint=_crash("log.before_fsync", 2))
+    log = folder.LogFolder(tmp_path / "log", failpoint=_crash("log.after_file", 1))
     with pytest.raises(Crash), log.held():
         log.write(FILES)
     assert list((log.path / "unfinished").iterdir())
@@ -69,7 +69,7 @@ def test_what_a_crash_left_is_removed(tmp_path):
 
 
 def test_everything_is_synced_before_write_returns(log, monkeypatch):
-    """Each file before it gets its name, then every folder up to the log's own."""
+    """Each file before it gets its name, then every folder whose name may not be on disk; once is enough."""
     synced, real = [], os.fsync
 
     def record(descriptor):
@@ -78,9 +78,12 @@ def test_everything_is_synced_before_write_returns(log, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", record)
     log.write(FILES)
-    assert synced[:3] == ["/unfinished/0", "/unfinished/1", "/unfinished/2"]
+    assert sorted(synced[:3]) == ["/unfinished/0", "/unfinished/1", "/unfinished/2"]
     folders = {"/public/tile/0/x001", "/public/tile/0", "/public/tile", "/public", "/salts/entries", "/salts", ""}
     assert set(synced[3:]) == folders
+    synced.clear()
+    log.write([integration.File("public/tile/0/x002/000", b"hashes"), FILES[2]])
+    assert set(synced[2:]) == {"/public/tile/0/x002", "/public/tile/0", "/public"}
 
 
 def test_a_disk_that_refuses_is_bad_weather(log):
