@@ -13,6 +13,8 @@ from services.audit.publisher import folder, publisher, publishing
 from tests import audit_leaves as some
 from tests import audit_ledger
 
+Failpoint = Callable[[str], None]
+
 DOMAIN, INSTALLATION = "log.example", "i"
 ORIGIN = f"{DOMAIN}/{INSTALLATION}"
 PEM = keys.new_pem(b"k" * 32)
@@ -38,9 +40,7 @@ class Log:
         await audit_ledger.append(self.uri, leaves(self.size, count))
         self.size += count
 
-    async def publish(
-        self, *, signer: keys.SigningKey = SIGNER, failpoint: Callable[[str], None] | None = None
-    ) -> bool:
+    async def publish(self, *, signer: keys.SigningKey = SIGNER, failpoint: Failpoint | None = None) -> bool:
         """Start as after a crash, publish the ledger as it stands, end; whether there was anything to publish."""
         connection = await postgres.connect(self.uri, "decklog publisher")
         reached = failpoint or publisher.no_failpoint

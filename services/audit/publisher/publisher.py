@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 import structlog
@@ -43,7 +43,7 @@ class Parts:
 
     postgres: str
     folder: folders.LogFolder
-    pem: bytes
+    pem: bytes = field(repr=False)
     domain: str
     installation: Callable[[], str]
     readiness: ops.Readiness
