@@ -93,7 +93,9 @@ class Application:
                     pause = backoff.delay(_BROKEN, failures, 0.0)
                     self._log.exception("turn broke off, will try again", attempt=failures, pause_seconds=pause)
                 if pause is not None and pause < 0:
-                    return
+                    if not self._awake.is_set():
+                        return
+                    pause = 0.0  # it came back while it was forgotten: whoever woke us believes that we go on
                 if not self._ending:
                     await self._rest(pause)
         except fence.Fenced as error:
@@ -126,8 +128,10 @@ class Application:
         spec = self._declared()
         if spec is None:
             return await self._remove()
+        await self._begin_anew()
         if spec != self._chronicle.known.header.spec:
-            await self._chronicle.note(spec=spec)
+            life = self._world.fleet.lives.get(self._chronicle.application.application, "")
+            await self._chronicle.note(spec=spec, life=life)
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None:
             await self._look_away()
@@ -291,6 +295,23 @@ class Application:
             finished = endings.abandoned(self._chronicle.voice, known.running.started, duration_us=duration)
             await self._chronicle.say([finished])
 
+    async def _begin_anew(self) -> None:
+        """An application that was removed and declared again before anybody looked is not the one that was known.
+
+        Whatever was to become of the objects of the former, the new one has them.
+        """
+        header = self._chronicle.known.header
+        life = self._world.fleet.lives.get(self._chronicle.application.application, "")
+        if header.HasField("spec") and header.life != life:
+            await self._look_away()
+            await self._forget(staying=True)
+
+    async def _forget(self, *, staying: bool) -> None:
+        self._wanted = None
+        self._witness = witnessing.Witness(self._chronicle, self._world.mask)  # what it has seen is to be told again
+        await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
+        await self._chronicle.forget(staying=staying)
+
     async def _remove(self) -> float | None:
         """The declaration is gone: delete its objects or leave them, then forget. Negative: nothing is left to do."""
         known = self._chronicle.known
@@ -307,8 +328,7 @@ class Application:
             if not await turning.tear_down(self._turning(spec, view), order):
                 return _TEAR_DOWN_AGAIN_SECONDS
         await self._look_away()
-        await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
-        await self._chronicle.forget(staying=not prune)
+        await self._forget(staying=not prune)
         return -1.0
 
     def _removed_spec(self, removal: fleet_pb2.ApplicationRemoved | None) -> fleet_pb2.ApplicationSpec | None:

@@ -27,6 +27,8 @@ class FleetFollower:
         self.removals: dict[str, fleet_pb2.ApplicationRemoved] = {}
         self.declarations: dict[str, str] = {}
         """By name of an application, the id of the event that declared it as it is now, or removed it."""
+        self.lives: dict[str, str] = {}
+        """By name of an application, the id of the event that declared it for a cluster for which it was not before."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something was declared or removed."""
@@ -74,7 +76,10 @@ class FleetFollower:
         """A declaration that loses, or that says the same again, leads to nothing."""
         match message:
             case fleet_pb2.ApplicationDeclared(name=name) | fleet_pb2.ApplicationRemoved(name=name):
-                if before.application(name) != self.current.application(name):
+                former, spec = before.application(name), self.current.application(name)
+                if former != spec:
                     self.declarations[name] = event_id
+                if spec is not None and (former is None or former.dest_cluster != spec.dest_cluster):
+                    self.lives[name] = event_id
             case _:
                 pass

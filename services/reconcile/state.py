@@ -187,6 +187,8 @@ def empty(application: subject_pb2.ApplicationRef) -> recollection.Recollection:
 def forgotten(known: recollection.Recollection, *, staying: bool) -> recollection.Recollection:
     """What stays of a removed application: its last number, so that one declared anew under its name counts on.
 
+    And where its ref points, which ingest need not tell again to one that comes back at once.
+
     `staying`: its objects were left in the cluster; so their kinds stay, too, for whoever is to delete them later.
     """
     header = known.header
@@ -198,6 +200,7 @@ def forgotten(known: recollection.Recollection, *, staying: bool) -> recollectio
         control_offset=header.control_offset,
         fence=header.fence,
         safe=header.safe,
+        available=header.available if header.HasField("available") else None,
         left=[state_pb2.ObjectKind(group=one.group, version=one.version, kind=one.kind) for one in left],
     )
     return recollection.Recollection(kept)

@@ -154,9 +154,11 @@ class Turn:
         )
 
     def _declared_anew(self, wanted: rendering.Wanted) -> bool:
-        """Whether this very commit was compared before, under another declaration."""
-        told = self.tools.chronicle.known.told()
-        settings = recollection.settings_digest(self.spec)
+        """Whether this very commit was compared before, under another declaration, or known in an earlier life."""
+        known = self.tools.chronicle.known
+        told, settings = known.told(), recollection.settings_digest(self.spec)
+        if not known.header.available_id:
+            return True
         return told is not None and told.commit == wanted.revision.commit and told.settings_digest != settings
 
     def _decide(

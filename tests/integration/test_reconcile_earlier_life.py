@@ -112,3 +112,21 @@ async def test_they_are_extra_to_a_life_that_wants_other_kinds(
         ("a", drift_pb2.VERDICT_EXTRA),
         ("kept", drift_pb2.VERDICT_EXTRA),
     }
+
+
+async def test_one_that_was_removed_and_declared_again_unnoticed_begins_anew(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Nobody looked in between, and ingest tells the revision not again: rendered, compared and told all the same."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(drift_pb2.Compared)
+    await bench.remove("web", fleet_pb2.ON_DELETE_KEEP)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    async with bench.member("two"):
+        await bench.until(drift_pb2.Compared, count=2)
+    assert len(await bench.said(apply_pb2.Rendered)) == 2
+    declared = [one.event.id for one in await bench.log() if isinstance(one.message, fleet_pb2.ApplicationDeclared)]
+    assert [one.cause for one in await bench.said(apply_pb2.SyncStarted)][1:] == declared[1:]

@@ -50,6 +50,7 @@ class ApplicationState(_message.Message):
     AVAILABLE_ID_FIELD_NUMBER: _builtins.int
     COMPARED_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
+    LIFE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -58,6 +59,10 @@ class ApplicationState(_message.Message):
     """When it ended, microseconds since 1970-01-01T00:00:00Z."""
     available_id: _builtins.str
     """Id of the event that first announced the revision of `available`."""
+    life: _builtins.str
+    """Id of the event that declared it when it was not declared for this cluster before: another one means that it was removed in
+    between, though nobody noticed.
+    """
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -142,10 +147,11 @@ class ApplicationState(_message.Message):
         available_id: _builtins.str = ...,
         compared: _drift_pb2.Compared | None = ...,
         left: _abc.Iterable[Global___ObjectKind] | None = ...,
+        life: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

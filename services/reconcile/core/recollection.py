@@ -148,7 +148,7 @@ def take_in(
     header.control_offset = next_offset
     match message:
         case control_pb2.RevisionAvailable() if _newer(message, header):
-            if header.available.revision != message.revision:
+            if header.available.revision != message.revision or not header.available_id:
                 header.available_id = event_id
             header.available.CopyFrom(message)
         case control_pb2.SyncRequested():

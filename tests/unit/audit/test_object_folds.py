@@ -1,6 +1,6 @@
 """How the objects of an application stand, folded from what reconcile says."""
 
-from decklog.events.v1 import apply_pb2, drift_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
 from services.audit.core import rows
 from services.audit.core.leaf import Leaf
 from tests import audit_leaves as given
@@ -235,3 +235,18 @@ def test_what_left_git_is_not_in_sync_before_somebody_looked() -> None:
     looked = given.leaf(5, given.compared(in_sync=1, extra=1))
     live = given.leaf(2, given.changed(5, name="other"), sequence=0)
     assert status(given.leaf(1, TWO), live, given.leaf(2, finished()), left, extra, looked)[0] == "drifted"
+
+
+def test_an_application_that_comes_back_is_not_in_sync_by_what_was_said_of_the_former() -> None:
+    """Removed and declared again: nobody has compared this one yet."""
+    removed = fleet_pb2.ApplicationRemoved(name="shop", before=fleet_pb2.ApplicationSpec(dest_cluster="dev"))
+    removed.origin.api.request_id = "r2"
+    declared = given.declared(by_git=False)
+    tables = given.Tables().fold(
+        given.leaf(1, declared), given.leaf(2, TWO), given.leaf(3, finished()), given.leaf(4, removed)
+    )
+    tables.fold(given.leaf(5, declared))
+    application = tables.one(rows.Application)
+    assert (application.sync_status, application.objects, application.synced_commit) == ("unknown", 0, "")
+    tables.fold(given.leaf(6, TWO), given.leaf(7, given.compared(in_sync=2, digest="j1:2")))
+    assert tables.one(rows.Application).sync_status == "in_sync"

@@ -125,7 +125,7 @@ def _remove(view: View, leaf: Leaf, message: Removing) -> Iterator[rows.Effect]:
     if known.declared and _way(known.origin) != wording.origin(message.origin)["way"]:
         return
     yield replace(
-        known,
+        _over(known) if isinstance(known, rows.Application) else known,
         declared=False,
         origin=wording.origin(message.origin),
         actor=message.actor.id,
@@ -133,6 +133,31 @@ def _remove(view: View, leaf: Leaf, message: Removing) -> Iterator[rows.Effect]:
         declared_leaf=leaf.index,
         declared_us=leaf.time_us,
         updated_leaf=leaf.index,
+    )
+
+
+def _over(known: rows.Application) -> rows.Application:
+    """What was said of an application holds no longer once it is removed: one that comes back is not in sync by that.
+
+    Its objects are counted by their own fold, and where its ref points has nothing to do with it.
+    """
+    return replace(
+        known,
+        rendered_commit="",
+        rendered_digest="",
+        rendered_leaf=None,
+        compared_digest="",
+        compared_in_sync=None,
+        synced_commit="",
+        synced_us=None,
+        sync_id="",
+        sync_outcome="",
+        sync_us=None,
+        health="unknown",
+        health_reason="",
+        health_message="",
+        health_us=None,
+        failures={},
     )
 
 
