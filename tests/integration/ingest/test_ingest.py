@@ -203,6 +203,7 @@ async def test_the_door_of_the_trigger(setting: Setting) -> None:
     assert {one.reason for one in denied} == {"MissingToken", "WrongToken", "ForeignOrigin", "ForeignHost"}
 
 
+@pytest.mark.timeout(240)
 async def test_killed_in_a_first_clone(setting: Setting) -> None:
     """Killed with -9 while thousands of commits are being said: the next process says the rest, and nothing twice."""
     total = 10_000
@@ -215,7 +216,7 @@ async def test_killed_in_a_first_clone(setting: Setting) -> None:
         process.wait(10)
     assert await setting.written(topics.GIT) < total
     with ended(setting.start()):
-        await setting.eventually(control_pb2.RevisionAvailable, bool)
+        await setting.eventually(control_pb2.RevisionAvailable, bool, seconds=150)
     commits = [one.commit for one in await setting.said(git_pb2.CommitObserved) if one.source == "infra"]
     assert (len(commits), len(set(commits))) == (total, total)
     (move,) = [one for one in await setting.said(git_pb2.RefMoved) if one.source == "infra"]
