@@ -3,7 +3,6 @@
 A value that is null, which Kafka allows, has the length -1. Numbers are big-endian.
 """
 
-import functools
 import struct
 from collections.abc import Iterable
 
@@ -18,14 +17,18 @@ class Malformed(ValueError):
 
 def encode(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
     """The headers one after the other, order and repeats kept."""
-    return b"".join([framed(name, value) for name, value in headers])
+    return b"".join([framed(framed_name(name), value) for name, value in headers])
 
 
-def framed(name: str, value: bytes | None) -> bytes:
-    """One header."""
-    if value is None:
-        return _named(name) + _VALUE.pack(_NULL)
-    return _named(name) + _VALUE.pack(len(value)) + value
+def framed_name(name: str) -> bytes:
+    """How a header begins."""
+    raw = name.encode(errors="surrogateescape")
+    return _NAME.pack(len(raw)) + raw
+
+
+def framed(name: bytes, value: bytes | None) -> bytes:
+    """One header, by its framed name."""
+    return name + _VALUE.pack(_NULL) if value is None else name + _VALUE.pack(len(value)) + value
 
 
 def decode(data: bytes) -> list[tuple[str, bytes | None]]:
@@ -42,12 +45,6 @@ def decode(data: bytes) -> list[tuple[str, bytes | None]]:
     except struct.error as error:
         raise Malformed("the headers end in the middle of one") from error
     return headers
-
-
-@functools.lru_cache(maxsize=256)
-def _named(name: str) -> bytes:
-    raw = name.encode(errors="surrogateescape")
-    return _NAME.pack(len(raw)) + raw
 
 
 def _take(data: bytes, at: int, size: int) -> tuple[bytes, int]:

@@ -249,13 +249,13 @@ def place_frame(cluster: str, topic: str, epoch: int, partition: int) -> Frame:
 
 
 def event_text(attributes: envelope.Attributes) -> str:
-    """The attributes that a record's headers carry, in canonical form."""
+    """The attributes that a record's headers carry, in canonical form; id and time hold nothing to escape."""
     identifier, source, kind, time, subject, schema, sequence, trace, _ = attributes
     before, between, after = _repeated(source, kind, schema)
     ordered = "" if sequence is None else f'"sequence":{sequence},'
     caused = "" if trace is None else f'"traceparent":{_json(trace)},'
     return (
-        f'{before}"id":{_json(identifier)},{ordered}{between},"subject":{_json(text(subject))},"time":"{time}",'
+        f'{before}"id":"{identifier}",{ordered}{between},"subject":{_json(text(subject))},"time":"{time}",'
         f"{caused}{after}"
     )
 

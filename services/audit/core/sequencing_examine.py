@@ -52,17 +52,17 @@ def rules(cluster: str, prefix: str) -> Rules:
 
 def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     """Decode one record and check that its sender may say this here. Never raises."""
-    value = record.value
+    name, partition, _, _, key, value, attached = record
     if value is None:
         return _poison(record, receipt.NULL, envelope.NO_VALUE)
-    names, values = envelope.apart(record.headers)
+    names, values = envelope.apart(attached)
     try:
         attributes = envelope.attributes(names, values)
     except envelope.Undecodable as error:
         return _poison(record, receipt.NULL, error.reason)
     identifier, source, ce_type, time, subject, *_ = attributes
     stated = receipt.event_text(attributes)
-    topic = given.topics[record.topic]
+    topic = given.topics[name]
     kind = _judged(ce_type, source, topic.label)
     if isinstance(kind, str):
         return _poison(record, stated, kind)
@@ -75,7 +75,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         (source, identifier),
         stated,
         None,
-        _misplaced(record, topic) or _skewed(time, now_us),
+        _misplaced(topic, key, partition) or _skewed(time, now_us),
         hashlib.sha256(value).digest(),
         _kept(names, values, subject),
     )
@@ -104,9 +104,9 @@ def _judged(ce_type: str, source: str, label: str) -> events.Kind | str:
     return kind
 
 
-def _misplaced(record: stream.Record, topic: topics.Topic) -> str | None:
-    expected = _expected_partition(topic.label, record.key)
-    if expected == record.partition:
+def _misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
+    expected = _expected_partition(topic.label, key)
+    if expected == partition:
         return None
     return f"the key belongs on partition {expected}" if expected is not None else "the record has no readable key"
 
@@ -133,10 +133,10 @@ def _kept(names: tuple[str, ...], values: tuple[bytes | None, ...], subject: str
     """The headers that the receipt does not hold: all of them where the subject stands as a digest."""
     if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
         return headers.encode(zip(names, values, strict=True))
-    places = _not_in_receipt(names)
-    return b"".join([headers.framed(names[place], values[place]) for place in places]) if places else None
+    rest = _not_in_receipt(names)
+    return b"".join([headers.framed(name, values[place]) for place, name in rest]) if rest else None
 
 
 @functools.lru_cache(maxsize=256)
-def _not_in_receipt(names: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(place for place, name in enumerate(names) if name not in _IN_RECEIPT)
+def _not_in_receipt(names: tuple[str, ...]) -> tuple[tuple[int, bytes], ...]:
+    return tuple((place, headers.framed_name(name)) for place, name in enumerate(names) if name not in _IN_RECEIPT)
