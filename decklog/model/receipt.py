@@ -208,6 +208,12 @@ def parse(data: bytes) -> Receipt:
     return receipt
 
 
+def check_about(kind: Kind, about: Any) -> None:
+    """Refuse what a leaf of that kind cannot be about. Raises ValueError, KeyError, TypeError or AttributeError."""
+    if _about_json(_about_of(kind, about)) != about:
+        raise ValueError("it is about more than version 1 knows")
+
+
 NULL = "null"
 
 Frame = tuple[str, str]

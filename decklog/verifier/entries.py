@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decklog.model import receipt
+from decklog.model import receipt, receipt_form
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.tree import Leaves, Reading
@@ -58,11 +58,11 @@ class Entries:
 
     def _receipt_problem(self, entry: bytes) -> str:
         try:
-            said = receipt.parse(entry)
+            recorded_at = receipt_form.recorded_at(entry)
         except receipt.Malformed as error:
             return str(error)
-        before, self.recorded_at = self.recorded_at, max(self.recorded_at, said.recorded_at)
-        return "it was recorded before the leaf that precedes it" if said.recorded_at < before else ""
+        before, self.recorded_at = self.recorded_at, max(self.recorded_at, recorded_at)
+        return "it was recorded before the leaf that precedes it" if recorded_at < before else ""
 
     def _tell_malformed(self, path: str, data: bytes, wanted: tiles.Bundle, error: bundle.Malformed) -> None:
         leaf = wanted.number * tiles.WIDTH + error.index if error.index < wanted.width else None
