@@ -20,6 +20,8 @@ MAX_SEQUENCE = 2**53 - 1
 NO_VALUE = "the record has no value"
 _MAX_TRACE = 512
 
+_PROTOBUF = CONTENT_TYPE.encode()
+_VERSION = SPECVERSION.encode()
 _CONTENT_TYPE = "content-type"
 _PREFIX = "ce_"
 _REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_source", "ce_type", "ce_id", "ce_time", "ce_subject")
@@ -127,7 +129,9 @@ def attributes(names: tuple[str, ...], values: tuple[bytes | None, ...]) -> Attr
     content_type, version, source, kind, identifier, time, subject, schema, sequence, origin, hop = pick(
         (*values, None)
     )
-    said = _statement(content_type, version, source, kind, schema)
+    if content_type != _PROTOBUF or version != _VERSION:
+        _refuse_mode(content_type, version)
+    said = _statement(source, kind, schema)
     if not (identifier and time and subject):
         _refuse_missing(ce_id=identifier, ce_time=time, ce_subject=subject)
     if _UUID.fullmatch(identifier) is None:
@@ -170,23 +174,25 @@ def _layout(names: tuple[str, ...]) -> Callable[[tuple[bytes | None, ...]], tupl
 
 
 @functools.lru_cache(maxsize=4096)
-def _statement(
-    content_type: bytes | None, version: bytes | None, source: bytes | None, kind: bytes | None, schema: bytes | None
-) -> tuple[str, str, str | None]:
-    """Source, type and schema, once the mode is found to be the right one: what repeats is judged together."""
-    if content_type is not None and content_type.lower().startswith(b"application/cloudevents"):
-        raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
-    if not (content_type and version and source and kind):
-        _refuse_missing(**{_CONTENT_TYPE: content_type}, ce_specversion=version, ce_source=source, ce_type=kind)
-    if version != b"1.0":
-        raise Undecodable("ce_specversion is not 1.0")
-    if content_type != b"application/protobuf":
-        raise Undecodable(f"content-type is not {CONTENT_TYPE}")
+def _statement(source: bytes | None, kind: bytes | None, schema: bytes | None) -> tuple[str, str, str | None]:
+    """Source, type and schema: what repeats is judged together."""
+    if not (source and kind):
+        _refuse_missing(ce_source=source, ce_type=kind)
     return (
         _text(source, _URI_REFERENCE, "ce_source is not a URI reference"),
         _text(kind, _TYPE, "ce_type is not a dotted name"),
         None if schema is None else _text(schema, _URI_REFERENCE, "ce_dataschema is not a URI reference"),
     )
+
+
+def _refuse_mode(content_type: bytes | None, version: bytes | None) -> NoReturn:
+    if content_type is not None and content_type.lower().startswith(b"application/cloudevents"):
+        raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
+    if not (content_type and version):
+        _refuse_missing(**{_CONTENT_TYPE: content_type}, ce_specversion=version)
+    if version != _VERSION:
+        raise Undecodable("ce_specversion is not 1.0")
+    raise Undecodable(f"content-type is not {CONTENT_TYPE}")
 
 
 def _text(raw: bytes | None, pattern: re.Pattern[bytes], fault: str) -> str:

@@ -222,6 +222,16 @@ async def test_an_event_of_the_largest_size_goes_through(world):
         assert (await take(client, 1))[0].value == value
 
 
+async def test_large_events_come_beside_others(world):
+    """The largest events of two partitions arrive although a third always has something smaller to give."""
+    large, small = b"x" * topics.MAX_EVENT_BYTES, b"s" * 100_000
+    await world.producer.send_all([world.message(large, partition) for partition in (0, 1)])
+    await world.producer.send_all([world.message(small, 2) for _ in range(40)])
+    async with reading(world, {0: 0, 1: 0, 2: 0}) as client:
+        records = await take(client, 42, seconds=30.0)
+    assert sorted(len(record.value) for record in records) == [len(small)] * 40 + [len(large)] * 2
+
+
 async def test_topics_are_described_created_once_and_altered_one_by_one(world):
     """Creating again changes nothing; altering one setting keeps the others."""
     await world.topics.create(world.topic, partitions=9, replication=1, settings={})

@@ -178,10 +178,10 @@ class PostgresWriter:
     async def _copy_leaves(self, leaves: ledger.Leaves) -> dict[str, int]:
         numbers, times = itertools.count(leaves.first), itertools.repeat(leaves.recorded_at)
         sources = await self._source_numbers({source for source, _ in leaves.firsts})
-        firsts = leaves.firsts.items()
+        firsts = ((key, sources[name], leaf, sha256) for (name, key), (leaf, sha256) in leaves.firsts.items())
         await self._copy("entry", zip(numbers, leaves.hashes, leaves.receipts, times, strict=False))
         await self._copy("payload", leaves.payloads)
-        await self._copy("dedup", ((key, sources[name], *known) for (name, key), known in firsts))
+        await self._copy("dedup", firsts)
         return sources
 
     async def _copy(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
