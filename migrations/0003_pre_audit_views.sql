@@ -94,9 +94,9 @@ SELECT name, cluster, declared, spec, origin, actor, reason, audit.instant(decla
 FROM audit.application;
 
 CREATE VIEW audit.syncs AS
-SELECT sync_id, cluster, application, trigger, actor, actor_kind, reason, source, ref, commit, attempt, dry_run,
-    nullif(outcome, '') AS outcome, audit.instant(started_us) AS started_at, audit.instant(finished_us) AS finished_at,
-    duration_us * interval '1 microsecond' AS duration, created, configured, pruned, unchanged, skipped, failed, failure,
+SELECT sync_id, cluster, application, trigger, nullif(cause, '') AS cause, actor, actor_kind, reason, source, ref, commit,
+    attempt, dry_run, nullif(outcome, '') AS outcome, audit.instant(started_us) AS started_at,
+    audit.instant(finished_us) AS finished_at, duration_us * interval '1 microsecond' AS duration, created, configured, pruned, unchanged, skipped, failed, failure,
     started_leaf, finished_leaf
 FROM audit.sync;
 
