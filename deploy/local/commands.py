@@ -1,12 +1,13 @@
 """What each command of the local stack does and prints."""
 
 import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 
-from deploy.local import client, errors, folder, foreign, processes, settings, status, summary, supervisor
+from deploy.local import client, errors, folder, foreign, processes, services, settings, status, summary, supervisor
 
 WELL = frozenset({"ready", "missing"})
 """A part that is missing is one that can be done without."""
@@ -50,12 +51,24 @@ def show_status(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
         _say(f"no stack runs in {wanted.state}; start one with `make up`")
         return 1
     _say(f"{shown.phase}, in {wanted.state} (supervisor {running})")
+    waits = _waits(state, shown)
     for name, part in shown.parts.items():
         restarts = f"{part.restarts} restart{'s' * (part.restarts > 1)}" if part.restarts else ""
         _say(f"  {name:<24} {part.state:<9} {part.pid or '':<8} {restarts:<12} {part.detail}".rstrip())
+        for component, reason in waits.get(name, {}).items():
+            _say(f"    waits for {component}: {reason}")
     if shown.phase == "ready" and wanted.profile is settings.Profile.DEV:
         _say("\n".join(summary.page(state)))
-    return 0 if shown.phase == "ready" and all(_is_well(name, part) for name, part in shown.parts.items()) else 1
+    all_well = all(_is_well(name, part) and name not in waits for name, part in shown.parts.items())
+    return 0 if shown.phase == "ready" and all_well else 1
+
+
+def _waits(state: folder.Folder, shown: status.Shown) -> dict[str, dict[str, str]]:
+    """What each service waits for at this moment: the supervisor knows only that it was ready once."""
+    ports = json.loads((state.path / "ports.json").read_text())
+    running = [name for name in services.NAMES if name in shown.parts]
+    found = {name: services.waiting(ports[f"{name}-ops"]) for name in running}
+    return {name: reasons for name, reasons in found.items() if reasons}
 
 
 def _is_well(name: str, part: status.Entry) -> bool:

@@ -132,7 +132,7 @@ async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
 
 def _not_ready(name: str, port: int, error: errors.StackError) -> str:
     """In its own words where it runs and waits for something; else how it ended."""
-    if waits := _waiting(port):
+    if waits := waiting(port):
         reasons = "\n".join(f"  {component}: {reason}" for component, reason in waits.items())
         return f"{name} is not ready yet. It waits for\n{reasons}\n`make status` shows when it is."
     return f"{error}\nIt is started again and again; `make status` shows how it fares."
@@ -140,10 +140,10 @@ def _not_ready(name: str, port: int, error: errors.StackError) -> str:
 
 async def is_ready(port: int) -> bool:
     """Whether the service is ready."""
-    return await asyncio.to_thread(_waiting, port) == {}
+    return await asyncio.to_thread(waiting, port) == {}
 
 
-def _waiting(port: int) -> dict[str, str] | None:
+def waiting(port: int) -> dict[str, str] | None:
     """What the service's /readyz waits for, and why; None while nobody answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
