@@ -28,10 +28,11 @@ def recorded_at(data: bytes) -> int:
     """
     try:
         fields = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        # In the domain of receipts sorted and compact is RFC 8785 (see `canonical`); a doubled key comes back once.
+        canonical_form = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:  # the latter for what is nested too deeply
         raise receipt.Malformed(f"not a receipt of version {receipt.VERSION}: {error}") from error
-    # Inside the domain of receipts, sorted and compact is RFC 8785 (see `canonical`); a doubled key does not come back.
-    if type(fields) is not dict or orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) != data:
+    if type(fields) is not dict or canonical_form != data:
         raise receipt.Malformed("the receipt is not in canonical form")
     problem = _problem(fields)
     if problem:
@@ -98,7 +99,7 @@ def _is_event(ce: Any) -> bool:
 
 
 def _about_problem(kind: Any, about: Any) -> str:
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         return "a kind that version 1 does not know"
     if about is None:
         return ""

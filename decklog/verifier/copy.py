@@ -73,8 +73,14 @@ def _cut(tile: tiles.Tile | tiles.Bundle, whole: bytes) -> bytes:
 
 def _checkpoints(given: source.Source, size: int) -> Iterator[bytes]:
     """The lines of the checkpoints that are not larger than the one that is copied."""
-    for line in given.lines(source.CHECKPOINTS):
-        if orjson.loads(line)["size"] <= size:
+    for number, line in enumerate(given.lines(source.CHECKPOINTS), start=1):
+        try:
+            fits = orjson.loads(line)["size"] <= size
+        except (ValueError, KeyError, TypeError) as error:
+            raise errors.Refused(
+                f"line {number} is none of a checkpoint", where=f"{given.name}/{source.CHECKPOINTS}"
+            ) from error
+        if fits:
             yield line
 
 

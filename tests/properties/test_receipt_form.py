@@ -84,6 +84,9 @@ def test_a_changed_byte_is_judged_alike(given, data):
         b"\xff",
         canonical.encode({"v": 1}),
         b'{"v":1,"v":1}',
+        b'{"v":' + b"[" * 400 + b"]" * 400 + b"}",
+        receipt.encode(receipt.Receipt(kind=receipt.Kind.EVENT, recorded_at=1)).replace(b'"event"', b"{}"),
+        receipt.encode(receipt.Receipt(kind=receipt.Kind.EVENT, recorded_at=1)).replace(b'"event"', b"[]"),
     ],
 )
 def test_what_is_no_receipt_is_refused(data):

@@ -79,7 +79,8 @@ def proof(found: proving.Proved) -> output.Answer:
     """What a proof file proves: the leaf, what it says, and the log that it is in."""
     said = _receipt(found.entry)
     value = {"verified": True, "leaf": found.leaf, "receipt": said, **_tree(found.tree)}
-    event = said.get("ce") or {}
+    event = said.get("ce")
+    event = event if isinstance(event, dict) else {}
     facts = sheet.Facts(
         pairs=[
             ("leaf", f"{found.leaf} of {found.tree.size}"),

@@ -1,0 +1,84 @@
+"""A served log copied: whole, going on where it stopped, and honest about what is missing."""
+
+import pytest
+
+from decklog.client import failures
+from decklog.model import errors
+from decklog.model.tlog import policy
+from decklog.verifier import copy, log, source
+from tests import log_files
+
+ENTRIES = log_files.receipts(900)
+TRUSTED = policy.of_keys([log_files.SIGNER.verifier])
+
+
+def clean(folder):
+    verdict = log.verify(source.Folder(folder), TRUSTED, log.Wanted())
+    return verdict.findings == [] and verdict.leaves
+
+
+@pytest.fixture
+def served(tmp_path):
+    log_files.write(tmp_path / "served", ENTRIES[:700])
+    return tmp_path / "served"
+
+
+def test_a_copy_verifies_and_goes_on(served, tmp_path):
+    """What is there is not fetched again; the newest checkpoint takes the old one's place, with all before it."""
+    home = tmp_path / "home"
+    first = copy.copy(source.Folder(served), home)
+    assert (first.size, clean(home)) == (700, 700)
+    assert copy.copy(source.Folder(served), home).fetched == 0
+    log_files.write(served, ENTRIES)
+    second = copy.copy(source.Folder(served), home)
+    assert (second.size, clean(home)) == (900, 900)
+    assert second.fetched < first.fetched
+
+
+def test_a_partial_tile_that_is_gone_is_cut_from_the_whole_one(served, tmp_path):
+    """The log grew between reading its checkpoint and its tiles: the copy is of the checkpoint."""
+    signed = (served / "checkpoint").read_bytes()
+    for path in ("tile/0/002.p", "tile/entries/002.p"):
+        for partial in (served / path).iterdir():
+            partial.unlink()
+    log_files.write(served, ENTRIES)
+    (served / "checkpoint").write_bytes(signed)
+    assert copy.copy(source.Folder(served), tmp_path / "home").size == 700
+    assert clean(tmp_path / "home") == 700
+
+
+def test_an_interrupted_copy_is_no_log(served, tmp_path):
+    """The checkpoint is written last: without it nothing is verified, and running again makes it whole."""
+
+    class Interrupted(source.Folder):
+        def read(self, path):
+            if path == "tile/entries/001":
+                raise failures.Unavailable("gone")
+            return super().read(path)
+
+    home = tmp_path / "home"
+    with pytest.raises(failures.Unavailable):
+        copy.copy(Interrupted(served), home)
+    with pytest.raises(failures.NotFound):
+        clean(home)
+    copy.copy(source.Folder(served), home)
+    assert clean(home) == 700
+
+
+def test_what_cannot_be_copied_is_said(served, tmp_path):
+    """No log, a missing tile, junk in place of checkpoints, a folder that cannot be written."""
+    with pytest.raises(failures.NotFound):
+        copy.copy(source.Folder(tmp_path / "nothing"), tmp_path / "home")
+    lines = (served / "checkpoints.jsonl").read_bytes()
+    (served / "checkpoints.jsonl").write_bytes(lines + b"[1]\n")
+    with pytest.raises(errors.Refused, match="line 4"):
+        copy.copy(source.Folder(served), tmp_path / "home")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(failures.Misconfigured, match="cannot be written"):
+        copy.copy(source.Folder(served), tmp_path / "file")
+    (served / "tile/0/001").unlink()
+    with pytest.raises(failures.Unavailable, match="tile/0/001 is missing"):
+        copy.copy(source.Folder(served), tmp_path / "other")
+    (served / "checkpoint").write_text("junk")
+    with pytest.raises(errors.Refused, match="is none"):
+        copy.copy(source.Folder(served), tmp_path / "other")
