@@ -8,6 +8,8 @@ from decklog.adapters.kubernetes import discovery, failures
 from decklog.model import errors, objects
 from decklog.ports import cluster
 
+CONVERTING = "failed to convert new object (x; v1) to proper version"
+
 
 def status(message: str = "no", reason: str = "", *causes: dict[str, str]) -> dict[str, Any]:
     return {"kind": "Status", "message": message, "reason": reason, "details": {"causes": list(causes)}}
@@ -22,6 +24,8 @@ def status(message: str = "no", reason: str = "", *causes: dict[str, str]) -> di
         (422, status("invalid", "Invalid", {"field": "metadata.uid"}), cluster.Stale),
         (422, status("spec.replicas: Invalid value", "Invalid"), cluster.Rejected),
         (500, status("failed to create typed patch object (x; v1): .data.a: expected string"), cluster.Rejected),
+        (500, status(f"{CONVERTING}: unable to convert unstructured object to /v1: illegal base64"), cluster.Rejected),
+        (500, status(f"{CONVERTING}: conversion webhook for x failed: connection refused"), cluster.Unavailable),
         (500, status("etcdserver: request timed out"), cluster.Unavailable),
         (500, status("failed calling webhook: connection refused", "InternalError"), cluster.Unavailable),
         (403, status("may not"), cluster.Forbidden),

@@ -13,8 +13,12 @@ from decklog.ports import cluster
 _TERMINATING = "NamespaceTerminating"
 _CONFLICT = "FieldManagerConflict"
 _MANAGER = re.compile(r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"')
-# Schema errors of server-side apply come as HTTP 500 (kubernetes#100741): asking again gives the same answer.
-_UNTYPEABLE = re.compile(r"failed to (?:create|convert) .*typed|field not declared in schema|failed to create manager")
+# Schema errors of server-side apply come as HTTP 500 (kubernetes#100741), and so does a Secret's value that is no
+# base64: asking again gives the same answer. A conversion webhook that is away is another 500, and may come back.
+_UNTYPEABLE = re.compile(
+    r"failed to (?:create|convert) .*typed|field not declared in schema|failed to create manager"
+    r"|unable to convert unstructured object"
+)
 # A stale version is 409 (or 422 for a wrong uid, which counts as a change of an immutable field).
 _PRECONDITION = re.compile(r"[Pp]recondition|object has been modified|uid mismatch|StorageError")
 
