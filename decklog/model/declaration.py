@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
+from decklog.model.masking import credentials
 
 API_VERSION = "decklog.dev/v1"
 DEFAULT_REF = "HEAD"
@@ -63,6 +64,7 @@ class _Field:
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REF = re.compile(r"refs/[^\s~^:?\[\\]+")
+_MOST_SHOWN = 200
 _SCP = re.compile(r"(?:[^/@:]+@)?[^/@:]+:[^/].*")
 
 
@@ -70,32 +72,40 @@ def name_of(value: Any) -> str:
     """Return a DNS label (RFC 1123), or raise."""
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
         raise _Wrong(
-            f"{value!r} is not a valid name", "use 1 to 63 lower-case letters, digits and '-', such as 'shop-frontend'"
+            f"{_shown(value)} is not a valid name",
+            "use 1 to 63 lower-case letters, digits and '-', such as 'shop-frontend'",
         )
+    return value
+
+
+def reference_of(value: Any) -> str:
+    """Return the name of credentials. What is none is not repeated: it may be the credential itself."""
+    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+        raise _Wrong("this is not the name of credentials", "name what is kept beside the service, such as 'forge'")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _Wrong(f"{value!r} is not text", "quote it")
+        raise _Wrong(f"{_shown(value)} is not text", "quote it")
     return value
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _Wrong(f"{value!r} is neither true nor false")
+        raise _Wrong(f"{_shown(value)} is neither true nor false")
     return value
 
 
 def _seconds(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise _Wrong(f"{value!r} is not a number of seconds")
+        raise _Wrong(f"{_shown(value)} is not a number of seconds")
     return value
 
 
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list):
-        raise _Wrong(f"{value!r} is not a list")
+        raise _Wrong(f"{_shown(value)} is not a list")
     return [_text(item) for item in value]
 
 
@@ -106,7 +116,7 @@ def ref_of(value: Any) -> str:
         return DEFAULT_REF
     full = text if text.startswith("refs/") else f"refs/heads/{text}"
     if not _REF.fullmatch(full) or ".." in full or full.endswith(("/", ".lock")):
-        raise _Wrong(f"{text!r} is not a ref", "name a branch ('main') or a full ref ('refs/tags/v1')")
+        raise _Wrong(f"{_shown(text)} is not a ref", "name a branch ('main') or a full ref ('refs/tags/v1')")
     return full
 
 
@@ -117,13 +127,18 @@ def _refs(value: Any) -> list[str]:
 def url_of(value: Any) -> str:
     """Return the URL or absolute path of a repository; userinfo is refused, since a declaration is read by everyone."""
     text = _text(value)
+    if credentials.in_address(text):
+        raise _Wrong("the URL holds credentials", "remove them from the URL and name a credentials reference instead")
     if "://" not in text:
         if text.startswith("/") or _SCP.fullmatch(text):
             return text
-        raise _Wrong(f"{text!r} is neither a URL nor an absolute path", "write https://…, ssh://…, host:path or /path")
-    parts = urlsplit(text)
-    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-        raise _Wrong("the URL holds credentials", "remove them from the URL and name a credentials reference instead")
+        raise _Wrong(
+            f"{_shown(text)} is neither a URL nor an absolute path", "write https://…, ssh://…, host:path or /path"
+        )
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _Wrong("the URL cannot be read", "write https://host/path") from None
     if parts.scheme not in ("https", "http", "ssh", "git", "file"):
         raise _Wrong(f"{parts.scheme}:// is not a transport that is followed", "use https://, ssh:// or a path")
     return text
@@ -133,8 +148,15 @@ def folder_of(value: Any) -> str:
     """Return a path within a source without `.`, `..` or slashes at its ends; empty is the root."""
     steps = [step for step in _text(value).split("/") if step not in ("", ".")]
     if ".." in steps:
-        raise _Wrong(f"{value!r} leads out of the repository", "name a folder inside it")
+        raise _Wrong(f"{_shown(value)} leads out of the repository", "name a folder inside it")
     return "/".join(steps)
+
+
+def _shown(value: Any) -> str:
+    """A wrong value as an error may repeat it: short, without credentials, and never what holds other values."""
+    if isinstance(value, Mapping | list):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    return credentials.hide(repr(value))[:_MOST_SHOWN]
 
 
 def _choice(enum: Any, prefix: str) -> Callable[[Any], int]:
@@ -145,7 +167,7 @@ def _choice(enum: Any, prefix: str) -> Callable[[Any], int]:
         # Kubernetes' YAML reads a bare `off` as false (YAML 1.1); as a mode it is meant as the word.
         word = "off" if value is False and "off" in words else value
         if word not in words:
-            raise _Wrong(f"{value!r} is not known here", f"use one of {', '.join(words)}")
+            raise _Wrong(f"{_shown(value)} is not known here", f"use one of {', '.join(words)}")
         return words[word]
 
     return read
@@ -154,7 +176,7 @@ def _choice(enum: Any, prefix: str) -> Callable[[Any], int]:
 def _rules(message: type[Message], fields: Mapping[str, _Field]) -> Callable[[Any], list[Message]]:
     def read(value: Any) -> list[Message]:
         if not isinstance(value, list):
-            raise _Wrong(f"{value!r} is not a list")
+            raise _Wrong(f"{_shown(value)} is not a list")
         return [_fill(message(), fields, item) for item in value]
 
     return read
@@ -178,7 +200,7 @@ _FIELDS: Mapping[str, Mapping[str, _Field]] = {
     "Source": {
         "url": _Field("url", url_of, required=True),
         "refs": _Field("refs", _refs),
-        "credentials": _Field("credentials", _text),
+        "credentials": _Field("credentials", reference_of),
         "pollSeconds": _Field("poll_seconds", _seconds),
     },
     "Cluster": {
@@ -211,7 +233,7 @@ def _nearest(word: str, words: Any) -> str:
 def _fill(message: Message, fields: Mapping[str, _Field], values: Any) -> Message:
     """Set the message's fields from a mapping. Raises _Wrong, naming the key."""
     if not isinstance(values, Mapping):
-        raise _Wrong(f"{values!r} is not a mapping of fields")
+        raise _Wrong(f"{_shown(values)} is not a mapping of fields")
     for key in values:
         if key not in fields:
             raise _Wrong(f"there is no field {key!r}", _nearest(str(key), fields))

@@ -15,6 +15,7 @@ SPAN_APPLY: Final = "apply"
 SPAN_SEQUENCE: Final = "ledger sequence"
 SPAN_PROJECT: Final = "ledger project"
 SPAN_PUBLISH: Final = "ledger publish"
+SPAN_COMMAND: Final = "command"
 
 # Attributes.
 SOURCE: Final = "vcs.repository.name"

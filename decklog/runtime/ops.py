@@ -6,6 +6,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from decklog.runtime import telemetry
+
 
 class Readiness:
     """What a service still waits for: component → reason. Ready = nothing is waited for."""
@@ -29,7 +31,9 @@ class Readiness:
 
 def application(service: str, readiness: Readiness) -> FastAPI:
     """Return the ops application; a service may add routes of its own."""
-    app = FastAPI(title=f"decklog {service} ops", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title=f"decklog {service} ops", docs_url=None, redoc_url=None, openapi_url=None, telemetry=telemetry.FASTAPI
+    )
 
     @app.get("/livez")
     async def livez() -> Response:

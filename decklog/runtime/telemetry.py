@@ -5,6 +5,7 @@ A batch of records gets one span with links to the spans that sent them: one per
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.exporter.zipkin.json import ZipkinExporter
@@ -15,8 +16,15 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 
 from decklog.model import traceparent
 
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
 MAX_LINKS = 128
 """OpenTelemetry's own default limit of links on a span."""
+
+FASTAPI: "TelemetryConfig" = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""For every `FastAPI(telemetry=…)`. Its own spans hold whole URLs with whatever clients put into them, and the values
+that did not pass validation: ours are made by hand."""
 
 _tracer = trace.get_tracer("decklog")
 

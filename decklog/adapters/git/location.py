@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from decklog.model.masking import credentials
 from decklog.ports import mirror
 
 TRANSPORTS = ("https", "http", "ssh", "git", "file")
@@ -19,6 +20,9 @@ def check(url: str) -> str:
     """
     if _CONTROL.search(url.strip()) and not url.startswith("/"):
         raise _invalid("the address holds spaces or control characters", "remove them")
+    # An SSH address needs its login name (git@…), which is no secret; a password never stands in an address.
+    if credentials.in_address(url):
+        raise _invalid("the address holds credentials", "Remove them and name a credentials reference instead")
     if "://" in url:
         return _checked_url(url)
     if url.startswith("/"):
@@ -37,9 +41,6 @@ def _checked_url(url: str) -> str:
         raise _invalid(
             f"{_printable(parts.scheme)}:// is not a transport that is followed", f"Use one of {', '.join(TRANSPORTS)}"
         )
-    # An SSH address needs its login name (git@…), which is no secret; a password never stands in an address.
-    if "@" in parts.netloc and (parts.scheme.lower() != "ssh" or ":" in parts.netloc.rpartition("@")[0]):
-        raise _invalid("the address holds credentials", "Remove them and name a credentials reference instead")
     if parts.scheme.lower() != "file" and (not parts.hostname or parts.hostname.startswith("-")):
         raise _invalid("the address names no host", "Write https://host/path")
     return url

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Scope
 
+from decklog.runtime import telemetry
 from services.audit.api import (
     applications,
     commands,
@@ -49,6 +50,7 @@ def make(context: Context, lock: door.Lock, pages: APIRouter, mount: Callable[[F
         redoc_url=None,
         responses=problems.RESPONSES,
         redirect_slashes=False,
+        telemetry=telemetry.FASTAPI,
     )
     app.state.context = context
     problems.install(app)

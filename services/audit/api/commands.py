@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from decklog.events.v1 import control_pb2, fleet_pb2, subject_pb2
 from decklog.model import errors
-from decklog.runtime import emitter
+from decklog.model.masking import credentials
+from decklog.runtime import emitter, names, telemetry
 from services.audit.api import answering, context, models, problems, statements
 from services.audit.api.context import Actor, Given
 from services.audit.core import confirming, declaring
@@ -63,7 +64,7 @@ async def request_sync(given: Given, actor: Actor, name: Name, asked: models.Req
     message = control_pb2.SyncRequested(
         application=subject_pb2.ApplicationRef(cluster=spec.dest_cluster, application=name),
         actor=subject_pb2.Actor(id=actor, kind=subject_pb2.ACTOR_KIND_PRINCIPAL),
-        reason=asked.reason,
+        reason=credentials.hide(asked.reason),
         commit=commit,
         prune=asked.prune,
         dry_run=asked.dry_run,
@@ -109,7 +110,7 @@ async def _fleet(given: context.Context) -> declaring.Fleet:
 
 
 def _author(given: context.Context, actor: str, reason: str) -> declaring.Author:
-    return declaring.Author(actor=actor, reason=reason, request_id=given.entropy(8).hex())
+    return declaring.Author(actor=actor, reason=credentials.hide(reason), request_id=given.entropy(8).hex())
 
 
 def _decided(decide: Callable[[], T]) -> T:
@@ -148,7 +149,8 @@ def _emission(message: declaring.Message) -> emitter.Emission:
 async def _say(given: context.Context, emissions: list[emitter.Emission]) -> list[emitter.Said]:
     """One attempt within the producer's delivery time: a caller is told the truth instead of being kept waiting."""
     try:
-        return await given.voice.deliver([given.voice.seal(emission) for emission in emissions])
+        with telemetry.span(names.SPAN_COMMAND, attributes={names.BATCH: len(emissions)}):
+            return await given.voice.deliver([given.voice.seal(emission) for emission in emissions])
     except errors.Transient as error:
         hint = "Try again; should it have been recorded all the same, the timeline will show it"
         raise _not_recorded(f"Kafka did not acknowledge the event: {error.problem}", hint, error) from error
