@@ -41,6 +41,7 @@ _FOLDS = "tests/unit/audit/test_object_folds.py::test"
 _REPLAY = "tests/promises/test_promise_5_replay.py::test"
 _MASKING = "tests/promises/test_promise_6_masking.py::test"
 _LEAK = "tests/promises/test_promise_6_simulated.py::test"
+_EVERYWHERE = "tests/promises/test_promise_6_everywhere.py::test"
 _REAL_LEDGER = "tests/integration/audit/test_promise_exactly_once.py::test"
 _REAL_REPLAY = "tests/integration/audit/test_promise_replay_equals_live.py::test"
 _INGEST = "tests/unit/ingest/test_restarts.py::test"
@@ -282,6 +283,26 @@ _NOTHING_UNMASKED = (
         replacement="    said = error.problem\n",
         tests=(f"{_LEAK}_no_record_leaf_or_log_line_holds_the_secret",),
         words="no secret leaves unmasked: .* let a secret into",
+    ),
+    Break(
+        promise=6,
+        name="live objects are recorded as they are",
+        file=f"{_CORE}/snapshot.py",
+        anchor="    body = digest.canonical(mask(normalise.observed(live)))\n",
+        replacement="    body = digest.canonical(normalise.observed(live))\n",
+        tests=(f"{_EVERYWHERE}_no_secret_leaves",),
+        words="a secret leaves unmasked:[\\s\\S]*drifted leaves in base64 in",
+        needs_stack=True,
+    ),
+    Break(
+        promise=6,
+        name="a credential pasted into a reason is recorded",
+        file="services/audit/api/commands.py",
+        anchor="        reason=credentials.hide(asked.reason),\n",
+        replacement="        reason=asked.reason,\n",
+        tests=(f"{_EVERYWHERE}_no_secret_leaves",),
+        words="a secret leaves unmasked:[\\s\\S]*told leaves as it is in audit.timeline",
+        needs_stack=True,
     ),
 )
 
