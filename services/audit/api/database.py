@@ -71,6 +71,10 @@ class Database:
                 init=tables.prepare,
                 timeout=WAIT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
-                server_settings={"application_name": "decklog api"},
+                server_settings={
+                    "application_name": "decklog api",
+                    # A plan for any value would pass over most of the timeline to find what is rare.
+                    "plan_cache_mode": "force_custom_plan",
+                },
             )
         return self._pool
