@@ -191,7 +191,7 @@ async def test_ready_means_that_the_fleet_is_declared(world: World) -> None:
     push(world, {"infra.yaml": SOURCE, "shop.yaml": application("shop")})
     async with world.running():
         await eventually(lambda: world.said(git_pb2.SourceFailed))
-        assert world.readiness.reasons == {"fleet repository": "no route. Check the network"}
+        await eventually(lambda: world.readiness.reasons == {"fleet repository": "no route. Check the network"})
         world.fleet.failure = None
         await eventually(lambda: not world.readiness.reasons)
         assert applications(world) == ["shop"]
