@@ -43,7 +43,7 @@ async def remembered(
         while True:
             end = (await source.end_offsets([where]))[where]
             records = [one async for one in following.until(source, where, 0, end)]
-            found = state.read(records).get("dev/web")
+            found = state.read(records).known.get("dev/web")
             if found is not None and suits(found.header):
                 return found.header
             assert time.monotonic() < deadline, found
