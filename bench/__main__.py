@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deploy.local import envfile
 
-SCRIPTS = ("bench.sequencing", "bench.publishing", "bench.verify", "bench.voyage")
+# The last one projects what the others left in the ledger.
+SCRIPTS = ("bench.sequencing", "bench.publishing", "bench.verify", "bench.voyage", "bench.projecting")
 
 
 def main() -> int:
