@@ -35,7 +35,7 @@ def _together(leaves: Sequence[Leaf], recorded_at: int, topic: str) -> ledger.Le
         hashes=merkle.leaf_hashes(receipts),
         receipts=receipts,
         payloads=[(number, SALT, value, None) for number, value in values],
-        firsts={(leaf.source, leaf.event_id): (leaf.index, None) for leaf in leaves if leaf.event_id},
+        firsts=[((leaf.source, leaf.event_id), (leaf.index, None)) for leaf in leaves if leaf.event_id],
     )
 
 

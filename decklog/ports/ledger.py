@@ -71,7 +71,7 @@ class Leaves:
     hashes: Sequence[bytes]
     receipts: Sequence[bytes]
     payloads: Sequence[Payload]
-    firsts: Mapping[Identity, Known]
+    firsts: Sequence[tuple[Identity, Known]]
 
     def __len__(self) -> int:
         return len(self.receipts)

@@ -105,7 +105,7 @@ def test_receipts_are_canonical_whatever_a_record_says(given):
     salts = [bytes([n]) * 32 for n in range(len(read))]
     draft.add([examination.examine(record, RULES, NOW_US) for record in read], b"".join(salts))
     leaves = draft.batch().addition.leaves
-    firsts = {leaf for leaf, _ in leaves.firsts.values()}
+    firsts = {leaf for _, (leaf, _) in leaves.firsts}
     assert len(leaves) == len(read)
     assert 0 in firsts
     for leaf, (event, _), record, salt in zip(leaves, given, read, salts, strict=True):

@@ -72,11 +72,11 @@ class MemoryLedger:
             raise errors.Transient("the connection broke during commit", where="memory", hint="It is tried again")
 
     def _store(self, addition: ledger.Addition) -> None:
-        for identity in addition.leaves.firsts:
+        self.entries += addition.leaves
+        for identity, known in addition.leaves.firsts:
             if identity in self.known:
                 raise errors.Terminal(f"{identity} was recorded twice", where="memory")
-        self.entries += addition.leaves
-        self.known.update(addition.leaves.firsts)
+            self.known[identity] = known
         self.positions.update(addition.positions)
         self.head = addition.after
 

@@ -177,8 +177,8 @@ class PostgresWriter:
 
     async def _copy_leaves(self, leaves: ledger.Leaves) -> dict[str, int]:
         numbers, times = itertools.count(leaves.first), itertools.repeat(leaves.recorded_at)
-        sources = await self._source_numbers({source for source, _ in leaves.firsts})
-        firsts = ((key, sources[name], leaf, sha256) for (name, key), (leaf, sha256) in leaves.firsts.items())
+        sources = await self._source_numbers({source for (source, _), _ in leaves.firsts})
+        firsts = ((key, sources[name], leaf, sha256) for (name, key), (leaf, sha256) in leaves.firsts)
         await self._copy("entry", zip(numbers, leaves.hashes, leaves.receipts, times, strict=False))
         await self._copy("payload", leaves.payloads)
         await self._copy("dedup", firsts)

@@ -134,7 +134,7 @@ class Draft:
         self._hashes: list[bytes] = []
         self._receipts: list[bytes] = []
         self._payloads: list[ledger.Payload] = []
-        self._firsts: dict[ledger.Identity, ledger.Known] = {}
+        self._firsts: list[tuple[ledger.Identity, ledger.Known]] = []
         self._cursors: dict[tuple[str, int], _Cursor] = {}
         self._dead_letters: list[stream.Message] = []
         self._alerts: list[Alert] = []
@@ -213,7 +213,8 @@ class Draft:
         if found.warning is not None:
             self._alert(Notice.ODD, cursor, found.record.offset, found.warning)
         if first is None:
-            self._known[identity] = self._firsts[identity] = (self._next, found.sha256)
+            self._known[identity] = known = (self._next, found.sha256)
+            self._firsts.append((identity, known))
             self._append(receipt.Kind.EVENT, found, cursor, salt=salt)
             return
         leaf, sha256 = first

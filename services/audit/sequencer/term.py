@@ -136,7 +136,7 @@ class Term:
             self._parts.failpoint("sequencer.after_dead_letters")
         await self._settle()
         self._standing = self._standing.after(batch.addition)
-        self._fresh = batch.addition.leaves.firsts
+        self._fresh = dict(batch.addition.leaves.firsts)
         self._committing = asyncio.create_task(self._commit(batch), name="ledger append")
 
     async def _commit(self, batch: sequencing.Batch) -> None:

@@ -67,13 +67,13 @@ def test_the_same_event_elsewhere_is_a_duplicate(apart):
     records = [sequenced.record(sequenced.event(1), offset=offset) for offset in (0, 1)]
     if apart:
         first = decide(records[:1])
-        batch = decide(records[1:], EMPTY.after(first.addition), first.addition.leaves.firsts)
+        batch = decide(records[1:], EMPTY.after(first.addition), dict(first.addition.leaves.firsts))
     else:
         batch = decide(records)
     leaf, said = leaves(batch)[-1], receipts(batch)[-1]
     assert (said.kind, said.about) == (receipt.Kind.DUPLICATE, receipt.Original(0))
     assert (leaf.value, leaf.salt, said.commitment) == (None, None, None)
-    assert leaf.number not in [number for number, _ in batch.addition.leaves.firsts.values()]
+    assert leaf.number not in [number for _, (number, _) in batch.addition.leaves.firsts]
 
 
 def test_the_same_id_with_other_bytes_is_a_conflict():
@@ -143,7 +143,7 @@ def test_what_is_no_event_of_its_sender_is_poison(_name, record):
     batch = decide([record])
     (leaf,), (said,), (letter,) = leaves(batch), receipts(batch), batch.dead_letters
     assert said.kind is receipt.Kind.POISON
-    assert (leaf.value, batch.addition.leaves.firsts) == (record.value, {})
+    assert (leaf.value, batch.addition.leaves.firsts) == (record.value, [])
     assert said.commitment == (None if record.value is None else receipt.commitment(leaf.salt, record.value))
     assert headers.decode(leaf.headers or b"") or not record.headers
     assert (letter.key, letter.value) == (record.key, record.value or b"")
