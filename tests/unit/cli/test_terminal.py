@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -40,6 +41,17 @@ class Session:
     def type(self, text: str) -> None:
         """Type."""
         os.write(self._terminal, text.encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C until it is heard: Python sees none that comes between the question and its wait for an answer.
+
+        (`readline_until_enter_or_signal` looks for signals only once its select was interrupted.)
+        """
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            self.type("\x03")
+            if select.select([self._terminal], [], [], 2.0)[0]:
+                return
 
     def end(self) -> int:
         """Read to the end; returns the exit code."""
@@ -86,7 +98,7 @@ def test_a_person_is_asked_what_becomes_of_the_objects(environment: dict[str, st
 def test_ctrl_c_at_the_question_leaves_everything_as_it_is(environment: dict[str, str]) -> None:
     session = Session(["app", "delete", "shop"], environment)
     session.hear("keep?")
-    session.type("\x03")
+    session.interrupt()
     assert session.end() == exits.Code.INTERRUPTED
     assert "Traceback" not in session.said
     assert "cannot be reached" not in session.said
