@@ -1,7 +1,7 @@
 """Claiming a partition: the right to speak is the place of our `OwnershipTaken`, and every log of ours hears of it.
 
-A claim is said once, never again with the same id: one that got lost and one that took its place are two claims, for
-the ledger as for ourselves. Whatever fails here, the partition is recalled and claimed anew.
+A claim names the greatest right that its member knew of, as a compare-and-set does: one that is stored too late, or
+twice, counts for nothing. Whatever fails here, the partition is recalled and claimed anew.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,14 @@ from services.reconcile import recording, state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A partition that was claimed.
+class Announced:
+    """Where everybody hears of a claim.
 
     Attributes:
-        right: where `OwnershipTaken` stands.
-        ends: by label of our own topics, the offset behind the claim in each; what counts there before it is all that
-            an earlier owner said.
+        ends: by label of our other topics, the offset behind the claim in each.
         stored: the offset behind the claim in the state topic.
     """
 
-    right: ownership.Right
     ends: Mapping[str, int]
     stored: int
 
@@ -47,27 +44,35 @@ class Claimant:
     permit: emitter.Permit
     failpoint: recording.Failpoint
 
-    async def claim(self, *, topic_epoch: int, newest: ownership.Right) -> Claim:
-        """Claim it under a greater right than any that is known. Raises Transient, and whatever `permit` raises."""
-        right = await self._take(topic_epoch)
+    async def claim(self, *, topic_epoch: int, newest: ownership.Right) -> ownership.Right:
+        """Append `OwnershipTaken`, under a right greater than every known one. Raises Transient, and as `permit` does.
+
+        Whether it counts is seen when the log is read back to it.
+        """
+        right = await self._take(topic_epoch, newest)
         while right <= newest:  # the apply topic was re-created, and nobody noticed
-            right = await self._take(newest.topic_epoch + 1)
-        fence = subject_pb2.Fence(topic_epoch=right.topic_epoch, offset=right.offset)
+            right = await self._take(newest.topic_epoch + 1, newest)
+        self.failpoint("reconcile.after_ownership_taken")
+        return right
+
+    async def announce(self, right: ownership.Right) -> Announced:
+        """Let our other logs hear of a claim that counts. Raises as `claim` does."""
         number = self.place.partition
         drift, live = await self._say(
-            drift_pb2.DriftOwnershipTaken(partition=number, member=self.member, fence=fence),
-            live_pb2.LiveOwnershipTaken(partition=number, member=self.member, fence=fence),
+            drift_pb2.DriftOwnershipTaken(partition=number, member=self.member, fence=_fence(right)),
+            live_pb2.LiveOwnershipTaken(partition=number, member=self.member, fence=_fence(right)),
         )
         self.permit()
         stored = await self.producer.send(self.place.under(right).claim(self.member))
-        ends = {"apply": right.offset + 1, "drift": drift.at.offset + 1, "live": live.at.offset + 1}
-        return Claim(right=right, ends=ends, stored=stored.offset + 1)
+        return Announced(ends={"drift": drift.at.offset + 1, "live": live.at.offset + 1}, stored=stored.offset + 1)
 
-    async def _take(self, topic_epoch: int) -> ownership.Right:
+    async def _take(self, topic_epoch: int, newest: ownership.Right) -> ownership.Right:
+        number = self.place.partition
         (said,) = await self._say(
-            apply_pb2.OwnershipTaken(partition=self.place.partition, member=self.member, topic_epoch=topic_epoch)
+            apply_pb2.OwnershipTaken(
+                partition=number, member=self.member, topic_epoch=topic_epoch, after=_fence(newest)
+            )
         )
-        self.failpoint("reconcile.after_ownership_taken")
         return ownership.Right(topic_epoch, said.at.offset)
 
     async def _say(self, *messages: Message) -> list[emitter.Said]:
@@ -76,3 +81,7 @@ class Claimant:
         emissions = [emitter.Emission(message=one, key=about, subject=about, name=name) for one in messages]
         self.permit()
         return await self.voice.deliver([self.voice.seal(one) for one in emissions])
+
+
+def _fence(right: ownership.Right) -> subject_pb2.Fence:
+    return subject_pb2.Fence(topic_epoch=right.topic_epoch, offset=right.offset)

@@ -104,11 +104,12 @@ class Guard:
 class Readback:
     """What stands in our partition of the apply topic after our own `OwnershipTaken`: who spoke since.
 
-    Any claim behind ours ends our right, one of our own too: it was sent before ours and stored after it.
+    A claim behind ours ends our right if its member knew of ours, or of a greater one; else it was stored too late.
     """
 
     def __init__(self, guard: Guard, right: ownership.Right) -> None:
         self._guard = guard
+        self._right = right
         self._position = right.offset + 1
         self._grown = asyncio.Event()
 
@@ -116,7 +117,7 @@ class Readback:
         """Records from `right.offset + 1` on."""
         for record in records:
             taken = _ownership(record)
-            if taken is not None:
+            if taken is not None and not ownership.is_late(ownership.said(taken, record.offset), self._right):
                 self._guard.lose(f"member {taken.member} took the partition over at offset {record.offset}")
         self._position = records[-1].offset + 1
         grown, self._grown = self._grown, asyncio.Event()

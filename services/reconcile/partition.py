@@ -69,11 +69,11 @@ class Partition:
     async def run(self) -> None:
         """Take the partition over and act for it, as often as the right is lost, until cancelled."""
         while True:
-            claim = await backoff.until_done(
+            announced = await backoff.until_done(
                 self._take_over, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
             )
             self._tell()
-            await self._act_upon(claim)
+            await self._act_upon(announced)
             reason = await self._guard.lost()
             self._log.warning("right lost, the partition is taken over anew if it is still ours", reason=reason)
             await self._stand_down()
@@ -87,14 +87,14 @@ class Partition:
             self._log.error("state incomplete", applications=sorted(recalled.doubtful) or "all", hint=hint)
         self._log.info("partition taken over", applications=len(recalled.known), complete=recalled.complete)
 
-    async def _act_upon(self, claim: claiming.Claim) -> None:
-        """Act for what was recalled, from this claim on."""
+    async def _act_upon(self, announced: claiming.Announced) -> None:
+        """Act for what was recalled, from our claim on."""
         self._chronicles = {key: self._chronicle(known) for key, known in self._recalled.known.items()}
         try:
             await self._restore(self._recalled.overwritten)
         except fence.Fenced:
             return  # who waits for the loss hears of it
-        await self._listen(claim)
+        await self._listen(announced)
         self.refresh()
 
     def refresh(self) -> None:
@@ -145,7 +145,7 @@ class Partition:
         if running:
             await asyncio.wait(running)
 
-    async def _take_over(self) -> claiming.Claim:
+    async def _take_over(self) -> claiming.Announced:
         office = self._office
         self._guard = fence.Guard(office.lease, self._number)
         if self._given_up:
@@ -155,25 +155,29 @@ class Partition:
             self._guard.check()
             recover = recovery.Recovery(reader, office.producer, self._place)
             recalled = await recover.recall(office.member)
-            claim = await self._claimant().claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
-            await recover.catch_up(recalled, claim.ends)  # what counts of the owners before us, until our claim
+            right = await self._claimant().claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
+            await recover.catch_up(recalled, {"apply": right.offset + 1})  # what the owner before us said until then
+            if recalled.newest != right:
+                raise errors.Transient("another member claimed the partition meanwhile", where=self._component)
+            announced = await self._claimant().announce(right)
+            await recover.catch_up(recalled, announced.ends)
         except fence.Fenced as error:
             raise errors.Transient(error.problem, where=error.where) from error
         finally:
             await reader.close()
         self._recalled = recalled
-        self._readback = fence.Readback(self._guard, claim.right)
+        self._readback = fence.Readback(self._guard, right)
         self._desk = recording.Desk(
             emitter=office.emitter,
             producer=office.producer,
             time=office.time,
-            place=self._place.under(claim.right),
+            place=self._place.under(right),
             positions=state.Positions(recalled.ends),
             guard=self._guard,
-            right=claim.right,
+            right=right,
             failpoint=office.world.failpoint,
         )
-        return claim
+        return announced
 
     def _claimant(self) -> claiming.Claimant:
         return claiming.Claimant(
@@ -185,17 +189,17 @@ class Partition:
             failpoint=self._office.world.failpoint,
         )
 
-    async def _listen(self, claim: claiming.Claim) -> None:
+    async def _listen(self, announced: claiming.Announced) -> None:
         """Follow the inputs from where they were taken in, and our own log and memory from our claim on."""
-        if self._readback is None:
+        if self._desk is None or self._readback is None:
             raise RuntimeError("a partition is taken over before it listens")
         start = await backoff.until_done(
             self._control_start, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
         )
         follow = self._office.follower.follow
         follow(self._where(topics.CONTROL), start, self._take_in)
-        follow(self._where(topics.APPLY), claim.right.offset + 1, self._readback.take)
-        follow(self._where(topics.STATE), claim.stored, self._look_after)
+        follow(self._where(topics.APPLY), self._desk.right.offset + 1, self._readback.take)
+        follow(self._where(topics.STATE), announced.stored, self._look_after)
 
     async def _look_after(self, records: Sequence[stream.Record]) -> None:
         """Write again what somebody who had been replaced wrote over: compaction would keep that instead of ours."""

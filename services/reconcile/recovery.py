@@ -71,20 +71,18 @@ class Recovery:
         )
         for topic in state.OWN_TOPICS:
             await self._begin(topic, recalled)
-        await self.catch_up(recalled, {})
+        wheres = {topic.label: self._where(topic) for topic in state.OWN_TOPICS}
+        ends = await self._reader.end_offsets(list(wheres.values()))
+        await self.catch_up(recalled, {label: ends[where] for label, where in wheres.items()})
         return recalled
 
     async def catch_up(self, recalled: Recalled, ends: Mapping[str, int]) -> None:
-        """Fold what was said since, up to these offsets by topic label, or up to now."""
-        for topic in state.OWN_TOPICS:
-            where = self._where(topic)
-            end = ends.get(topic.label)
-            if end is None:
-                end = (await self._reader.end_offsets([where]))[where]
-            start = recalled.ends[topic.label]
-            async for record in following.until(self._reader, where, start, end):
-                _take(recalled, topic.label, record)
-            recalled.ends[topic.label] = max(start, end)
+        """Fold what was said since, up to these offsets by topic label."""
+        for label, end in ends.items():
+            start = recalled.ends[label]
+            async for record in following.until(self._reader, self._where(topics.BY_LABEL[label]), start, end):
+                _take(recalled, label, record)
+            recalled.ends[label] = max(start, end)
         for key in recalled.doubtful & recalled.known.keys():
             recalled.known[key] = _as_rendered(recalled.known[key])
 
@@ -147,15 +145,15 @@ def _take(recalled: Recalled, label: str, record: stream.Record) -> None:
     except (errors.Refused, events.UnknownType, events.Malformed) as error:
         log.warning("a record is no event of ours", topic=record.topic, offset=record.offset, error=str(error))
         return
-    said = ownership.right_of(message, record.offset)
-    standing = recalled.logs[label]
-    if not standing.counts(said):
+    said = ownership.said(message, record.offset)
+    log_of = recalled.logs[label]
+    if not log_of.counts(said):
         log.warning("a replaced member said this too late", topic=record.topic, offset=record.offset, type=event.type)
         return
-    recalled.newest = max(recalled.newest, standing.standing)
+    recalled.newest = max(recalled.newest, log_of.standing)
     key = (record.key or b"").decode("utf-8", "replace")
     fact = recollection.Fact(message, event.sequence or 0, event.time_us, event.id)
-    if not fact.sequence or _is_news(recalled, (label, key), (said or ownership.NOBODY, fact.sequence)):
+    if not fact.sequence or _is_news(recalled, (label, key), (said.right if said else ownership.NOBODY, fact.sequence)):
         _fold(recalled, key, fact)
 
 

@@ -133,7 +133,8 @@ class _Kept:
 
     def take(self, record: stream.Record) -> None:
         key = (record.key or b"").decode()
-        if self.log.counts(right_of(record)):
+        right = right_of(record)
+        if self.log.counts(None if right is None else ownership.Said(right)):
             self.rightful[key] = record.value
             self.late.pop(key, None)
         else:

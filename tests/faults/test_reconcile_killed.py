@@ -136,8 +136,8 @@ def late(log: Sequence[reconcile.Logged]) -> list[reconcile.Logged]:
     """What stands in a log behind a claim that is newer than its own right."""
     found, logs = [], {}  # type: ignore[var-annotated]
     for one in sorted(log, key=lambda one: one.at):
-        right = ownership.right_of(one.message, one.at.offset)
-        if not logs.setdefault(one.at[:2], ownership.Log()).counts(right):
+        said = ownership.said(one.message, one.at.offset)
+        if not logs.setdefault(one.at[:2], ownership.Log()).counts(said):
             found.append(one)
     return found
 

@@ -128,9 +128,11 @@ async def take(log: memory.MemoryCluster, member: str = "me") -> tuple[recovery.
     claimant = claiming.Claimant(
         voice=voice, producer=producer, place=PLACE, member=member, permit=lambda: None, failpoint=lambda _: None
     )
-    claim = await claimant.claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
-    await recover.catch_up(recalled, claim.ends)
-    return recalled, claim.right
+    right = await claimant.claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
+    await recover.catch_up(recalled, {"apply": right.offset + 1})
+    assert recalled.newest == right
+    await recover.catch_up(recalled, (await claimant.announce(right)).ends)
+    return recalled, right
 
 
 def started(sync: str) -> apply_pb2.SyncStarted:
@@ -165,11 +167,8 @@ async def test_the_first_word_behind_a_claim_decides_for_each_topic(log: memory.
         memory.MemoryProducer(log), service="reconcile", installation=lambda: "i", prefix="p", time=log.clock,
         entropy=lambda size: b"x" * size,
     )  # fmt: skip
-    about = emitter.Emission(
-        message=apply_pb2.OwnershipTaken(partition=NUMBER, member="two"), key=f"@partition/{NUMBER}",
-        subject="s", name="n",
-    )  # fmt: skip
-    await voice.emit(about)
+    claim = apply_pb2.OwnershipTaken(partition=NUMBER, member="two", after=subject_pb2.Fence(offset=first.offset))
+    await voice.emit(emitter.Emission(message=claim, key=f"@partition/{NUMBER}", subject="s", name="n"))
     observed = drift_pb2.DriftObserved(application=APP, object=subject_pb2.ObjectRef(kind="ConfigMap", name="a"))
     observed.verdict, observed.phase = drift_pb2.VERDICT_MISSING, drift_pb2.DRIFT_PHASE_OPENED
     observed.episode = "e1"

@@ -175,22 +175,30 @@ class OwnershipTaken(_message.Message):
     PARTITION_FIELD_NUMBER: _builtins.int
     MEMBER_FIELD_NUMBER: _builtins.int
     TOPIC_EPOCH_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     partition: _builtins.int
     """The partition, 0–11."""
     member: _builtins.str
     """Opaque id of the member, minted at its start."""
     topic_epoch: _builtins.int
     """How often the topic was re-created, as this member folded it."""
+    @_builtins.property
+    def after(self) -> _subject_pb2.Fence:
+        """The greatest right that the member knew of when it claimed; offset −1 if it knew of none. A claim counts for nothing where a
+        greater one stands before it: it was stored too late, or twice.
+        """
+
     def __init__(
         self,
         *,
         partition: _builtins.int = ...,
         member: _builtins.str = ...,
         topic_epoch: _builtins.int = ...,
+        after: _subject_pb2.Fence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "partition", b"partition", "topic_epoch", b"topic_epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "member", b"member", "partition", b"partition", "topic_epoch", b"topic_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

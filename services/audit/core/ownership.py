@@ -12,9 +12,9 @@ from services.audit.core.leaf import LATE, Leaf
 from services.audit.core.view import View
 
 
-def right_of(leaf: Leaf) -> ownership.Right | None:
+def said(leaf: Leaf) -> ownership.Said | None:
     """The right under which the leaf's event was said, if there is one."""
-    return None if leaf.message is None else ownership.right_of(leaf.message, leaf.offset)
+    return None if leaf.message is None else ownership.said(leaf.message, leaf.offset)
 
 
 def standing(view: View, leaf: Leaf) -> ownership.Right:
@@ -25,7 +25,7 @@ def standing(view: View, leaf: Leaf) -> ownership.Right:
 
 def heard(view: View, leaf: Leaf) -> Leaf:
     """The leaf as the folds may take it: one that was said too late is `LATE` and says nothing to them."""
-    right = right_of(leaf)
-    if right is None or not ownership.is_late(right, standing(view, leaf)):
+    word = said(leaf)
+    if word is None or not ownership.is_late(word, standing(view, leaf)):
         return leaf
     return replace(leaf, kind=LATE, message=None, disregarded=leaf.message)

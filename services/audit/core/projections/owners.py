@@ -11,17 +11,17 @@ from services.audit.core.view import AnyNeed, Need, View
 
 def needs(leaf: Leaf) -> Iterable[AnyNeed]:
     """The partition's row, for whatever is said under a right; whether it counts depends on it."""
-    return [] if ownership.right_of(leaf) is None else [Need(rows.Ownership, (leaf.log,))]
+    return [] if ownership.said(leaf) is None else [Need(rows.Ownership, (leaf.log,))]
 
 
 def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
     """The greatest right stands."""
-    right = ownership.right_of(leaf)
-    if right is not None and right > ownership.standing(view, leaf):
+    word = ownership.said(leaf)
+    if word is not None and word.right > ownership.standing(view, leaf):
         yield rows.Ownership(
             log=leaf.log,
-            topic_epoch=right.topic_epoch,
-            claim_offset=right.offset,
+            topic_epoch=word.right.topic_epoch,
+            claim_offset=word.right.offset,
             leaf=leaf.index,
             time_us=leaf.time_us,
         )
