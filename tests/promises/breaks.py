@@ -35,9 +35,11 @@ _SEQUENCING = "services/audit/core/sequencing.py"
 _POSTGRES = "decklog/adapters/postgres/ledger.py"
 
 _RECORD = "tests/promises/test_promise_1_record_before_act.py::test"
+_PRODUCER = "tests/faults/test_producer_outage.py::test"
 _UNKNOWN = "tests/promises/test_promise_2_unknown.py::test"
 _LEDGER = "tests/promises/test_promise_3_and_4_ledger.py::test"
 _FOLDS = "tests/unit/audit/test_object_folds.py::test"
+_MEMBERS = "tests/promises/test_promise_3_members.py::test"
 _REPLAY = "tests/promises/test_promise_5_replay.py::test"
 _MASKING = "tests/promises/test_promise_6_masking.py::test"
 _LEAK = "tests/promises/test_promise_6_simulated.py::test"
@@ -64,6 +66,35 @@ _RECORD_BEFORE_ACT = (
         replacement="        _ = asyncio.ensure_future(self._start(plan))\n",
         tests=(f"{_RECORD}_a_sync_waits_for_its_start",),
         words="no acknowledged SyncStarted",
+    ),
+    Break(
+        promise=1,
+        name="an unacknowledged record counts as said",
+        file="decklog/runtime/emitter.py",
+        anchor="        places = await self._producer.send_all([one.record for one in sealed])\n",
+        replacement=(
+            "        try:\n"
+            "            places = await self._producer.send_all([one.record for one in sealed])\n"
+            "        except errors.Transient:\n"
+            "            places = [stream.Coordinates(one.record.topic, one.record.partition, 0) for one in sealed]\n"
+        ),
+        tests=(f"{_RECORD}_what_was_not_acknowledged_was_not_said",),
+        words="no acknowledged (SyncStarted|DriftObserved)",
+    ),
+    Break(
+        promise=1,
+        name="the producer does not wait for the brokers",
+        file="decklog/adapters/kafka/producer.py",
+        anchor=(
+            "            await asyncio.wait(futures)\n"
+            "        return [_coordinates(future.result()) for future in futures]\n"
+        ),
+        replacement=(
+            "            pass\n        return [stream.Coordinates(one.topic, one.partition or 0, 0) for one in batch]\n"
+        ),
+        tests=(f"{_PRODUCER}_what_no_broker_acknowledged_was_not_sent",),
+        words="DID NOT RAISE",
+        needs_stack=True,
     ),
 )
 
@@ -179,6 +210,27 @@ _EXACTLY_ONCE = (
         tests=(f"{_REAL_LEDGER}_killed_at_every_failpoint",),
         words="TimeoutError|every record sent is one leaf",
         needs_stack=True,
+    ),
+)
+
+_REPLACED_MEMBERS = (
+    Break(
+        promise=3,
+        name="the folds take what a replaced member says",
+        file="services/audit/core/ownership.py",
+        anchor="    if word is None or not ownership.is_late(word, standing(view, leaf)):\n",
+        replacement="    if word is None or word:\n",
+        tests=(f"{_MEMBERS}_a_member_that_was_replaced_changes_nothing",),
+        words="exactly-once effect: .* which a replaced member said too late",
+    ),
+    Break(
+        promise=3,
+        name="a new owner recalls what a replaced member says",
+        file="services/reconcile/recovery.py",
+        anchor="    if not log_of.counts(said):\n",
+        replacement="    if log_of.counts(said) and False:\n",
+        tests=(f"{_MEMBERS}_nobody_goes_on_from_what_came_too_late",),
+        words="exactly-once effect: .* (ended sync|not numbered one by one)",
     ),
 )
 
@@ -310,6 +362,7 @@ BREAKS: tuple[Break, ...] = (
     *_RECORD_BEFORE_ACT,
     *_UNKNOWN_IS_NOT_IN_SYNC,
     *_EXACTLY_ONCE,
+    *_REPLACED_MEMBERS,
     *_NOTHING_LOST,
     *_REPLAY_EQUALS_LIVE,
     *_NOTHING_UNMASKED,

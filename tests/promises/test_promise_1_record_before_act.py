@@ -25,6 +25,16 @@ def test_a_sync_waits_for_its_start(fault: schedule.Act) -> None:
     assert _wrote(plan, fault), "nothing was written: this storm proves nothing"
 
 
+@pytest.mark.parametrize("send", range(1, 7))
+@pytest.mark.parametrize("stored", [False, True], ids=["lost", "stored"])
+def test_what_was_not_acknowledged_was_not_said(send: int, stored: bool) -> None:
+    """A heal sends its drift, its start, what it remembers; nobody answers one of these, and nothing counts on it."""
+    fault = schedule.FailSend(send, stored)
+    plan = storms.storm((5.0, fault), (5.0, schedule.Edit("shop", "web", "blue")))
+    assert storms.violations(plan, record_before_act.PROMISE) == []
+    assert _wrote(plan, fault), "nothing was healed: this storm proves nothing"
+
+
 def _wrote(plan: schedule.Plan, fault: schedule.Act) -> bool:
     """Whether something was written after the fault."""
     seen = run.run(0, plan).entries

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from decklog.events.v1 import apply_pb2, drift_pb2
 from decklog.model import objects
 from tests.simulation import history, people
+from tests.simulation.promises import late_words
 from tests.simulation.world import World
 
 
@@ -109,10 +110,10 @@ def _broken_differences(
 
 
 def told_last(entries: tuple[history.Entry, ...]) -> dict[tuple[str, objects.ObjectKey], Message]:
-    """The last word on each object: by (application, key) the newest DriftObserved."""
+    """The last word that counts on each object: by (application, key) the newest DriftObserved."""
     last: dict[tuple[str, objects.ObjectKey], Message] = {}
-    for _, entry in history.stored(entries):
-        if entry.ours and isinstance(entry.message, drift_pb2.DriftObserved):
+    for entry in late_words.sort(entries).counted:
+        if isinstance(entry.message, drift_pb2.DriftObserved):
             ref = entry.message.object
             key = objects.ObjectKey(ref.group, ref.kind, ref.namespace, ref.name)
             last[entry.message.application.application, key] = entry.message

@@ -106,13 +106,19 @@ class Instance:
         self.life.check()
 
 
+SENDING = "stream.send"
+"""Passed by a member of reconcile when it hands something to its producer, and nothing has arrived yet."""
+
+
 class Armed:
     """Something that happens when an instance of a service passes its nth failpoint from now on."""
 
-    def __init__(self, service: str, passing: int, act: Callable[[Instance, str], None]) -> None:
+    def __init__(self, service: str, passing: int, act: Callable[[Instance, str], None], where: str) -> None:
         self.service = service
         self.left = passing
         self.act = act
+        self.where = where
+        """Only passings of this failpoint count; empty: of any."""
 
 
 class Processes:
@@ -150,9 +156,9 @@ class Processes:
             instance.task = asyncio.create_task(self.mains[service](instance), name=instance.name)
         self._keep(self._watch(instance))
 
-    def arm(self, service: str, passing: int, act: Callable[[Instance, str], None]) -> None:
+    def arm(self, service: str, passing: int, act: Callable[[Instance, str], None], *, where: str = "") -> None:
         """Have something happen at a failpoint to come."""
-        self._armed.append(Armed(service, passing, act))
+        self._armed.append(Armed(service, passing, act, where))
 
     def disarm(self) -> None:
         """Let nothing more happen at failpoints."""
@@ -173,7 +179,8 @@ class Processes:
 
     def _pass(self, instance: Instance, name: str) -> None:
         self.passed[name] = self.passed.get(name, 0) + 1
-        for armed in [armed for armed in self._armed if armed.service == instance.service]:
+        due = [one for one in self._armed if one.service == instance.service and one.where in ("", name)]
+        for armed in due:
             armed.left -= 1
             if armed.left <= 0:
                 self._armed.remove(armed)

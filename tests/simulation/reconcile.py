@@ -1,10 +1,11 @@
 """The reconcile service of a run: a real member on the memory cluster, mirror and stream."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from decklog.adapters.memory import stream as memory_stream
 from decklog.model import masking
-from decklog.ports import cluster
+from decklog.ports import cluster, stream
 from services.reconcile import parts, service
 from services.reconcile.render import answer, limits, plain, trees
 from tests.simulation import instances, people
@@ -29,6 +30,28 @@ async def render(tree: Path, path: str, kind: str) -> answer.Rendered:
     return plain.render(root, root.at(path), limits.RenderLimits())
 
 
+class Sending:
+    """A producer at whose call the instance can be stopped: what it sends then is under way until it wakes."""
+
+    def __init__(self, inner: stream.Producer, instance: instances.Instance) -> None:
+        self._inner = inner
+        self._instance = instance
+
+    async def send(self, message: stream.Message) -> stream.Coordinates:
+        """See `stream.Producer.send`."""
+        (place,) = await self.send_all([message])
+        return place
+
+    async def send_all(self, messages: Iterable[stream.Message]) -> Sequence[stream.Coordinates]:
+        """See `stream.Producer.send_all`."""
+        self._instance.failpoint(instances.SENDING)
+        return await self._inner.send_all(messages)
+
+    async def close(self) -> None:
+        """See `stream.Producer.close`."""
+        await self._inner.close()
+
+
 def _parts(world: World, instance: instances.Instance) -> parts.Parts:
     mortal = instance.life
     membership = instances.Member(world.group, mortal)
@@ -40,7 +63,7 @@ def _parts(world: World, instance: instances.Instance) -> parts.Parts:
     return parts.Parts(
         prefix=people.PREFIX,
         member=instance.name,
-        producer=producer(world, instance),
+        producer=Sending(producer(world, instance), instance),
         new_reader=lambda: reader(world, instance),
         membership=mortal.gate(membership),
         topics=mortal.gate(memory_stream.MemoryTopics(world.stream)),

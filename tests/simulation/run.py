@@ -18,6 +18,7 @@ from tests.simulation import audit, converged, history, life, loop, people, reco
 from tests.simulation.promises import (
     cause_before_effect,
     exactly_once,
+    late_words,
     nothing_lost,
     nothing_unmasked,
     record_before_act,
@@ -124,6 +125,7 @@ def _broken_promises(world: World, entries: tuple[history.Entry, ...]) -> Iterat
     yield from cause_before_effect.check(entries)
     yield from unknown_is_not_in_sync.check(entries)
     yield from exactly_once.check(outcome)
+    yield from late_words.check(entries, outcome, world.tables.by_name())
     yield from nothing_lost.check(entries, outcome, sequenced=sequenced, dead_letters=world.name("dead-letter"))
     secrets = [people.secret_of(name).encode() for name in schedule.APPLICATIONS]
     leaves = [(f"leaf {number}", leaf.receipt + (leaf.value or b"")) for number, leaf in enumerate(outcome.leaves)]

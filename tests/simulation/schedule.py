@@ -185,6 +185,22 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """A member of reconcile is stopped at its nth send from now on; what it sends is stored when it wakes, replaced."""
+
+    passing: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailSend:
+    """The nth send of a member of reconcile from now on is answered by nobody; `stored`: but it was stored."""
+
+    passing: int
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """One more instance of a service starts."""
 
@@ -201,7 +217,7 @@ class Leave:
 Act = (
     Push | PushBroken | Edit | Declare | Retire | Ask
     | LoseAcks | DropSends | Hold | Redeliver | Repeat | Litter | Retain | Skip | Recreate
-    | Outage | Refuse | CutWatches | Skew | Crash | Pause | Join | Leave
+    | Outage | Refuse | CutWatches | Skew | Crash | Pause | Sleep | FailSend | Join | Leave
 )  # fmt: skip
 
 
@@ -343,6 +359,14 @@ def _pause(chance: random.Random, _: Sequence[str]) -> Act:
     return Pause(_service(chance), chance.randint(1, 12), round(chance.uniform(0.5, 45.0), 3))
 
 
+def _sleep(chance: random.Random, _: Sequence[str]) -> Act:
+    return Sleep(chance.randint(1, 25), round(chance.uniform(12.0, 45.0), 3))
+
+
+def _fail_send(chance: random.Random, _: Sequence[str]) -> Act:
+    return FailSend(chance.randint(1, 25), stored=chance.random() < 0.5)
+
+
 def _join(chance: random.Random, _: Sequence[str]) -> Act:
     return Join(_service(chance))
 
@@ -354,7 +378,7 @@ def _leave(chance: random.Random, _: Sequence[str]) -> Act:
 _PEOPLE: tuple[Maker, ...] = (_push, _push, _push, _push_broken, _edit, _edit, _edit, _declare, _retire, _ask)
 _WEATHER: tuple[Maker, ...] = (
     _acks, _drops, _hold, _redeliver, _repeat, _litter, _retain, _skip, _recreate,
-    _outage, _refuse, _cut, _skew, _crash, _crash, _crash, _pause, _pause, _join, _leave,
+    _outage, _refuse, _cut, _skew, _crash, _crash, _crash, _pause, _pause, _sleep, _sleep, _fail_send, _join, _leave,
 )  # fmt: skip
 
 PEOPLE = (Push, PushBroken, Edit, Declare, Retire, Ask)

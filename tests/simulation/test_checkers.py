@@ -3,17 +3,20 @@ same history without the break is not. A simulation that nothing can turn red wo
 """
 
 import base64
+import uuid
 from dataclasses import replace
 
 import pytest
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
-from decklog.model import merkle, objects, receipt
+from decklog.model import envelope, merkle, objects, receipt
 from decklog.ports import stream
+from services.audit.core import rows
 from tests.simulation import history
 from tests.simulation.promises import (
     cause_before_effect,
     exactly_once,
+    late_words,
     nothing_lost,
     nothing_unmasked,
     record_before_act,
@@ -239,3 +242,69 @@ def test_a_secret_is_seen_in_any_form(shift: int) -> None:
     assert nothing_unmasked.check((stored(0, b"a " + secret),), secrets=[secret], texts=[])
     assert nothing_unmasked.check((stored(0, encoded),), secrets=[secret], texts=[])
     assert nothing_unmasked.check((), secrets=[secret], texts=[("log", encoded)])
+
+
+def owned(
+    offset: int, message: object, *, topic: str = TOPIC, by: str = "r1", sequence: int | None = None
+) -> history.Stored:
+    event = envelope.Event(
+        id=str(uuid.UUID(int=offset)),
+        source="/s",
+        type="dev.t",
+        subject="s",
+        time_us=0,
+        data=b"",
+        sequence=sequence,
+    )
+    said = stream.Record(topic, 0, offset, 0, b"dev/shop", b"", tuple(envelope.to_headers(event)))
+    return history.Stored(at_us=0, by=by, epoch=0, record=said, message=message)  # type: ignore[arg-type]
+
+
+def claim(offset: int, after: int, by: str) -> history.Stored:
+    return owned(offset, apply_pb2.OwnershipTaken(member=by, after=subject_pb2.Fence(offset=after)), by=by)
+
+
+def start(offset: int, right: int, sequence: int, by: str, *, sync: str = "1") -> history.Stored:
+    message = apply_pb2.SyncStarted(application=APP, sync_id=sync, fence=subject_pb2.Fence(offset=right))
+    return owned(offset, message, by=by, sequence=sequence)
+
+
+def end(offset: int, right: int, sequence: int, by: str, *, sync: str = "1") -> history.Stored:
+    message = apply_pb2.SyncFinished(application=APP, sync_id=sync, fence=subject_pb2.Fence(offset=right))
+    return owned(offset, message, by=by, sequence=sequence)
+
+
+FIRST_OWNER, SECOND_OWNER = claim(0, -1, "r1"), claim(1, 0, "r2")
+
+
+def moment(leaf: int, kind: str) -> rows.Moment:
+    return rows.Moment(leaf=leaf, recorded_us=0, time_us=0, kind=kind, level="info", summary="")
+
+
+def taken(leaf: int) -> rows.Speaker:
+    return rows.Speaker(service="s", events=1, last_leaf=leaf, last_us=0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "told", "broken"),
+    [
+        ([FIRST_OWNER, SECOND_OWNER, start(2, 0, 1, "r1")], [moment(2, "Late"), taken(1)], False),
+        ([FIRST_OWNER, SECOND_OWNER, start(2, 0, 1, "r1")], [], True),
+        ([FIRST_OWNER, SECOND_OWNER, start(2, 0, 1, "r1")], [moment(2, "Late"), taken(2)], True),
+        ([FIRST_OWNER, start(1, 0, 1, "r1")], [moment(1, "Late")], True),
+        ([FIRST_OWNER, start(1, 0, 1, "r1"), claim(2, 0, "r2"), end(3, 2, 2, "r2")], [taken(3)], False),
+        ([FIRST_OWNER, SECOND_OWNER, start(2, 0, 1, "r1"), end(3, 1, 1, "r2")], [moment(2, "Late")], True),
+        ([FIRST_OWNER, SECOND_OWNER, start(2, 0, 1, "r1"), start(3, 1, 2, "r2")], [moment(2, "Late")], True),
+        ([FIRST_OWNER, start(1, 0, 1, "r1"), start(2, 0, 1, "r1", sync="2")], [], True),
+        ([FIRST_OWNER, SECOND_OWNER, claim(2, 0, "r1"), start(3, 1, 1, "r2")], [], False),
+    ],
+)
+def test_an_effect_of_a_replaced_member_is_seen(
+    entries: list[history.Entry], told: list[rows.Moment | rows.Speaker], broken: bool
+) -> None:
+    """Promise 3: a row made of a late word, one that is not shown, a sync ended that never began, a number left out."""
+    leaves = [leaf(receipt.Kind.EVENT, offset, b"") for offset in range(len(entries))]
+    tables = {"timeline": {}, "speaker": {}}  # type: ignore[var-annotated]
+    for row in told:
+        tables[row.TABLE][row.key] = row
+    assert bool(late_words.check(tuple(entries), ledger(*leaves), tables)) is broken

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from decklog.events.v1 import apply_pb2
+from decklog.model import topics
 from tests import stack
-from tests.simulation import run, schedule
+from tests.simulation import history, run, schedule
 
 SEEDS = 200
 CHUNK = 10
@@ -70,3 +72,17 @@ def _crashes_only(seed: int) -> schedule.Plan:
     ]
     litter = [schedule.Planned(3.0 + 7 * number, schedule.Litter("control")) for number in range(12)]
     return schedule.Plan(seed, plan.modes, tuple(sorted([*people, *crashes, *litter], key=lambda one: one.at)))
+
+
+def test_a_lease_that_ended_for_a_moment_is_taken_anew() -> None:
+    """Kafka is away for longer than a lease and nobody is replaced: what was not told is recalled, told and healed."""
+    acts = [
+        schedule.Planned(0.0, schedule.Push("shop", "web", "red")),
+        schedule.Planned(5.0, schedule.Outage("kafka", 20.0)),
+        schedule.Planned(5.5, schedule.Edit("shop", "web", "blue")),
+        schedule.Planned(60.0, schedule.LoseAcks(0)),
+    ]
+    result = run.run(0, schedule.Plan(0, (("shop", "heal"),), tuple(acts)))
+    assert not result.violations, f"\n{result.report()}"
+    claims = [one for _, one in history.stored(result.entries) if isinstance(one.message, apply_pb2.OwnershipTaken)]
+    assert len(claims) == topics.APPLY.partitions + 1, "the partition of the application is claimed once more"

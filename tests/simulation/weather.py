@@ -101,6 +101,12 @@ class Weather:
                 world.processes.arm(act.service, act.passing, world.processes.kill)
             case schedule.Pause():
                 world.processes.arm(act.service, act.passing, lambda one, where: self._pause(one, where, act.seconds))
+            case schedule.Sleep():
+                stop = lambda one, where: self._pause(one, where, act.seconds)  # noqa: E731
+                world.processes.arm("reconcile", act.passing, stop, where=instances.SENDING)
+            case schedule.FailSend():
+                fail = world.stream.lose_acks if act.stored else world.stream.drop_sends
+                world.processes.arm("reconcile", act.passing, lambda *_: fail(1), where=instances.SENDING)
             case schedule.Join():
                 world.processes.start(act.service)
             case schedule.Leave():
