@@ -67,16 +67,23 @@ class Partition:
         self._log = log.bind(partition=number)
 
     async def run(self) -> None:
-        """Take the partition over and act for it, as often as the right is lost, until cancelled."""
+        """Take the partition over and act for it, as often as the right is lost, until cancelled.
+
+        Two who believe that it is theirs would take it from one another for ever: who loses it soon waits longer.
+        """
+        time, losses = self._office.time, 0
         while True:
             announced = await backoff.until_done(
-                self._take_over, policy=backoff.CONNECTION, time=self._office.time, failed=self._not_yet
+                self._take_over, policy=backoff.CONNECTION, time=time, failed=self._not_yet
             )
+            began = time.monotonic()
             self._tell()
             await self._act_upon(announced)
             reason = await self._guard.lost()
             self._log.warning("right lost, the partition is taken over anew if it is still ours", reason=reason)
             await self._stand_down()
+            losses = 1 if time.monotonic() - began > self._office.membership.session_timeout else losses + 1
+            await time.sleep(backoff.delay(backoff.CONNECTION, losses, 0.0))
 
     def _tell(self) -> None:
         """Whether everything is known again."""
