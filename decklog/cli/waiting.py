@@ -1,6 +1,7 @@
 """`--wait recorded|synced|healthy`: follow a command until what was asked for came true, or never will."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -25,18 +26,45 @@ def seconds(text: str) -> float:
         raise typer.BadParameter(str(error), param_hint="--timeout") from error
 
 
-def wait(server: api.Caller, name: str, accepted: answers.Accepted, until: choices.Wait | None, limit: float) -> None:
+def wait(
+    server: api.Caller,
+    name: str,
+    accepted: answers.Accepted,
+    until: choices.Wait | None,
+    limit: float,
+    *,
+    dry_run: bool = False,
+) -> None:
     """Return when what was asked for came true; say on the way how far it is. Raises Failed or TimedOut."""
     if until is None:
         return
     try:
-        _follow(server, name, accepted, until, limit)
+        _follow(server, name, accepted, until, limit, _dry_run_is if dry_run else _is)
     except KeyboardInterrupt:
         report.note(f"\nNo longer waiting. It goes on: look with `decklog app get {name}`")
         raise
 
 
-def _follow(server: api.Caller, name: str, accepted: answers.Accepted, until: choices.Wait, limit: float) -> None:
+def _is(name: str, stage: str) -> str:
+    return f"{name} is {stage}"
+
+
+def _dry_run_is(name: str, stage: str) -> str:
+    if stage == choices.Wait.RECORDED.value:
+        return f"The dry-run of {name} is recorded"
+    return (
+        f"The dry-run of {name} went well and wrote nothing: `decklog timeline --app {name}` shows what a sync would do"
+    )
+
+
+def _follow(
+    server: api.Caller,
+    name: str,
+    accepted: answers.Accepted,
+    until: choices.Wait,
+    limit: float,
+    words: Callable[[str, str], str],
+) -> None:
     clock = awaiting.Clock(now=time.monotonic, sleep=time.sleep)
     for stage in awaiting.stages(server, accepted["event_id"], until.value, limit=limit, clock=clock):
         if stage == awaiting.OUT_OF_TIME:
@@ -45,7 +73,7 @@ def _follow(server: api.Caller, name: str, accepted: answers.Accepted, until: ch
                 where=f"event {accepted['event_id']}",
                 hint=f"It goes on: look with `decklog app get {name}`, or wait longer with --timeout",
             )
-        report.note(f"{name} is {stage}")
+        report.note(words(name, stage))
 
 
 def _why(server: api.Caller, name: str) -> str:

@@ -303,10 +303,11 @@ class Sync:
         await self._tools.chronicle.say(applied, cause=self._order.origin)
 
     def _kept(self, key: objects.ObjectKey, why: inventory.Kept) -> apply_pb2.ObjectApplied:
-        words = f"{key.display} is no longer in Git and was not pruned: {why.value}"
-        hint = "ask for the prune by name: decklog app sync --prune"
+        name = self._tools.chronicle.application.application
+        words = f"{key.display} is no longer in Git and was not pruned: {inventory.reason(why)}"
+        hint = inventory.way_out(why, name)
         if self._order.trigger is sync.Trigger.REMOVAL:
-            words = f"{key.display} stays although its application was removed: {why.value}"
+            words = f"{key.display} stays although its application was removed: {inventory.reason(why)}"
             hint = "Delete it by hand if it is not meant to stay"
         failure = sayings.failure("NotPruned", words, hint)
         return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)

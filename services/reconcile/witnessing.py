@@ -1,7 +1,7 @@
 """Witnessing: every new body of an object that is ours is recorded, in the order in which it was seen."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -20,6 +20,8 @@ class Witness:
         self._rules = snapshot.rules_digest(mask)
         self._seen: list[watches.Sighting] = []
         self._news = asyncio.Event()
+        self._telling = asyncio.Lock()
+        """While it is held, what is known and what was seen belong together."""
         self._looked_at: dict[objects.ObjectKey, tuple[str, str]] = {}
         self._caught_up: Mapping[objects.ObjectKey, objects.KubeObject] = {}
 
@@ -33,8 +35,8 @@ class Witness:
         while True:
             await self._news.wait()
             self._news.clear()
-            seen, self._seen = self._seen, []
-            await self._chronicle.say(self._messages(reached, seen))
+            async with self._telling:
+                await self._chronicle.say(self._messages(reached, self._unseen(), {}))
 
     async def catch_up(
         self,
@@ -42,23 +44,44 @@ class Witness:
         subscriber: watches.Subscriber,
         live: Mapping[objects.ObjectKey, objects.KubeObject],
     ) -> None:
-        """Record what happened while nobody watched: new versions, and objects that are no longer there."""
-        new = sorted(key for key, obj in live.items() if self._caught_up.get(key) is not obj)
-        self._caught_up = live
-        seen = [watches.Seen(live[key]) for key in new]
-        messages = self._messages(reached, seen)
+        """Record what happened while nobody watched: new versions, and objects that are no longer there.
+
+        What the watch saw and nobody told yet comes first: it knows better how an object ended than its absence does.
+        """
+        async with self._telling:
+            new = sorted(key for key, obj in live.items() if self._caught_up.get(key) is not obj)
+            self._caught_up = live
+            seen = self._unseen()
+            watched = {objects.key(one.object) for one in seen if isinstance(one, watches.Seen | watches.Gone)}
+            told: dict[objects.ObjectKey, str] = {}
+            messages = self._messages(reached, seen, told)
+            messages += self._messages(reached, [watches.Seen(live[key]) for key in new if key not in watched], told)
+            messages += self._vanished(reached, subscriber, live.keys() | watched)
+            await self._chronicle.say(messages)
+
+    def _unseen(self) -> list[watches.Sighting]:
+        """What was seen since this was asked last."""
+        seen, self._seen = self._seen, []
+        return seen
+
+    def _vanished(
+        self, reached: clusters.Reached, subscriber: watches.Subscriber, accounted: Collection[objects.ObjectKey]
+    ) -> list[Message]:
+        """The end of each object that is remembered, and of which nothing accounts for its absence."""
+        messages: list[Message] = []
         for key, record in self._chronicle.known.records.items():
-            if key in live or not record.live_digest:
+            if key in accounted or not record.live_digest:
                 continue
             gvk = objects.Gvk(key.group, record.object.version, key.kind)
             if gvk in subscriber.kinds and reached.watches.blindness(gvk) is None:
                 name = self._chronicle.application.application
                 messages.append(sayings.object_vanished(reached.uid, record, application=name))
-        await self._chronicle.say(messages)
+        return messages
 
-    def _messages(self, reached: clusters.Reached, seen: Sequence[watches.Sighting]) -> list[Message]:
-        """What of it is news. Several versions of one object in one batch are told one by one."""
-        told: dict[objects.ObjectKey, str] = {}
+    def _messages(
+        self, reached: clusters.Reached, seen: Sequence[watches.Sighting], told: dict[objects.ObjectKey, str]
+    ) -> list[Message]:
+        """What of it is news. Several versions of one object are told one by one; `told` has their last digests."""
         messages: list[Message] = []
         for one in seen:
             match one:

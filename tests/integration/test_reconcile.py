@@ -202,6 +202,25 @@ async def test_a_removed_application_takes_its_objects_along_if_told_so(
     assert (last.trigger, last.pruned) == (apply_pb2.SYNC_TRIGGER_REMOVAL, 1)
 
 
+async def test_a_deletion_by_hand_is_told_once_and_as_it_was_seen(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """A turn that finds the object gone does not tell its end again, as something that it only noticed later."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, succeeded)
+        for times in range(1, 4):
+            await bench.until(live_pb2.ObjectChanged, count=times)
+            await kubectl.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/a")
+            await bench.until(apply_pb2.SyncFinished, succeeded, count=times + 1)
+        await bench.until(live_pb2.ObjectChanged, count=4)
+    ends = await bench.said(live_pb2.ObjectDeleted)
+    assert [one.inferred for one in ends] == [False] * 3
+    assert len({one.object.uid for one in ends}) == 3
+
+
 async def test_a_request_syncs_whatever_the_mode(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:

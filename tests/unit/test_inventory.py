@@ -26,6 +26,14 @@ def test_without_prune_it_is_kept():
     assert extra(KEYS[:3], guard=inventory.PruneGuard(enabled=False)).kept == {KEYS[3]: inventory.Kept.PRUNE_OFF}
 
 
+@pytest.mark.parametrize("why", inventory.Kept)
+def test_what_is_kept_says_why_and_what_to_do(why):
+    """In words; and nobody is sent to ask for a prune that is refused whoever asks."""
+    assert inventory.reason(why) != why.value
+    asks = "decklog app sync shop --prune" in inventory.way_out(why, "shop")
+    assert asks == (why in {inventory.Kept.PRUNE_OFF, inventory.Kept.TOO_MANY, inventory.Kept.TAKES_DATA_ALONG})
+
+
 @pytest.mark.parametrize("guard", [ON, ASKED])
 def test_an_empty_render_never_prunes(guard):
     """Whoever asks: it is a broken path far more often."""

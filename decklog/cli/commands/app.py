@@ -51,8 +51,8 @@ def sync(
     with session.connect() as server:
         with nearest.suggesting(name, lambda: api.application_names(server)):
             found = api.sync(server, name, body)
-        report.note(f"Sync of {name} requested")
-        waiting.wait(server, name, found, wait, seconds)
+        report.note(f"{'Dry-run' if dry_run else 'Sync'} of {name} requested")
+        waiting.wait(server, name, found, wait, seconds, dry_run=dry_run)
     output.show(accepted.accepted("application", name, found), how)
 
 

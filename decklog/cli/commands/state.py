@@ -38,16 +38,17 @@ def state(
     with session.connect() as server:
         exact = [one if isinstance(one, int) else api.instant_of(server, one.id) for one in instants]
         found = [_state(server, one, app, cluster) for one in exact]
+        nothing = view.NOTHING
         for one, versions in zip(exact, found, strict=True):
             if not versions:
-                _explain_nothing(server, one, now)
+                nothing = _nothing(server, one, now)
     if diff:
         _show_changes(found[0], found[1], how)
     elif how is output.Format.YAML:
         what = f"Application {app}" if app else (f"Cluster {cluster}" if cluster else "All clusters")
         _print_manifests(found[0], what, moments.full(exact[0], now))
     else:
-        output.show(view.listing(found[0], now), how)
+        output.show(view.listing(found[0], now, nothing=nothing), how)
 
 
 def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
@@ -60,12 +61,14 @@ def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
     return found
 
 
-def _explain_nothing(server: "server.Server", at: int, now: moments.Now) -> None:
-    """That nothing was there must not be said of a time that the record does not reach back to."""
+def _nothing(server: "server.Server", at: int, now: moments.Now) -> str:
+    """What an empty answer means: that nothing was there must not be said of a time that the record does not reach."""
     begins = api.beginning(server)
     if begins is None or at < begins:
         since = moments.full(begins, now) if begins is not None else "with its first event"
         report.note(f"Note: the record begins {since}; what was there before, it does not know")
+        return "Not known."
+    return view.NOTHING
 
 
 def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:

@@ -15,14 +15,18 @@ _COLUMNS = (
 )
 
 
-def listing(found: Sequence[answers.Version], now: moments.Now) -> output.Answer:
-    """Every object that existed, with the version it had, since when, and the leaf that proves it."""
+NOTHING = "Nothing was there."
+
+
+def listing(found: Sequence[answers.Version], now: moments.Now, *, nothing: str = NOTHING) -> output.Answer:
+    """Every object that existed, with the version it had, since when, and the leaf that proves it.
+
+    `nothing`: what a table without objects says.
+    """
     return output.Answer(
         value=list(found),
         names=[one["object"] for one in found],
-        blocks=lambda: [
-            sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty="Nothing was there.")
-        ],
+        blocks=lambda: [sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=nothing)],
     )
 
 

@@ -248,7 +248,7 @@ Global___RenderFailed: _TypeAlias = RenderFailed  # noqa: Y015
 
 @_typing.final
 class ClaimConflicted(_message.Message):
-    """Two applications claim one object; neither writes it."""
+    """An object that the application wants bears the mark of another one: it is not written."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

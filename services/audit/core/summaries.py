@@ -205,7 +205,8 @@ def _finished(message: apply_pb2.SyncFinished) -> str:
     outcome = wording.word(message, "outcome") or "ended"
     seconds = f" in {message.duration_us / 1e6:.1f} s" if message.duration_us else ""
     why = f": {_why(message.failure)}" if message.HasField("failure") else ""
-    return f"Sync to {_short(message.revision.commit)} {outcome}{seconds} ({counts or 'nothing to do'}){why}"
+    kind = "Dry-run" if message.dry_run else "Sync"
+    return f"{kind} to {_short(message.revision.commit)} {outcome}{seconds} ({counts or 'nothing to do'}){why}"
 
 
 def _health(message: apply_pb2.HealthChanged) -> str:

@@ -139,8 +139,9 @@ def _claim(message: apply_pb2.ClaimConflicted) -> dict[str, str]:
     key = wording.object_key(message.object)
     return {
         "reason": "ClaimConflicted",
-        "message": f"{key.display} is claimed by application {message.claimed_by} as well; neither writes it",
-        "hint": "Keep the object in one of the two applications",
+        "message": f"{key.display} bears the mark of application {message.claimed_by}, so this one does not write it",
+        "hint": "Keep the object in one of the two applications; if the other one is gone, remove the object's "
+        "annotation decklog.dev/tracking",
         "object": str(key),
     }
 
