@@ -169,10 +169,14 @@ class Skew:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A running instance of a service is killed at the nth failpoint that it passes from now on."""
+    """A running instance of a service is killed at the nth failpoint that it passes from now on.
+
+    `where`: only those of this name count.
+    """
 
     service: str
     passing: int
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Weather:
             case schedule.Skew():
                 world.clock.skew(round(act.seconds * 1_000_000))
             case schedule.Crash():
-                world.processes.arm(act.service, act.passing, world.processes.kill)
+                world.processes.arm(act.service, act.passing, world.processes.kill, where=act.where)
             case schedule.Pause():
                 world.processes.arm(act.service, act.passing, lambda one, where: self._pause(one, where, act.seconds))
             case schedule.Sleep():

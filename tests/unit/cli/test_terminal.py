@@ -1,8 +1,8 @@
 """On a terminal the command line asks and colours; what is asked can be refused, and colour can be turned off."""
 
+import contextlib
 import os
 import pty
-import select
 import subprocess
 import sys
 import time
@@ -48,10 +48,11 @@ class Session:
         (`readline_until_enter_or_signal` looks for signals only once its select was interrupted.)
         """
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
+        while self._process.poll() is None:
+            assert time.monotonic() < deadline, self.said
             self.type("\x03")
-            if select.select([self._terminal], [], [], 2.0)[0]:
-                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2.0)
 
     def end(self) -> int:
         """Read to the end; returns the exit code."""
