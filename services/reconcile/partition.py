@@ -99,6 +99,8 @@ class Partition:
         self._chronicles = {key: self._chronicle(known) for key, known in self._recalled.known.items()}
         try:
             await self._restore(self._recalled.overwritten)
+            for key, touched in self._recalled.unstored.items():
+                await self._chronicles[key].restore(touched)
         except fence.Fenced:
             return  # who waits for the loss hears of it
         await self._listen(announced)
@@ -179,7 +181,7 @@ class Partition:
             producer=office.producer,
             time=office.time,
             place=self._place.under(right),
-            positions=state.Positions(recalled.ends),
+            positions=state.Positions(recalled.ends, dict.fromkeys(recalled.unstored, recalled.begun)),
             guard=self._guard,
             right=right,
             failpoint=office.world.failpoint,

@@ -89,7 +89,7 @@ class Chronicle:
             await self._save(())
 
     async def restore(self, touched: Collection[objects.ObjectKey]) -> None:
-        """Store the header and these objects again: somebody wrote over them who had been replaced."""
+        """Store the header and these objects: somebody wrote over them, or they were recalled from what was said."""
         async with self._lock:
             self._desk.positions.begin(self.key)
             await self._save(touched)

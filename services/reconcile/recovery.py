@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from decklog.events.v1 import control_pb2, subject_pb2
-from decklog.model import envelope, errors, events, ownership, topics
+from decklog.model import envelope, errors, events, objects, ownership, topics
 from decklog.ports import stream
 from services.reconcile import following, state
 from services.reconcile.core import recollection
@@ -31,6 +31,9 @@ class Recalled:
         doubtful: applications of which something newer was remembered than could be read.
         overwritten: keys of the state topic to be written again, because a late record stands behind theirs.
         newest: the greatest right under which anything was stored or said.
+        begun: by topic label, the offsets from which it was folded.
+        unstored: by application of which something was folded, the objects that it touched: the stored state does not
+            contain it until somebody stores it.
     """
 
     known: dict[str, recollection.Recollection]
@@ -40,6 +43,8 @@ class Recalled:
     doubtful: frozenset[str] = frozenset()
     overwritten: frozenset[str] = frozenset()
     newest: ownership.Right = ownership.NOBODY
+    begun: dict[str, int] = field(default_factory=dict)
+    unstored: dict[str, set[objects.ObjectKey]] = field(default_factory=dict)
     stored_sequences: dict[str, int] = field(default_factory=dict)
     logs: dict[str, ownership.Log] = field(default_factory=dict)
     numbers: dict[tuple[str, str], tuple[ownership.Right, int]] = field(default_factory=dict)
@@ -102,6 +107,7 @@ class Recovery:
         elif start is None or start < first:
             recalled.complete = recalled.complete and first == 0
             start = first
+        recalled.begun[topic.label] = start
         recalled.ends[topic.label], recalled.logs[topic.label] = start, ownership.Log(standing)
 
 
@@ -173,5 +179,6 @@ def _fold(recalled: Recalled, key: str, fact: recollection.Fact) -> None:
     if fact.sequence and fact.sequence <= recalled.stored_sequences.get(key, 0):
         return
     ref = subject_pb2.ApplicationRef(cluster=cluster, application=application)
-    known, _ = recollection.fold(recalled.known.get(key) or state.empty(ref), [fact])
+    known, touched = recollection.fold(recalled.known.get(key) or state.empty(ref), [fact])
     recalled.known[key] = known
+    recalled.unstored.setdefault(key, set()).update(touched)

@@ -24,10 +24,15 @@ _RIGHT = "fence"
 class Positions:
     """Up to where the own topics of one partition are contained in the state records, across its applications."""
 
-    def __init__(self, ends: Mapping[str, int]) -> None:
-        """`ends`: by topic label, the offsets up to which everything was folded."""
+    def __init__(self, ends: Mapping[str, int], unstored: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Nothing was said yet.
+
+        Args:
+            ends: by topic label, the offsets up to which everything was folded.
+            unstored: by application of which something was folded but not stored, the offsets from which on.
+        """
         self._ends = dict(ends)
-        self._open: dict[str, dict[str, int]] = {}
+        self._open: dict[str, dict[str, int]] = {name: dict(starts) for name, starts in (unstored or {}).items()}
 
     def begin(self, application: str) -> None:
         """The application will say something: nothing from here on is contained until `saved`."""

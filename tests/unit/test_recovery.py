@@ -74,6 +74,17 @@ async def test_without_state_all_events_are_folded(log: memory.MemoryCluster) ->
     assert recalled.known[KEY].header.sequence == 2
 
 
+async def test_what_is_recalled_from_the_log_is_not_stored_yet(log: memory.MemoryCluster) -> None:
+    """Nobody may count it as contained before it is stored: an owner that is killed at once leaves it to the next."""
+    await say(log, applied("a"), applied("b"))
+    recalled = await recall(log)
+    assert recalled.unstored == {KEY: {key("a"), key("b")}}
+    positions = state.Positions(recalled.ends, dict.fromkeys(recalled.unstored, recalled.begun))
+    assert {one.offset for one in positions.safe("dev/other")} == {0}
+    positions.saved(KEY)
+    assert {one.topic: one.offset for one in positions.safe("dev/other")} == recalled.ends
+
+
 async def test_what_retention_took_is_missed(log: memory.MemoryCluster) -> None:
     """Without state and without the first events, what is known is not complete, and says so."""
     await say(log, applied("a"), applied("b"))
