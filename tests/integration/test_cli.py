@@ -155,7 +155,7 @@ async def test_two_moments_differ_in_exactly_what_changed(terminal: Terminal) ->
     assert yaml.out.endswith("---\ndata:\n  a: '6'\n")
     assert ": 1 object\n" in yaml.out
     everywhere = await terminal.run("state", "--at", "-1h")
-    assert (everywhere.code, everywhere.out) == (0, "Nothing was there.\n")
+    assert (everywhere.code, everywhere.out) == (0, "Not known.\n")
 
 
 async def test_the_timeline_is_read_oldest_first_and_filtered(terminal: Terminal) -> None:
