@@ -240,10 +240,13 @@ async def _recorded(it: Bench, commit: str) -> float:
 
 
 async def drifts(it: Bench, rounds: int) -> None:
-    """Change an object by hand, and wait for its drift and for its healing."""
-    path = f"/api/v1/namespaces/decklog-demo-{it.name}/configmaps/bench-0001"
+    """Change an object by hand, and wait for its drift and for its healing.
+
+    Another object each time: from the fourth heal of one object in a row on each waits longer, on purpose.
+    """
     seen, healed = [], []
     for number in range(rounds):
+        path = f"/api/v1/namespaces/decklog-demo-{it.name}/configmaps/bench-{number + 1:04}"
         since, began = len(it.ear.heard), time.time()
         await it.patch(path, {"data": {"value": f"by hand {number}"}})
         when, _ = await it.ear.first(lambda m: isinstance(m, drift_pb2.DriftObserved), since=since)
@@ -252,8 +255,6 @@ async def drifts(it: Bench, rounds: int) -> None:
             lambda m: isinstance(m, drift_pb2.DriftObserved) and m.phase == drift_pb2.DRIFT_PHASE_RESOLVED, since=since
         )
         healed.append(when - began)
-        # From the fourth heal in a row on each waits longer, on purpose: let the row end.
-        await asyncio.sleep(0 if number % 3 < 2 else 61)
     show("manual change → drift acknowledged", seen, "0.150 s (p50)")
     show("manual change → healed and recorded so", healed, "1 s")
 
