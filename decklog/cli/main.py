@@ -24,6 +24,7 @@ from decklog.cli.commands import (
     timeline,
     verify,
     version,
+    witness,
 )
 from decklog.model import errors
 
@@ -42,6 +43,7 @@ _ORDER = (
     "ledger",
     "prove",
     "verify",
+    "witness",
     "status",
     "version",
     "admin",
@@ -78,6 +80,7 @@ def tree() -> typer.Typer:
     root.add_typer(ledger.commands, name="ledger")
     root.command("prove")(prove.prove)
     root.command("verify")(verify.verify)
+    root.add_typer(witness.commands, name="witness")
     root.command("status")(status.status)
     root.command("version")(version.version)
     root.add_typer(admin.commands, name="admin", cls=admin.Group)

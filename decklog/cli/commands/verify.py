@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from decklog.cli import exits, output, progress
-from decklog.client import failures, settings
+from decklog.cli import exits, output, progress, trust
+from decklog.client import settings
 from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def verify(
     """
     from decklog.cli.views import verdict as view
 
-    trusted = _trusted(vkey or [], policy)
+    trusted = trust.of_logs(vkey or [], policy, option="--vkey")
     if where.endswith(proof_file.SUFFIX):
         answer, verified = view.proof(_proof(Path(where), trusted)), True
     elif since is not None:
@@ -68,7 +68,7 @@ def _log(where: str, trusted: "policies.Policy", *, receipts: bool, most: int) -
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":
     from decklog.verifier import proving
 
-    return proving.check(_read(file).decode(errors="replace"), trusted)
+    return proving.check(trust.read(file).decode(errors="replace"), trusted)
 
 
 def _continued(
@@ -77,31 +77,7 @@ def _continued(
     from decklog.verifier import proving
 
     with contextlib.closing(_opened(where)) as opened:
-        return proving.continues(opened, _read(since), trusted)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise failures.Misconfigured(f"the file cannot be read: {error.strerror}", where=str(file)) from error
-
-
-def _trusted(vkeys: list[str], file: Path | None) -> "policies.Policy":
-    from decklog.model.tlog import keys
-    from decklog.model.tlog import policy as policies
-
-    if bool(vkeys) == (file is not None):
-        raise failures.Misconfigured(
-            "a log is verified against a key that you trust: give --vkey, or --policy",
-            hint="`decklog ledger vkey` prints the key; take it from somebody you trust, not from the log itself",
-        )
-    try:
-        if file is None:
-            return policies.of_keys([keys.parse(text) for text in vkeys])
-        return policies.parse(_read(file))
-    except (keys.Malformed, policies.Malformed) as error:
-        raise failures.Misconfigured(str(error), where="--vkey" if file is None else str(file)) from error
+        return proving.continues(opened, trust.read(since), trusted)
 
 
 def _opened(where: str) -> "source.Source":

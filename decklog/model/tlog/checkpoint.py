@@ -14,6 +14,10 @@ class Malformed(ValueError):
     """A text that is no checkpoint."""
 
 
+class WrongEmptyRoot(Malformed):
+    """A checkpoint of no leaves whose root is not that of the empty tree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The tree of one log at one size. `extensions` are further lines, which nobody but the log can check."""
@@ -31,7 +35,7 @@ class Checkpoint:
         if len(self.root) != merkle.HASH_SIZE:
             raise Malformed(f"a root of {len(self.root)} bytes instead of {merkle.HASH_SIZE}")
         if self.size == 0 and self.root != merkle.EMPTY_ROOT:
-            raise Malformed("the root of no leaves is another one")
+            raise WrongEmptyRoot("the root of no leaves is another one")
 
     def to_text(self) -> str:
         """The text that is signed."""

@@ -51,6 +51,13 @@ def verify(signed: note.Note, key: keys.VerifierKey) -> list[int]:
     return times
 
 
+def sign(text: str, signer: keys.CosigningKey, time: int) -> note.Signature:
+    """The line that vouches for a checkpoint's text at a time: what `verify` accepts."""
+    key = signer.verifier
+    value = time.to_bytes(_TIME_BYTES, "big") + signer.sign(message(text, key, time))
+    return note.Signature(key.name, key.id, value)
+
+
 def message(text: str, key: keys.VerifierKey, time: int) -> bytes:
     """What the key signs for a checkpoint's text at a time."""
     if key.algorithm is keys.Algorithm.ED25519_COSIGNATURE:

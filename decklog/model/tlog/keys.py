@@ -57,8 +57,7 @@ class VerifierKey:
     public: bytes
 
     def __post_init__(self) -> None:
-        if not is_name(self.name):
-            raise Malformed("the name of a key is not empty and holds neither spaces nor +")
+        _checked(self.name)
         if len(self.public) != PUBLIC_BYTES[self.algorithm]:
             raise Malformed(f"a public key of {len(self.public)} bytes instead of {PUBLIC_BYTES[self.algorithm]}")
 
@@ -121,26 +120,70 @@ class SigningKey:
         return self._secret.sign(message)
 
 
+@dataclass(frozen=True, slots=True)
+class CosigningKey:
+    """The secret that cosigns checkpoints under a name, with Ed25519 or ML-DSA-44. Never shown by `repr`."""
+
+    name: str
+    _secret: ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey = field(repr=False)
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """What others need to check its cosignatures."""
+        quantum = isinstance(self._secret, mldsa.MLDSA44PrivateKey)
+        algorithm = Algorithm.MLDSA44_COSIGNATURE if quantum else Algorithm.ED25519_COSIGNATURE
+        return VerifierKey(self.name, algorithm, self._secret.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """The bare signature over exactly these bytes."""
+        return self._secret.sign(message)
+
+
 def from_pem(pem: bytes, name: str) -> SigningKey:
     """The key of an unencrypted PKCS #8 file, as `new_pem` and `openssl genpkey -algorithm ed25519` write it.
 
     Raises:
         Malformed: it holds none, or the name cannot be one.
     """
-    try:
-        secret = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, exceptions.UnsupportedAlgorithm):
-        secret = None  # the library's message may quote what it read
+    secret = _secret_of(pem)
     if not isinstance(secret, ed25519.Ed25519PrivateKey):
         raise Malformed("not an unencrypted Ed25519 key in PKCS #8 (PEM)")
-    if not is_name(name):
-        raise Malformed("the name of a key is not empty and holds neither spaces nor +")
-    return SigningKey(name, secret)
+    return SigningKey(_checked(name), secret)
+
+
+def cosigner_from_pem(pem: bytes, name: str) -> CosigningKey:
+    """The key of an unencrypted PKCS #8 file that cosigns. Raises Malformed as `from_pem` does."""
+    secret = _secret_of(pem)
+    if not isinstance(secret, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
+        raise Malformed("not an unencrypted Ed25519 or ML-DSA-44 key in PKCS #8 (PEM)")
+    return CosigningKey(_checked(name), secret)
 
 
 def new_pem(seed: bytes) -> bytes:
-    """The PKCS #8 file (PEM) of the key with this seed: 32 random bytes."""
-    secret = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    """The PKCS #8 file (PEM) of the Ed25519 key with this seed: 32 random bytes."""
+    return _pem(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def new_mldsa44_pem(seed: bytes) -> bytes:
+    """The PKCS #8 file (PEM) of the ML-DSA-44 key with this seed: 32 random bytes."""
+    return _pem(mldsa.MLDSA44PrivateKey.from_seed_bytes(seed))
+
+
+def _secret_of(pem: bytes) -> object:
+    """The private key in a file; None where there is none that can be read."""
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, exceptions.UnsupportedAlgorithm):
+        return None  # the library's message may quote what it read
+
+
+def _pem(secret: ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey) -> bytes:
     return secret.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _checked(name: str) -> str:
+    if not is_name(name):
+        raise Malformed("the name of a key is not empty and holds neither spaces nor +")
+    return name

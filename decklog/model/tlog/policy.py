@@ -62,22 +62,26 @@ class Policy:
         known = [key for key in self.logs if key.name == found.origin]
         if not known:
             raise note.Unverified(f"no key is given for the log {found.origin!r}")
-        self._check_log(signed, known)
+        check_log(signed, known)
         return found
-
-    def _check_log(self, signed: note.Note, known: Sequence[keys.VerifierKey]) -> None:
-        """The log's own signature is a note's, or (ML-DSA-44) has the form of a cosignature."""
-        plain = [key for key in known if key.algorithm is keys.Algorithm.ED25519]
-        timed = [key for key in known if key.algorithm is not keys.Algorithm.ED25519]
-        cosigned = [key for key in timed if cosignature.verify(signed, key)]
-        if plain or not cosigned:
-            note.open_with(signed, plain)
 
     def _met(self, name: str, seen: set[str]) -> bool:
         if name == NONE or name in seen:
             return True
         group = self.groups.get(name)
         return group is not None and sum(self._met(one, seen) for one in group.members) >= group.threshold
+
+
+def check_log(signed: note.Note, known: Sequence[keys.VerifierKey]) -> None:
+    """Insist that one of a log's keys signed, as notes are signed or (ML-DSA-44) as a cosigner does.
+
+    Raises note.Unverified: none did, or a line says that it is of one of them and is not.
+    """
+    plain = [key for key in known if key.algorithm is keys.Algorithm.ED25519]
+    timed = [key for key in known if key.algorithm is not keys.Algorithm.ED25519]
+    cosigned = [key for key in timed if cosignature.verify(signed, key)]
+    if not cosigned or any(signed.by(key) for key in plain):
+        note.open_with(signed, plain)
 
 
 def of_keys(known: Sequence[keys.VerifierKey]) -> Policy:

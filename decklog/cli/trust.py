@@ -1,0 +1,35 @@
+"""Whom a command believes: the keys of logs on the command line, or a policy file (c2sp.org/tlog-policy)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decklog.client import failures
+
+if TYPE_CHECKING:
+    from decklog.model.tlog import policy as policies
+
+
+def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Policy":
+    """The policy of the keys that `option` gave, or of `--policy`. Raises Misconfigured for both, neither, bad ones."""
+    from decklog.model.tlog import keys
+    from decklog.model.tlog import policy as policies
+
+    if bool(vkeys) == (file is not None):
+        raise failures.Misconfigured(
+            f"which logs are believed is said by their keys: give {option}, or --policy",
+            hint="`decklog ledger vkey` prints the key; take it from somebody you trust, not from the log itself",
+        )
+    try:
+        if file is None:
+            return policies.of_keys([keys.parse(text) for text in vkeys])
+        return policies.parse(read(file))
+    except (keys.Malformed, policies.Malformed) as error:
+        raise failures.Misconfigured(str(error), where=option if file is None else str(file)) from error
+
+
+def read(file: Path) -> bytes:
+    """A file that was named on the command line. Raises Misconfigured."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise failures.Misconfigured(f"the file cannot be read: {error.strerror}", where=str(file)) from error
