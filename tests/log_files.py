@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from decklog.model import merkle, receipt
-from decklog.model.tlog import checkpoint, keys
+from decklog.model import headers, merkle, payload_file, receipt
+from decklog.model.tlog import checkpoint, keys, tiles
 from services.audit.core import integration
 
 SIGNER = keys.from_pem(keys.new_pem(b"k" * 32), "log.example/i")
@@ -19,6 +19,24 @@ KNOWN = (3, 256, 700)
 def receipts(count: int, first: int = 0) -> list[bytes]:
     """Receipts as the sequencer writes them."""
     return [_receipt(number) for number in range(first, first + count)]
+
+
+def payload(number: int) -> tuple[bytes, bytes]:
+    """Salt and value of a leaf."""
+    return hashlib.sha256(b"salt %d" % number).digest(), b"%0500d" % number
+
+
+def payload_records(count: int, first: int = 0) -> list[bytes]:
+    """The payloads of leaves as payload files hold them."""
+    hop = headers.encode([("traceparent", b"00-12345678901234567890123456789012-1234567890123456-01")])
+    return [payload_file.encode(*payload(number), hop, committed=True) for number in range(first, first + count)]
+
+
+def write_payloads(folder: Path, records: Sequence[bytes]) -> None:
+    """The payload files of a log of as many leaves."""
+    for group in tiles.bundles_of_size(len(records)):
+        first = group.number * tiles.WIDTH
+        put(folder, payload_file.path(group), b"".join(records[first : first + group.width]))
 
 
 def _receipt(number: int) -> bytes:
@@ -35,8 +53,8 @@ def _receipt(number: int) -> bytes:
                 sequence=number,
             ),
             key="dev/shop",
-            commitment=hashlib.sha256(b"%d" % number).digest(),
-            length=500,
+            commitment=receipt.commitment(*payload(number)),
+            length=len(payload(number)[1]),
             place=receipt.Place("kafka", "decklog.live.v1", 0, number % 12, number // 12),
         )
     )
@@ -73,7 +91,7 @@ def put(folder: Path, path: str, data: bytes) -> None:
     target.write_bytes(data)
 
 
-def write_large(folder: Path, count: int) -> None:
+def write_large(folder: Path, count: int, *, payloads: bool = False) -> None:
     """The same log of any size, made in bounded memory, with its newest checkpoint alone."""
     here, step = integration.NOTHING.edge, 256 * 64
     for first in range(0, count, step):
@@ -85,5 +103,8 @@ def write_large(folder: Path, count: int) -> None:
         for file in (*files, *(integration.partial(reached) if first + step >= count else ())):
             if not file.private:
                 put(folder, file.path.removeprefix("public/"), file.data)
+        for start in range(first, min(first + step, count), tiles.WIDTH) if payloads else ():
+            group = tiles.bundle_of(start, count)
+            put(folder, payload_file.path(group), b"".join(payload_records(group.width, start)))
     tree = checkpoint.Checkpoint(SIGNER.name, count, reached.tree(count).root())
     put(folder, "checkpoint", checkpoint.sign(tree, [SIGNER]))

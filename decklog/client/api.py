@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 from urllib.parse import quote
 
 from decklog.client import answers, failures
@@ -32,6 +32,9 @@ class Caller(Protocol):
         self, path: str, params: Params | None = None, last_id: str = ""
     ) -> AbstractContextManager[Iterator[str]]:
         """Open a stream of server-sent events and give its lines."""
+
+    def download(self, path: str, body: Any) -> AbstractContextManager[IO[bytes]]:
+        """Send JSON and give the bytes that come back, to be read as they arrive."""
 
 
 def _path(*parts: str) -> str:
@@ -168,6 +171,11 @@ def outcome(server: Caller, identifier: str, *, until: str, hold: float) -> answ
     query = {"until": until, "timeout": f"{hold:.1f}"}
     found: answers.Outcome = server.get(_path("events", identifier, "outcome"), query)
     return found
+
+
+def payloads(server: Caller, first: int, end: int, reason: str) -> AbstractContextManager[IO[bytes]]:
+    """The payloads of the leaves [first, end), in the form of payload files. The server records who took them."""
+    return server.download(_path("exports", "payloads"), {"first": first, "end": end, "reason": reason})
 
 
 def status(server: Caller) -> answers.Status:

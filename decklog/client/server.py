@@ -2,9 +2,10 @@
 
 import contextlib
 import importlib.metadata
+import io
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -16,11 +17,15 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx  # noqa: E402
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
 Params = Mapping[str, str | int | bool | None]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 """The longest silence within an ordinary answer. A live stream sends a comment more often than this."""
+_DOWNLOAD_BYTES = 1 << 18
 
 
 class Server:
@@ -67,6 +72,17 @@ class Server:
                 response.read()
                 raise problem.failure(response.status_code, _decoded(response), self._where("GET", path))
             yield response.iter_lines()
+
+    @contextlib.contextmanager
+    def download(self, path: str, body: Any) -> Iterator[IO[bytes]]:
+        """Ask for bytes by sending JSON, and read them as they arrive, in bounded memory."""
+        headers = {"Content-Type": "application/json"}
+        content = orjson.dumps(body)
+        with self._translated(path), self._http.stream("POST", path, content=content, headers=headers) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise problem.failure(response.status_code, _decoded(response), self._where("POST", path))
+            yield io.BufferedReader(_Arriving(response.iter_bytes()), _DOWNLOAD_BYTES)
 
     def _call(
         self, method: str, path: str, *, params: Params | None = None, body: Any = None, silence: float = READ_SECONDS
@@ -122,6 +138,30 @@ class Server:
 
     def _where(self, method: str, path: str) -> str:
         return f"{method} {self.address}{path}"
+
+
+class _Arriving(io.RawIOBase):
+    """A body to be read as a file."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int:
+        """See `io.RawIOBase`."""
+        while not self._left:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._left = memoryview(part)
+        taken = self._left[: len(memoryview(buffer))]
+        memoryview(buffer)[: len(taken)] = taken
+        self._left = self._left[len(taken) :]
+        return len(taken)
 
 
 def _agent() -> str:

@@ -99,7 +99,7 @@ KINDS: tuple[Kind, ...] = (
     *_kinds("live", ["reconcile"], [live_pb2.ObjectChanged, live_pb2.ObjectDeleted], Identity.DERIVED),
     *_kinds("live", ["reconcile"], [live_pb2.LiveOwnershipTaken, live_pb2.WatchGap]),
     *_kinds("access", ["ingest", "audit"], [access_pb2.AccessDenied]),
-    *_kinds("access", ["audit"], [access_pb2.LoginFailed]),
+    *_kinds("access", ["audit"], [access_pb2.LoginFailed, access_pb2.TrailExported]),
 )
 
 _BY_TYPE: Mapping[str, Kind] = {kind.ce_type: kind for kind in KINDS}

@@ -20,8 +20,8 @@ _HASH = re.compile("[0-9a-f]{64}")
 _KINDS: Mapping[str, receipt.Kind] = {kind.value: kind for kind in receipt.Kind}
 
 
-def recorded_at(data: bytes) -> int:
-    """When a leaf was recorded, in microseconds, by its bytes.
+def members(data: bytes) -> dict[str, Any]:
+    """What a leaf says, by its bytes: the members of the receipt as JSON values.
 
     Raises:
         receipt.Malformed: they are not what `receipt.encode` writes for any receipt of version 1.
@@ -37,8 +37,8 @@ def recorded_at(data: bytes) -> int:
     problem = _problem(fields)
     if problem:
         raise receipt.Malformed(f"not a receipt of version {receipt.VERSION}: {problem}")
-    recorded: int = fields["recorded_at"]
-    return recorded
+    found: dict[str, Any] = fields
+    return found
 
 
 def _problem(fields: dict[str, Any]) -> str:

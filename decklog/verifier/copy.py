@@ -1,14 +1,19 @@
-"""A served log copied to a folder, file for file: what an auditor takes home. Run again it goes on where it stopped."""
+"""A served log copied to a folder, file for file: what an auditor takes home. Run again it goes on where it stopped.
 
+Payloads are no part of the log: they are asked for apart, and whoever hands them out records it.
+"""
+
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import orjson
 
 from decklog.client import failures
-from decklog.model import errors, merkle
+from decklog.model import errors, merkle, payload_file
 from decklog.model.tlog import bundle, checkpoint, note, tiles
 from decklog.verifier import source
 
@@ -43,6 +48,56 @@ def copy(given: source.Source, folder: Path, progress: Callable[[int, int], None
     _write(folder / source.CHECKPOINTS, _checkpoints(given, size))
     _write(folder / source.CHECKPOINT, [signed])
     return Copied(size, fetched)
+
+
+Payloads = Callable[[int, int], AbstractContextManager[IO[bytes]]]
+"""Opens the payloads of the leaves [first, end), one record after the other."""
+
+
+def copy_payloads(
+    opened: Payloads, folder: Path, size: int, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> int:
+    """Fetch the payloads of the first `size` leaves that are not there yet; how many files that were.
+
+    `progress` is told of leaves done and leaves in all. Raises as `copy` does.
+    """
+    fetched = 0
+    for groups in _stretches(folder, size):
+        first, end = groups[0].number * tiles.WIDTH, groups[-1].number * tiles.WIDTH + groups[-1].width
+        with opened(first, end) as body:
+            records = payload_file.records(body.read)
+            for group in groups:
+                _write(folder / payload_file.path(group), _records(records, group), private=True)
+                fetched += 1
+                progress(group.number * tiles.WIDTH + group.width, size)
+    return fetched
+
+
+def _stretches(folder: Path, size: int) -> Iterator[list[tiles.Bundle]]:
+    """Bundles without payload files, those that follow each other together: each stretch is asked for at once."""
+    missing = (one for one in tiles.bundles_of_size(size) if not (folder / payload_file.path(one)).exists())
+    numbered = itertools.groupby(enumerate(missing), key=lambda one: one[1].number - one[0])
+    for _, together in numbered:
+        yield [group for _, group in together]
+
+
+def _records(records: Iterator[payload_file.Record], group: tiles.Bundle) -> Iterator[bytes]:
+    """The records of a bundle as they are written. Raises Unavailable where they end before."""
+    for number in range(group.width):
+        try:
+            record = next(records, None)
+        except payload_file.Malformed as error:
+            raise _ended(group, number) from error
+        if record is None:
+            raise _ended(group, number)
+        yield payload_file.written(record)
+
+
+def _ended(group: tiles.Bundle, number: int) -> failures.Unavailable:
+    leaf = group.number * tiles.WIDTH + number
+    return failures.Unavailable(
+        f"the payloads end before leaf {leaf}", hint="Run it again: it goes on where it stopped"
+    )
 
 
 def _size(signed: bytes, name: str) -> int:
@@ -84,12 +139,13 @@ def _checkpoints(given: source.Source, size: int) -> Iterator[bytes]:
             yield line
 
 
-def _write(target: Path, parts: Iterable[bytes]) -> None:
+def _write(target: Path, parts: Iterable[bytes], *, private: bool = False) -> None:
     """Write a file as a whole. Raises Misconfigured where that is not possible."""
     unfinished = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as opened:
+        target.parent.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
+        mode = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(unfinished, mode, 0o600 if private else 0o666), "wb") as opened:
             opened.writelines(parts)
             opened.flush()
             os.fsync(opened.fileno())

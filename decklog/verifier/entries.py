@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decklog.model import receipt, receipt_form
+from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
+from decklog.verifier.payloads import Group, Payloads
 from decklog.verifier.tree import Leaves, Reading
 
 
@@ -15,6 +16,8 @@ class Entries:
 
     reading: Reading
     receipts: bool
+    payloads: Payloads | None = None
+    """What the receipts commit to, where it is there to be looked at."""
     recorded_at: int = 0
 
     def check(self, leaves: Leaves) -> None:
@@ -32,7 +35,9 @@ class Entries:
             return
         wrong = self._check_hashes(path, leaves, entries)
         if self.receipts:
-            self._check_receipts(path, leaves, entries, wrong)
+            said = self._said(path, leaves, entries, wrong)
+            if self.payloads is not None:
+                self.payloads.check(Group(wanted, entries, said))
 
     def _check_hashes(self, path: str, leaves: Leaves, entries: Sequence[bytes]) -> set[int]:
         """Report entries that are not those of the tree; their numbers in the bundle."""
@@ -44,25 +49,47 @@ class Entries:
             self._tell(path, leaves, entries, number, "it is not the entry whose hash the signed root vouches for")
         return set(wrong)
 
-    def _check_receipts(self, path: str, leaves: Leaves, entries: Sequence[bytes], wrong: set[int]) -> None:
+    def _said(
+        self, path: str, leaves: Leaves, entries: Sequence[bytes], wrong: set[int]
+    ) -> Sequence[receipt_lines.Said | None]:
+        """What the entries say, None for those that are wrong; reports those that are no receipts, or out of order."""
+        plain = receipt_lines.events(entries)
+        if plain is not None and not wrong:
+            times = [int(said[2]) for said in plain]
+            if times[0] >= self.recorded_at and times == sorted(times):
+                self.recorded_at = times[-1]
+                return plain
+        found: list[receipt_lines.Said | None] = []
         for number, entry in enumerate(entries):
-            if number not in wrong:
-                problem = self._receipt_problem(entry)
-                if problem:
-                    self._tell(path, leaves, entries, number, problem)
+            said, problem = (None, "") if number in wrong else self._read(entry)
+            if problem:
+                self._tell(path, leaves, entries, number, problem)
+            found.append(said)
+        return found
+
+    def _read(self, entry: bytes) -> tuple[receipt_lines.Said | None, str]:
+        """What an entry says, and what is wrong with it."""
+        said = receipt_lines.event(entry)
+        if said is None:
+            try:
+                said = self._any_kind(entry)
+            except receipt.Malformed as error:
+                return None, str(error)
+        recorded_at = int(said[2])
+        before, self.recorded_at = self.recorded_at, max(self.recorded_at, recorded_at)
+        return said, "it was recorded before the leaf that precedes it" if recorded_at < before else ""
+
+    def _any_kind(self, entry: bytes) -> receipt_lines.Said:
+        members = receipt_form.members(entry)
+        if members["kind"] == receipt.Kind.ERASURE and members["about"] is not None and self.payloads is not None:
+            self.payloads.erased += members["about"]["ranges"]
+        committed = (members["commitment"] or "").encode()
+        return committed, b"%d" % members["len"], b"%d" % members["recorded_at"]
 
     def _tell(self, path: str, leaves: Leaves, entries: Sequence[bytes], number: int, problem: str) -> None:
         leaf = leaves.tile.number * tiles.WIDTH + number
         span = bundle.span(entries, number)
         self.reading.report(Finding(path=path, problem=problem, leaf=leaf, span=span))
-
-    def _receipt_problem(self, entry: bytes) -> str:
-        try:
-            recorded_at = receipt_form.recorded_at(entry)
-        except receipt.Malformed as error:
-            return str(error)
-        before, self.recorded_at = self.recorded_at, max(self.recorded_at, recorded_at)
-        return "it was recorded before the leaf that precedes it" if recorded_at < before else ""
 
     def _tell_malformed(self, path: str, data: bytes, wanted: tiles.Bundle, error: bundle.Malformed) -> None:
         leaf = wanted.number * tiles.WIDTH + error.index if error.index < wanted.width else None

@@ -10,6 +10,7 @@ from decklog.verifier import source
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
 from decklog.verifier.history import History
+from decklog.verifier.payloads import Open, Payloads
 from decklog.verifier.tree import Reading
 
 
@@ -24,6 +25,8 @@ class Verdict:
     tree: checkpoint.Checkpoint | None = None
     leaves: int = 0
     checkpoints: int = 0
+    payloads: Payloads | None = None
+    """What was found of the payloads; None where there were none to be looked at."""
     findings: list[Finding] = field(default_factory=list)
     complete: bool = True
     """False when it stopped at the number of findings that was asked for."""
@@ -31,9 +34,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How much is looked at: `receipts` reads every entry, `most` findings are enough."""
+    """How much is looked at: `receipts` reads every entry, `payloads` opens files of them, `most` are enough."""
 
     receipts: bool = True
+    payloads: Open | None = None
     most: int = 100
 
 
@@ -94,7 +98,9 @@ def _verify_tree(
 ) -> None:
     tree = verdict.tree
     assert tree is not None  # noqa: S101 (the caller looked)
-    entries = Entries(reading, wanted.receipts)
+    if wanted.payloads is not None and wanted.receipts:
+        verdict.payloads = Payloads(wanted.payloads, reading.report)
+    entries = Entries(reading, wanted.receipts, verdict.payloads)
     for leaves in reading.leaves(tree.size, tree.root):
         entries.check(leaves)
         history.leaves(leaves)
@@ -102,3 +108,5 @@ def _verify_tree(
         verdict.checkpoints = history.count
         progress(verdict.leaves, tree.size)
     history.end()
+    if verdict.payloads is not None:
+        verdict.payloads.end()

@@ -4,10 +4,11 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from decklog.client import failures
+from decklog.model import payload_file
 
 if TYPE_CHECKING:
     import httpx
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint"
 CHECKPOINTS = "checkpoints.jsonl"
 
+_BUFFER = 1 << 18
 _SILENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _OK, _NOT_FOUND, _UNAUTHORISED, _FORBIDDEN = 200, 404, 401, 403
@@ -60,6 +62,17 @@ class Folder:
             if (self._path / path).exists():
                 with (self._path / path).open("rb") as opened:
                     yield from opened
+
+    def open(self, path: str) -> IO[bytes] | None:
+        """A file to be read bit by bit, None where there is none. Raises Unavailable."""
+        with _readable(self._path / path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return (self._path / path).open("rb", buffering=_BUFFER)
+        return None
+
+    @property
+    def has_payloads(self) -> bool:
+        """Whether payloads were copied, too."""
+        return (self._path / payload_file.FOLDER).is_dir()
 
     def close(self) -> None:
         """See `Source`."""

@@ -1,5 +1,6 @@
 """`decklog ledger …`: the published log and its key."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from decklog.cli import progress, report, screen, session
 from decklog.client import api, failures, settings
-from decklog.model import errors
+from decklog.model import errors, payload_file
 
 commands = typer.Typer(
     help="Ledger: the published log, and the key that signs it.", no_args_is_help=True, rich_markup_mode=None
@@ -62,17 +63,25 @@ def vkey(
 @commands.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the copy goes; run again, it goes on.", metavar="DIR")],
+    payloads: Annotated[bool, typer.Option("--payloads", help="And what the leaves commit to. Private.")] = False,
+    reason: Annotated[str, typer.Option(help="Why the payloads are taken, for the record.", metavar="TEXT")] = "",
 ) -> None:
-    """Copy the published log to a folder, file for file, for `decklog verify` and other people's programs."""
+    """Copy the published log to a folder, file for file, for `decklog verify` and other people's programs.
+
+    With --payloads, values, headers and salts of all leaves are written beside it, for you alone to read. That they
+    were taken is recorded. What is erased later stays in such a copy: delete it when it has served.
+    """
     from decklog.verifier import copy
 
-    opened = session.log()
-    try:
-        with progress.shown("files") as tell:
-            copied = copy.copy(opened, folder, tell)
-    finally:
-        opened.close()
+    with contextlib.closing(session.log()) as opened, progress.shown("files") as tell:
+        copied = copy.copy(opened, folder, tell)
     report.note(f"{copied.size} leaves are in {folder}; {copied.fetched} files were fetched")
+    if payloads:
+        with session.connect() as server, progress.shown("payloads") as tell:
+            fetched = copy.copy_payloads(
+                lambda first, end: api.payloads(server, first, end, reason), folder, copied.size, tell
+            )
+        report.note(f"their payloads are in {folder / payload_file.FOLDER}; {fetched} files were fetched")
 
 
 def _derived(file: Path, origin: str) -> str:

@@ -40,8 +40,9 @@ def verify(
 ) -> None:
     """Verify a published log, or a proof out of it, against the log's public key.
 
-    The checkpoint's signature, every hash and entry below its root, the form of every receipt, and every checkpoint
-    that was signed before. A folder is verified without any network. Exit code 1 if anything is not what was signed.
+    The checkpoint's signature, every hash and entry below its root, the form of every receipt, every checkpoint that
+    was signed before, and payloads where the folder has them (`ledger export --payloads`). A folder is verified
+    without any network. Exit code 1 if anything is not what was signed.
     """
     from decklog.cli.views import verdict as view
 
@@ -59,10 +60,11 @@ def verify(
 
 
 def _log(where: str, trusted: "policies.Policy", *, receipts: bool, most: int) -> "log.Verdict":
-    from decklog.verifier import log
+    from decklog.verifier import log, source
 
     with contextlib.closing(_opened(where)) as opened, progress.shown("leaves") as tell:
-        return log.verify(opened, trusted, log.Wanted(receipts=receipts, most=most), tell)
+        payloads = opened.open if isinstance(opened, source.Folder) and opened.has_payloads else None
+        return log.verify(opened, trusted, log.Wanted(receipts=receipts, payloads=payloads, most=most), tell)
 
 
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":

@@ -32,6 +32,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "root": None if tree is None else tree.root.hex(),
         "leaves": verdict.leaves,
         "receipts": receipts,
+        "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
         "findings": [_found(one) for one in verdict.findings],
     }
@@ -64,9 +65,22 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("log", tree.origin),
             ("leaves", f"{tree.size} signed, {verdict.leaves} looked at, {read}"),
             ("root", base64.b64encode(tree.root).decode()),
+            ("payloads", _payloads(verdict)),
             ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
         ]
     )
+
+
+def _payloads_value(verdict: log.Verdict) -> dict[str, int] | None:
+    found = verdict.payloads
+    return None if found is None else {"checked": found.checked, "gone": found.gone_count}
+
+
+def _payloads(verdict: log.Verdict) -> str:
+    found = verdict.payloads
+    if found is None:
+        return "none looked at"
+    return f"{found.checked} are what their leaves commit to, {found.gone_count} are erased"
 
 
 def _row(found: finding.Finding) -> sheet.Row:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from decklog.events.v1 import subject_pb2 as decklog_dot_events_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63klog/events/v1/access.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\x94\x01\n\x0c\x41\x63\x63\x65ssDenied\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04peer\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\r\":\n\x0bLoginFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63klog/events/v1/access.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\x94\x01\n\x0c\x41\x63\x63\x65ssDenied\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04peer\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\r\":\n\x0bLoginFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"\x87\x01\n\rTrailExported\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0c\n\x04\x66orm\x18\x02 \x01(\t\x12\x11\n\tselection\x18\x03 \x01(\t\x12\x0e\n\x06leaves\x18\x04 \x01(\x04\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSDENIED']._serialized_end=235
   _globals['_LOGINFAILED']._serialized_start=237
   _globals['_LOGINFAILED']._serialized_end=295
+  _globals['_TRAILEXPORTED']._serialized_start=298
+  _globals['_TRAILEXPORTED']._serialized_end=433
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ from services.audit.api import (
     door,
     drift,
     events,
+    exports,
     outcome,
     problems,
     state,
@@ -35,6 +36,7 @@ ROUTERS = (
     state.router,
     outcome.router,
     events.router,
+    exports.router,
     status.router,
 )
 

@@ -70,7 +70,7 @@ async def request_sync(given: Given, actor: Actor, name: Name, asked: models.Req
         dry_run=asked.dry_run,
     )
     scope = f"{spec.dest_cluster}/{name}"
-    (said,) = await _say(given, [emitter.Emission(message=message, key=scope, subject=scope, name=spec.dest_cluster)])
+    (said,) = await say(given, [emitter.Emission(message=message, key=scope, subject=scope, name=spec.dest_cluster)])
     return _accepted(said)
 
 
@@ -80,7 +80,7 @@ async def confirm_cluster(given: Given, actor: Actor, name: Name, asked: models.
     now, by = await _fleet(given), _author(given, actor, asked.reason)
     message = _decided(lambda: confirming.confirm(now, name, asked.uid, by))
     key = f"cluster/{name}"
-    (said,) = await _say(given, [emitter.Emission(message=message, key=key, subject=key, name="api")])
+    (said,) = await say(given, [emitter.Emission(message=message, key=key, subject=key, name="api")])
     await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
     return _accepted(said)
 
@@ -135,7 +135,7 @@ async def _commit(given: context.Context, source: str, prefix: str) -> str:
 async def _declare(given: context.Context, messages: list[declaring.Message]) -> Response:
     """All in one go and in order; the answer names the last, which is what was asked for."""
     emissions = [_emission(message) for message in messages]
-    said = (await _say(given, emissions))[-1]
+    said = (await say(given, emissions))[-1]
     await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
     return _accepted(said)
 
@@ -146,7 +146,7 @@ def _emission(message: declaring.Message) -> emitter.Emission:
     return emitter.Emission(message=message, key=key, subject=key, name="api")
 
 
-async def _say(given: context.Context, emissions: list[emitter.Emission]) -> list[emitter.Said]:
+async def say(given: context.Context, emissions: list[emitter.Emission]) -> list[emitter.Said]:
     """One attempt within the producer's delivery time: a caller is told the truth instead of being kept waiting."""
     try:
         with telemetry.span(names.SPAN_COMMAND, attributes={names.BATCH: len(emissions)}):

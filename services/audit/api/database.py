@@ -38,10 +38,10 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchval(statement, *values)
 
-    async def stream(self, statement: str, *values: Any) -> AsyncIterator[asyncpg.Record]:
-        """Rows one after another, in bounded memory."""
+    async def stream(self, statement: str, *values: Any, prefetch: int = PREFETCH) -> AsyncIterator[asyncpg.Record]:
+        """Rows one after another, in bounded memory: `prefetch` of them at a time."""
         async with self.connection() as connection, connection.transaction(readonly=True):
-            async for record in connection.cursor(statement, *values, prefetch=PREFETCH):
+            async for record in connection.cursor(statement, *values, prefetch=prefetch):
                 yield record
 
     @asynccontextmanager

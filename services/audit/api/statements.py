@@ -113,6 +113,13 @@ SELECT e.leaf, e.receipt, e.hash, e.recorded_at, p.value, p.headers
 FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf = $1
 """
 
+PAYLOADS = """
+SELECT e.receipt, p.salt, p.value, p.headers
+FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf >= $1 AND e.leaf < $2 ORDER BY e.leaf
+"""
+
+HEAD_SIZE = "SELECT size FROM ledger.head"
+
 POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
 
 RUNGS = """

@@ -272,6 +272,12 @@ def _login(message: access_pb2.LoginFailed) -> str:
     return f"Login failed: {message.reason}{times}"
 
 
+def _exported(message: access_pb2.TrailExported) -> str:
+    many = "1 leaf" if message.leaves == 1 else f"{message.leaves} leaves"
+    reason = f": {message.reason}" if message.reason else ""
+    return f"{message.form.capitalize()} of {many} exported, {message.selection}{reason}"
+
+
 _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     git_pb2.CommitObserved: _commit,
     git_pb2.RefMoved: _ref_moved,
@@ -306,4 +312,5 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     live_pb2.WatchGap: _gap,
     access_pb2.AccessDenied: _denied,
     access_pb2.LoginFailed: _login,
+    access_pb2.TrailExported: _exported,
 }

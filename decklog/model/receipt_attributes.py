@@ -1,0 +1,69 @@
+"""The headers of a record against its receipt: whatever both say must be the same."""
+
+import re
+from typing import Any
+
+import orjson
+
+from decklog.model import envelope, headers, receipt, timestamps
+
+_HOPS = re.compile(rb"(?:\x00\x0btraceparent\x00\x00\x00\x37[0-9a-f-]{55}+)*+")
+HOP_BYTES = 72
+"""Length of the headers that most records keep: the trace context of the hop alone, of which no receipt speaks."""
+
+_CONSTANT = {"content-type": envelope.CONTENT_TYPE, "ce_specversion": envelope.SPECVERSION}
+_PREFIX = "ce_"
+
+
+def are_hops(framed: bytes) -> bool:
+    """Whether these are the headers of such records, one after the other."""
+    return _HOPS.fullmatch(framed) is not None
+
+
+def is_poison(entry: bytes) -> bool:
+    """Whether a canonical receipt is of a record that was refused."""
+    return b',"kind":"poison",' in entry
+
+
+def has_payload(entry: bytes) -> bool:
+    """Whether something was kept beside a canonical receipt: a value, or at least the headers of a refused record."""
+    return b',"commitment":"' in entry or is_poison(entry)
+
+
+def contradiction(entry: bytes, framed: bytes) -> str:
+    """Where the headers say something else than the receipt; empty if they do not.
+
+    A receipt without attributes says nothing: its record's could not be read.
+    """
+    try:
+        kept = headers.decode(framed)
+    except headers.Malformed as error:
+        return f"its headers cannot be read: {error}"
+    said: dict[str, Any] | None = orjson.loads(entry)["ce"]
+    if said is None:
+        return ""
+    for name, value in kept:
+        expected = _CONSTANT.get(name) or (said.get(name.removeprefix(_PREFIX)) if name in _NAMES else None)
+        if expected is not None and not _is(name, value or b"", expected):
+            return f"its header {name} is another than its leaf says"
+    return ""
+
+
+_NAMES = frozenset(_PREFIX + name for name in receipt.Attributes._fields)
+
+
+def _is(name: str, raw: bytes, expected: Any) -> bool:
+    text = raw.decode(errors="replace")
+    if isinstance(expected, int):
+        return text == str(expected)
+    if isinstance(expected, dict):
+        found = receipt.text(text)
+        return isinstance(found, receipt.Digest) and {"len": found.length, "sha256": found.sha256} == expected
+    return bool((_time(text) if name == "ce_time" else text) == expected)
+
+
+def _time(text: str) -> str:
+    try:
+        return timestamps.canonical(text)
+    except ValueError:
+        return text

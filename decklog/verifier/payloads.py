@@ -1,0 +1,199 @@
+"""Payloads beside a copied log: is each what its leaf commits to, and do the headers say what the receipt says?
+
+Read record by record, so that memory does not grow with them. A leaf commits to salt and value; headers are committed
+to as far as its receipt repeats them, and those are compared.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import IO, NamedTuple
+
+from decklog.client import failures
+from decklog.model import payload_file, receipt, receipt_attributes, receipt_lines
+from decklog.model.tlog import tiles
+from decklog.verifier.finding import Finding
+from decklog.verifier.tree import Report
+
+Open = Callable[[str], IO[bytes] | None]
+"""Opens a file of the copy by its path; None where there is none."""
+
+VALUE, NONE = payload_file.State.VALUE.value, payload_file.State.NONE.value
+GONE, NULL = payload_file.State.GONE.value, payload_file.State.NULL.value
+
+
+class Group(NamedTuple):
+    """A bundle of entries, and what each says; None for one that is wrong."""
+
+    bundle: tiles.Bundle
+    entries: Sequence[bytes]
+    said: Sequence[receipt_lines.Said | None]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a payload file holds, leaf by leaf, without the payloads themselves."""
+
+    states: list[bytes] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    headers: list[tuple[int, bytes]] = field(default_factory=list)
+    """Headers to be compared with the receipt, by number of the leaf."""
+
+    def span(self, number: int) -> tuple[int, int]:
+        """The bytes of a record in its file."""
+        return self.ends[number - 1] if number else 0, self.ends[number]
+
+
+@dataclass(slots=True)
+class Payloads:
+    """One pass over the payload files, beside the entries."""
+
+    open: Open
+    report: Report
+    checked: int = 0
+    """Payloads that are what their leaves commit to."""
+    erased: list[tuple[int, int]] = field(default_factory=list)
+    """The ranges of leaves that erasure leaves name."""
+    gone: list[tuple[int, int]] = field(default_factory=list)
+    """The ranges of leaves whose payloads are not there any more."""
+
+    @property
+    def gone_count(self) -> int:
+        """How many payloads are not there any more."""
+        return sum(end - first for first, end in self.gone)
+
+    def check(self, group: Group) -> None:
+        """Report what is wrong with the payloads of these leaves."""
+        path, seen, problem = self._seen(group)
+        wrong = list(_problems(group, seen))
+        self.checked += seen.states.count(VALUE) + seen.states.count(NULL) - len(wrong)
+        for number, state in enumerate(seen.states if GONE in seen.states else ()):
+            if state == GONE:
+                self._note_gone(group.bundle.number * tiles.WIDTH + number)
+        for number, text in wrong:
+            self._tell(path, group, number, text, seen.span(number))
+        for number, kept in seen.headers:
+            if number < len(group.said) and group.said[number] is not None:
+                text = receipt_attributes.contradiction(group.entries[number], kept)
+                if text:
+                    self._tell(path, group, number, text, seen.span(number))
+        if problem:
+            end = seen.ends[-1] if seen.ends else 0
+            self._tell(path, group, len(seen.states), problem, (end, end + 1))
+
+    def end(self) -> None:
+        """Report payloads that are gone without an erasure leaf that says so."""
+        for first, end in _beyond(self.gone, self.erased):
+            for leaf in range(first, end):
+                path = payload_file.path(tiles.Bundle(leaf // tiles.WIDTH))
+                text = "its payload is gone, and no leaf says that it was erased"
+                self.report(Finding(path=path, problem=text, leaf=leaf))
+
+    def _seen(self, group: Group) -> tuple[str, _Seen, str]:
+        """The path of the group's file, what it holds, and why reading ended early."""
+        wanted = dict.fromkeys((group.bundle, group.bundle.full))
+        for one in wanted:
+            path = payload_file.path(one)
+            opened = self.open(path)
+            if opened is not None:
+                with opened, _readable(path):
+                    return path, *_read(opened, len(group.entries), whole=one == group.bundle)
+        return payload_file.path(group.bundle), _Seen(), "there are no payloads of these leaves: the file is missing"
+
+    def _note_gone(self, leaf: int) -> None:
+        if self.gone and self.gone[-1][1] == leaf:
+            self.gone[-1] = (self.gone[-1][0], leaf + 1)
+        else:
+            self.gone.append((leaf, leaf + 1))
+
+    def _tell(self, path: str, group: Group, number: int, problem: str, span: tuple[int, int]) -> None:
+        leaf = group.bundle.number * tiles.WIDTH + number if number < len(group.said) else None
+        self.report(Finding(path=path, problem=problem, leaf=leaf, span=span))
+
+
+@contextlib.contextmanager
+def _readable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise failures.Unavailable(f"the file cannot be read: {error.strerror}", where=path) from error
+
+
+def _read(opened: IO[bytes], count: int, *, whole: bool) -> tuple[_Seen, str]:
+    """What a file holds of the first `count` leaves; `whole`: of no others."""
+    seen, at, number, hops = _Seen(), 0, 0, list[tuple[int, bytes]]()
+    records = payload_file.records(opened.read)
+    try:
+        for state, salted, headers in itertools.islice(records, count):
+            if headers:
+                (hops if len(headers) == receipt_attributes.HOP_BYTES else seen.headers).append((number, headers))
+            at += payload_file.HEAD.size + len(salted) + len(headers)
+            seen.states.append(state)
+            seen.digests.append(sha256(salted).digest())
+            seen.lengths.append(len(salted))
+            seen.ends.append(at)
+            number += 1
+        if not receipt_attributes.are_hops(b"".join([headers for _, headers in hops])):
+            seen.headers += hops
+        if number < count:
+            return seen, f"it ends after {number} of {count} records"
+        if whole and next(records, None) is not None:
+            return seen, f"more follows the last of {count} records"
+    except payload_file.Malformed as error:
+        return seen, str(error)
+    return seen, ""
+
+
+def _problems(group: Group, seen: _Seen) -> Iterator[tuple[int, str]]:
+    """What is wrong with payloads that are there, by number of the leaf."""
+    if _all_right(group, seen):
+        return
+    for number, (state, digest, length) in enumerate(zip(seen.states, seen.digests, seen.lengths, strict=True)):
+        said = group.said[number]
+        if said is not None:
+            problem = _problem(said, group.entries[number], state, digest.hex().encode(), length - receipt.SALT_BYTES)
+            if problem:
+                yield number, problem
+
+
+def _all_right(group: Group, seen: _Seen) -> bool:
+    """The same at a glance, where every leaf has a payload and every payload is there."""
+    if seen.states != [VALUE] * len(group.said) or None in group.said:
+        return False
+    said = [one for one in group.said if one is not None]
+    digests = b"".join(seen.digests).hex().encode()
+    lengths = [int(one[1]) + receipt.SALT_BYTES for one in said]
+    return digests == b"".join([one[0] for one in said]) and lengths == seen.lengths
+
+
+def _problem(said: receipt_lines.Said, entry: bytes, state: bytes, digest: bytes, length: int) -> str:
+    committed = bool(said[0])
+    if state == VALUE:
+        if not committed:
+            return "it has a payload, and its leaf commits to none"
+        if digest != said[0]:
+            return "its payload is not the one that its leaf commits to: SHA-256(salt, value) is another"
+        return "" if length == int(said[1]) else f"its payload has {length} bytes, its leaf says {int(said[1])}"
+    if state == NONE:
+        return "its leaf commits to a payload, and the copy says that it has none" if committed else ""
+    if committed and state == GONE:
+        return ""
+    return "" if receipt_attributes.is_poison(entry) and not committed else "its leaf is none that can lack a value"
+
+
+def _beyond(gone: Sequence[tuple[int, int]], erased: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The parts of the first ranges that none of the others covers. The first come in order and do not overlap."""
+    covers = sorted((first, end) for first, end in erased)
+    for first, end in gone:
+        at = first
+        for start, stop in covers:
+            if start < end and stop > at:
+                if start > at:
+                    yield at, start
+                at = max(at, stop)
+        if at < end:
+            yield at, end
