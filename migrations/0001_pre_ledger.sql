@@ -8,14 +8,15 @@ SET LOCAL statement_timeout = '60s';
 
 CREATE SCHEMA ledger;
 
--- Group roles; give each service's login one of them. Where the migrating user may not create roles, an administrator
--- does it once and the grants at the end of this file find them.
+-- Group roles: rights without a login. `decklog admin postgres logins` makes a login for each part of audit, which has one
+-- of them. Where the migrating user may not create roles, an administrator does it once (deploy/postgres/roles.sql) and
+-- the grants at the end of this file find them.
 DO $$
 DECLARE
     wanted text;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY[
-        'decklog_owner', 'decklog_writer', 'decklog_projector', 'decklog_eraser', 'decklog_reader'
+        'decklog_owner', 'decklog_writer', 'decklog_projector', 'decklog_eraser', 'decklog_api', 'decklog_reader'
     ] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
@@ -88,11 +89,13 @@ CREATE TABLE ledger.position (
     PRIMARY KEY (topic, partition)
 );
 
--- Every checkpoint that was ever signed, before it was served: the tree at that size, and the signed note.
+-- Every checkpoint that was ever signed, before it was served: the tree at that size, and the signed note. They are
+-- numbered without a gap, so that a deleted one is missed.
 CREATE TABLE ledger.checkpoint (
     size bigint NOT NULL CHECK (size >= 0),
     root bytea NOT NULL CHECK (octet_length(root) = 32),
     note bytea NOT NULL CHECK (octet_length(note) <= 1000000),
+    number bigint NOT NULL UNIQUE CHECK (number >= 0),
     PRIMARY KEY (size)
 );
 
@@ -163,6 +166,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 DO $$
 DECLARE
     thing record;
+    may_become text;
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
         GRANT USAGE ON SCHEMA ledger TO decklog_writer;
@@ -185,12 +189,26 @@ BEGIN
         GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position, ledger.checkpoint
             TO decklog_reader;
     END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
-        GRANT USAGE ON SCHEMA ledger TO decklog_eraser;
-        GRANT SELECT ON ledger.head TO decklog_eraser;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_api') THEN
+        -- What the API answers with; it can write nothing.
+        GRANT USAGE ON SCHEMA ledger TO decklog_api;
+        GRANT SELECT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.head, ledger.position,
+            ledger.checkpoint TO decklog_api;
     END IF;
-    IF pg_has_role(current_user, 'decklog_owner', 'MEMBER') THEN
-        EXECUTE format('GRANT CREATE ON DATABASE %I TO decklog_owner', current_database());
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
+        -- Erases and appends the leaf that says so in one transaction, so it may append like a writer.
+        GRANT USAGE ON SCHEMA ledger TO decklog_eraser;
+        GRANT SELECT, INSERT ON ledger.entry, ledger.source TO decklog_eraser;
+        GRANT INSERT ON ledger.payload, ledger.dedup TO decklog_eraser;
+        GRANT SELECT, UPDATE ON ledger.head TO decklog_eraser;
+        GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_eraser;
+        GRANT EXECUTE ON FUNCTION ledger.ensure_partitions(), ledger.announce_head(), ledger.refuse_change()
+            TO decklog_eraser;
+    END IF;
+    -- Ownership goes to a role that nobody logs in with, where the migrating user may give it away (from PostgreSQL 16
+    -- on that asks for more than membership).
+    may_become := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
+    IF pg_has_role(current_user, 'decklog_owner', may_become) THEN
         ALTER SCHEMA ledger OWNER TO decklog_owner;
         FOR thing IN SELECT c.oid::regclass AS name FROM pg_class c
             WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p') LOOP

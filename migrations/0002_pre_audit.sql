@@ -6,6 +6,9 @@ SET LOCAL lock_timeout = '10s';
 SET LOCAL statement_timeout = '60s';
 
 CREATE SCHEMA audit;
+-- Where a rebuild makes the tables anew, and where the old ones go when the new ones take their place.
+CREATE SCHEMA audit_rebuild;
+CREATE SCHEMA audit_retired;
 
 -- How far the folds are: every leaf below `next_leaf` is folded. One row; the fence between two projectors.
 CREATE TABLE audit.cursor (

@@ -138,14 +138,17 @@ SELECT leaf, audit.instant(recorded_us) AS recorded_at, audit.instant(time_us) A
     application, object, source, actor, summary, event_id
 FROM audit.timeline;
 
--- Who may do what: the projector owns its tables' contents, readers see the views.
+-- Who may do what: the projector owns all of this, so that it can make its tables anew; readers see the views.
 REVOKE ALL ON FUNCTION audit.state_at(text, text, bigint, bigint), audit.leaves_until(bigint) FROM PUBLIC;
 DO $$
+DECLARE
+    thing record;
+    may_become text;
 BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_projector') THEN
-        GRANT USAGE ON SCHEMA audit TO decklog_projector;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA audit TO decklog_projector;
-        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO decklog_projector;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_api') THEN
+        GRANT USAGE ON SCHEMA audit TO decklog_api;
+        GRANT SELECT ON ALL TABLES IN SCHEMA audit TO decklog_api;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO decklog_api;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
         GRANT USAGE ON SCHEMA audit TO decklog_reader;
@@ -153,5 +156,22 @@ BEGIN
             audit.object_versions, audit.refused_requests, audit.moments, audit.unplaced, audit.cursor TO decklog_reader;
         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO decklog_reader;
     END IF;
+    may_become := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
+    IF pg_has_role(current_user, 'decklog_projector', may_become) THEN
+        ALTER SCHEMA audit OWNER TO decklog_projector;
+        ALTER SCHEMA audit_rebuild OWNER TO decklog_projector;
+        ALTER SCHEMA audit_retired OWNER TO decklog_projector;
+        FOR thing IN SELECT c.oid::regclass AS name,
+                CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind FROM pg_class c
+            WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind IN ('r', 'v') LOOP
+            EXECUTE format('ALTER %s %s OWNER TO decklog_projector', thing.kind, thing.name);
+        END LOOP;
+        FOR thing IN SELECT p.oid::regprocedure AS name FROM pg_proc p WHERE p.pronamespace = 'audit'::regnamespace LOOP
+            EXECUTE format('ALTER FUNCTION %s OWNER TO decklog_projector', thing.name);
+        END LOOP;
+    END IF;
+EXCEPTION
+    WHEN undefined_object THEN
+        RAISE NOTICE 'role decklog_projector does not exist: the migrating user stays the owner';
 END
 $$;

@@ -22,7 +22,9 @@ from decklog.model.tlog import keys
 from decklog.runtime import emitter
 from decklog.runtime import topics as runtime_topics
 from services.audit import service
+from services.audit.core.privileges import Part
 from services.audit.settings import AuditSettings
+from tests import stack as stacks
 
 PREFIX = "t"
 INSTALLATION = "0190f3c1-0000-7000-8000-000000000001"
@@ -163,6 +165,7 @@ def kafka(broker: memory.MemoryCluster) -> service.Kafka:
 
 
 def _settings(postgres: str, folder: Path, *, log_public: bool = False) -> AuditSettings:
+    parts = stacks.logins(postgres)
     token, code, key = folder / "token", folder / f"code-{secrets.token_hex(4)}", folder / "log-key.pem"
     for file, text in ((token, SECRET), (code, CODE), (key, keys.new_pem(LOG_SEED).decode())):
         file.write_text(text)
@@ -173,7 +176,10 @@ def _settings(postgres: str, folder: Path, *, log_public: bool = False) -> Audit
         state_dir=folder,
         token_file=token,
         login_code_file=code,
-        postgres=postgres,
+        postgres_writer=parts[Part.WRITER],
+        postgres_projector=parts[Part.PROJECTOR],
+        postgres_api=parts[Part.API],
+        postgres_eraser=parts[Part.ERASER],
         log_origin=LOG_DOMAIN,
         log_key_file=key,
         log_dir=folder / "log",

@@ -23,11 +23,15 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local import client, envfile, folder, supervisor
+from services.audit.admin import logins as admin_logins
+from services.audit.core.privileges import Part
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / ".decklog" / "test"
 GIVEN = "DECKLOG_TEST_STACK"
 """The env file of the stack to use."""
+LOGINS = "logins.json"
+"""In the stack's folder of templates: the URIs of the parts of audit."""
 LAZY = "DECKLOG_TEST_RUN"
 """The state folder of this run's own stack, started by the first test that needs it."""
 
@@ -177,8 +181,26 @@ def migrated_template(stack: Stack) -> str:
             asyncio.run(_execute(stack, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
             asyncio.run(_execute(stack, f'CREATE DATABASE "{name}"'))
             migrate(in_database(stack.postgres, name))
+            _make_logins(stack, name)
             done.touch()
     return name
+
+
+def logins(uri: str) -> dict[Part, str]:
+    """The URIs with which the parts of audit work on a test's database, given its owner's.
+
+    The logins are the stack's: what they may do came with the template, so that a new database costs nothing more.
+    """
+    made = json.loads((current().state / "templates" / LOGINS).read_text())
+    return {Part(part): in_database(one, urlsplit(uri).path[1:]) for part, one in made.items()}
+
+
+def _make_logins(stack: Stack, template: str) -> None:
+    passwords = {part: secrets.token_urlsafe(12) for part in Part}
+    made = asyncio.run(admin_logins.ensure(in_database(stack.postgres, template), passwords))
+    folder.write_atomically(
+        stack.state / "templates" / LOGINS, json.dumps({part.value: uri for part, uri in made.items()})
+    )
 
 
 def migrate(uri: str) -> None:

@@ -71,6 +71,11 @@ class Folder:
         return self.path / "masking-key"
 
     @property
+    def logins(self) -> Path:
+        """The URIs with which the parts of audit log in to Postgres (`decklog admin postgres logins`)."""
+        return self.path / "postgres-logins"
+
+    @property
     def log_key(self) -> Path:
         """The Ed25519 key that signs the ledger's checkpoints."""
         return self.path / "log-key.pem"

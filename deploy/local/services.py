@@ -9,7 +9,19 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import context, errors, foreign, keeper, kubeconfig, processes, record, residents, settings, zipkin
+from deploy.local import (
+    context,
+    envfile,
+    errors,
+    foreign,
+    keeper,
+    kubeconfig,
+    processes,
+    record,
+    residents,
+    settings,
+    zipkin,
+)
 from deploy.local.demo import repositories
 
 NAMES = ("ingest", "reconcile", "audit")
@@ -50,7 +62,7 @@ def settings_of(name: str, ctx: context.Context, backends: Backends) -> dict[str
         },
         "reconcile": {"DECKLOG_MASKING_KEY_FILE": str(state.masking_key), "KUBECONFIG": str(backends.kubeconfig)},
         "audit": {
-            "DECKLOG_POSTGRES": backends.postgres,
+            **envfile.parse(state.logins.read_text()),
             "DECKLOG_HTTP_PORT": str(ctx.ports["audit-api"]),
             "DECKLOG_LOGIN_CODE_FILE": str(state.login_code),
             "DECKLOG_LOG_ORIGIN": LOG_ORIGIN,
@@ -73,7 +85,7 @@ async def bring_all_up(
     await asyncio.to_thread(repositories.make, _demo(ctx.wanted))
     backends = await addresses
     await residents.require_ours(ctx, kafka=backends.kafka, postgres=backends.postgres, prefix=TOPIC_PREFIX)
-    await asyncio.gather(_prepare(ctx, "topics", backends), _prepare(ctx, "migrations", backends))
+    await asyncio.gather(_prepare(ctx, "topics", backends), _database(ctx, backends))
 
     async def after_the_cluster() -> str:
         await cluster_up
@@ -86,6 +98,12 @@ async def bring_all_up(
     return problems or list(filter(None, [await record.holds_the_fleet(ctx.state, ctx.ports["audit-api"])]))
 
 
+async def _database(ctx: context.Context, backends: Backends) -> None:
+    """The schema, then a login for each part of audit: none of them works as who owns it."""
+    await _prepare(ctx, "migrations", backends)
+    await _prepare(ctx, "logins", backends)
+
+
 def _demo(wanted: settings.Settings) -> repositories.Demo:
     name = wanted.context or kubeconfig.CONTEXT
     label = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:63]
@@ -93,10 +111,18 @@ def _demo(wanted: settings.Settings) -> repositories.Demo:
 
 
 async def _prepare(ctx: context.Context, name: str, backends: Backends) -> None:
-    """Run one of the operator's commands that must come before the services: both may be run again at any time."""
+    """Run one of the operator's commands that must come before the services: all may be run again at any time."""
     commands = {
         "topics": (str(context.venv_bin() / "decklog"), "admin", "topics", "ensure"),
         "migrations": (sys.executable, "-m", "decklog.adapters.postgres.migrations"),
+        "logins": (
+            str(context.venv_bin() / "decklog"),
+            "admin",
+            "postgres",
+            "logins",
+            "--out",
+            str(ctx.state.logins),
+        ),
     }
     told = {
         "DECKLOG_KAFKA": backends.kafka,

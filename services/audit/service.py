@@ -17,9 +17,10 @@ from decklog.model import errors
 from decklog.model.tlog import keys
 from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
-from services.audit import waiting
+from services.audit import privileges, waiting
 from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
 from services.audit.core import publication
+from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
 from services.audit.publisher import folder, publisher
@@ -140,8 +141,8 @@ class Audit:
         )
         counted = denials.Denials(voice, service="audit", ready=lambda: view.ready, time=self._time)
         given = context.Context(
-            database=self._closed_at_the_end(database.Database(self._told.postgres)),
-            watermark=watermark.Watermark(self._told.postgres, readiness=self._readiness),
+            database=self._closed_at_the_end(database.Database(self._told.postgres_api)),
+            watermark=watermark.Watermark(self._told.postgres_api, readiness=self._readiness),
             fleet=view,
             voice=voice,
             positions=self._closed_at_the_end(self._kafka.make_reader()),
@@ -162,7 +163,7 @@ class Audit:
         return given, counted
 
     def _projector(self) -> following.Projector:
-        return following.Projector(self._told.postgres, readiness=self._readiness)
+        return following.Projector(self._told.postgres_projector, readiness=self._readiness)
 
     def _log_key(self, installation: str) -> keys.VerifierKey | None:
         if self._told.log_origin is None or not installation:
@@ -175,7 +176,7 @@ class Audit:
             return None
         return publisher.Publisher(
             publisher.Parts(
-                postgres=self._told.postgres,
+                postgres=self._told.postgres_writer,
                 folder=self._log,
                 pem=self._pem,
                 domain=self._told.log_origin,
@@ -188,7 +189,7 @@ class Audit:
         return sequencer.Sequencer(
             parts.Parts(
                 prefix=self._told.topic_prefix,
-                connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres),
+                connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres_writer),
                 make_reader=self._kafka.make_reader,
                 producer=self._closed_at_the_end(self._kafka.make_producer(SEQUENCER_SECONDS)),
                 topics=self._closed_at_the_end(self._kafka.topics),
@@ -199,11 +200,12 @@ class Audit:
         )
 
     async def _migrated(self, stop: asyncio.Event) -> bool:
-        """Wait for Postgres, then insist on this release's schema. Raises Terminal naming the command to run."""
+        """Wait for Postgres, then insist on this release's schema and on logins that fit. Raises Terminal."""
         attempt = 0
         while not stop.is_set():
             try:
-                await _check_schema(self._told.postgres)
+                for part, uri in self._told.logins.items():
+                    await _check(part, uri)
                 return True
             except errors.Transient as error:
                 attempt += 1
@@ -218,9 +220,10 @@ def _address(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _check_schema(uri: str) -> None:
+async def _check(part: Part, uri: str) -> None:
     opened = await ledger.connect(uri, "decklog audit")
     try:
         await migrations.check(opened)
+        await privileges.check(opened, part)
     finally:
         opened.terminate()

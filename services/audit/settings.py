@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from decklog.runtime import settings
+from services.audit.core.privileges import Part
 
 _DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)*$"
 _LOG = "DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR come together: set all three to publish, or none"
@@ -14,7 +15,10 @@ _LOG = "DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR come togeth
 class AuditSettings(settings.ServiceSettings):
     """What audit is told beyond what every service is."""
 
-    postgres: str = Field(description="the database, `postgresql://user:password@host:port/name`")
+    postgres_writer: str = Field(description="the database for who sequences, `postgresql://user:password@host/name`")
+    postgres_projector: str = Field(description="the same for who projects")
+    postgres_api: str = Field(description="the same for who answers requests")
+    postgres_eraser: str = Field(description="the same for who erases what the law demands")
     http_host: str = Field(default="127.0.0.1", pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)$", description="loopback")
     http_port: int = Field(default=0, ge=0, le=65535, description="API and page; 0 = any free port")
     login_code_file: Path | None = Field(default=None, description="holds the code that logs a browser in once")
@@ -26,6 +30,16 @@ class AuditSettings(settings.ServiceSettings):
     log_key_file: Path | None = Field(default=None, description="the log's Ed25519 key (PKCS #8), its owner's alone")
     log_dir: Path | None = Field(default=None, description="folder of the log; it is as precious as the database")
     log_public: bool = Field(default=False, description="serve checkpoint, tiles and entries without a token")
+
+    @property
+    def logins(self) -> dict[Part, str]:
+        """The URI of each part."""
+        return {
+            Part.WRITER: self.postgres_writer,
+            Part.PROJECTOR: self.postgres_projector,
+            Part.API: self.postgres_api,
+            Part.ERASER: self.postgres_eraser,
+        }
 
     @model_validator(mode="after")
     def _private_code(self) -> Self:

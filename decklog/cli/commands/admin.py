@@ -17,6 +17,7 @@ ENTRY_POINTS = "decklog.admin"
 
 _SUMMARIES = {
     "audit-db": "Recompute tree, receipts and commitments from the database, and compare.",
+    "postgres": "Make and check the logins with which audit's parts work.",
     "rebuild": "Rebuild the projections from leaf 0; --check compares them with the live ones.",
     "topics": "Create the topics, and check those that exist.",
 }

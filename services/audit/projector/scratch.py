@@ -1,6 +1,7 @@
 """Tables beside the live ones, of the same shape; and how they take their place in one transaction.
 
-Needs the rights of the tables' owner: it creates, moves and drops tables.
+Needs the rights of the tables' owner, which the projector's login has: it creates, moves and drops tables, in two
+schemas that are there for it.
 """
 
 import asyncpg
@@ -48,7 +49,7 @@ async def make(connection: asyncpg.Connection) -> None:
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         raise errors.Transient("another rebuild is running", where=SCHEMA, hint="Wait until it has ended")
     async with connection.transaction():
-        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
+        await _empty(connection, SCHEMA)
         for table in TABLES:
             await connection.execute(f'CREATE TABLE {SCHEMA}."{table}" (LIKE audit."{table}" INCLUDING ALL)')
         await connection.execute(f"INSERT INTO {SCHEMA}.cursor (next_leaf) VALUES (0)")  # noqa: S608
@@ -57,7 +58,12 @@ async def make(connection: asyncpg.Connection) -> None:
 async def drop(connection: asyncpg.Connection) -> None:
     """Remove what is left of the scratch tables."""
     if not connection.is_closed():
-        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        await _empty(connection, SCHEMA)
+
+
+async def _empty(connection: asyncpg.Connection, schema: str) -> None:
+    names = ", ".join(f'{schema}."{table}"' for table in TABLES)
+    await connection.execute(f"DROP TABLE IF EXISTS {names}")
 
 
 async def lock(connection: asyncpg.Connection) -> None:
@@ -73,7 +79,6 @@ async def swap(connection: asyncpg.Connection) -> None:
     views = await connection.fetch(_VIEWS)
     rights = await connection.fetch(_RIGHTS, list(TABLES))
     renamed = _renamed(await connection.fetch(_INDEX_NAMES))
-    await connection.execute(f"CREATE SCHEMA {RETIRED}")
     for table in TABLES:
         await connection.execute(f'ALTER TABLE audit."{table}" SET SCHEMA {RETIRED}')
         await connection.execute(f'ALTER TABLE {SCHEMA}."{table}" SET SCHEMA {statements.LIVE}')
@@ -86,7 +91,6 @@ async def swap(connection: asyncpg.Connection) -> None:
     for table in TABLES:
         # Without CASCADE: whatever still read the old table would be lost silently.
         await connection.execute(f'DROP TABLE {RETIRED}."{table}"')
-    await connection.execute(f"DROP SCHEMA {RETIRED}")
 
 
 def _renamed(found: list[asyncpg.Record]) -> list[tuple[str, str]]:

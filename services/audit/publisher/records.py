@@ -25,7 +25,10 @@ _NEWEST = "SELECT note FROM ledger.checkpoint ORDER BY size DESC LIMIT 1"
 
 _OF_SIZE = "SELECT note FROM ledger.checkpoint WHERE size = $1"
 
-_STORE = "INSERT INTO ledger.checkpoint (size, root, note) VALUES ($1, $2, $3)"
+_STORE = """
+INSERT INTO ledger.checkpoint (size, root, note, number)
+SELECT $1, $2, $3, coalesce((SELECT number + 1 FROM ledger.checkpoint ORDER BY number DESC LIMIT 1), 0)
+"""
 
 _TAMPERED = "Somebody has changed it: find out who before anything more is signed"
 
