@@ -1,21 +1,26 @@
 """`decklog admin audit-db`: recompute the ledger from its rows, and look whether what protects it still stands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import typer
 
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors, merkle
+from decklog.model.tlog import checkpoint
 from decklog.ports import ledger, stream
+from services.audit.admin import protection
 from services.audit.core import auditing
+from services.audit.projector import rebuilding
+from services.audit.publisher import folder, records
 
 app = typer.Typer(help="Recompute the ledger from its rows.")
 
 _PREFETCH = 500
 _REFERENCES = 1000
-_PARTITION_LEAVES = 10_000_000
 
 _ROWS = """
 SELECT e.leaf, e.hash, e.receipt, e.recorded_at, p.salt, p.value, p.headers, s.name, d.id, d.sha256
@@ -36,9 +41,11 @@ WHERE NOT EXISTS (SELECT FROM ledger.entry e WHERE e.leaf = d.leaf)
 ORDER BY 2 LIMIT 100
 """
 
-_CHECKPOINTS = "SELECT size, root, note FROM ledger.checkpoint ORDER BY size"
+_CHECKPOINTS = "SELECT size, root, note, number FROM ledger.checkpoint ORDER BY size"
 
-_HEAD_ROOT = "SELECT root FROM ledger.head"
+_SIZE = "SELECT size FROM ledger.head"
+
+_HEAD = "SELECT size, frontier, root, recorded_at FROM ledger.head"
 
 _POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset, last_leaf FROM ledger.position"
 
@@ -46,35 +53,29 @@ _KNOWN = """
 SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1)
 """
 
-# Tables that must be protected: the facts, and every table that is or was a partition of them.
-_UNPROTECTED = """
-SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p')
-  AND c.relname ~ '^(entry|payload|source|dedup|checkpoint)'
-  AND NOT EXISTS (
-    SELECT FROM pg_trigger t
-    -- 'A' is ENABLE ALWAYS; 58 = before, on delete, update and truncate, for each statement (pg_trigger.h)
-    WHERE t.tgrelid = c.oid AND t.tgname = 'append_only' AND t.tgenabled = 'A' AND t.tgtype = 58
-      AND t.tgfoid = 'ledger.refuse_change'::regproc)
-ORDER BY 1
-"""
+_ROOT_OF_SIZE = "SELECT root FROM ledger.checkpoint WHERE size = $1"
 
-_PARTITIONS = """
-SELECT parent.relname AS parent, child.relname AS child
-FROM pg_inherits i JOIN pg_class parent ON parent.oid = i.inhparent JOIN pg_class child ON child.oid = i.inhrelid
-WHERE parent.relnamespace = 'ledger'::regnamespace AND parent.relkind = 'p'
-"""
+_CURSOR = "SELECT next_leaf FROM audit.cursor"
 
 
 @app.command()
 def audit_db(
     uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
+    log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
+    ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
     most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
 ) -> None:
-    """Recompute tree, receipts, commitments, positions; check triggers and partitions. Exit code 1 if any is wrong."""
-    findings, audit = asyncio.run(_audit(uri, most))
+    """Recompute tree, receipts, commitments, positions and projections; see what protects them. Exit code 1 if wrong.
+
+    Run it as an administrator: a part of audit may not read everything.
+    """
+    findings, audit = asyncio.run(_audit(uri, most, log=Path(log) if log else None))
+    if not ledger_only and len(findings) < most:
+        findings += asyncio.run(_projection_findings(uri, audit.size))
     for finding in findings:
         typer.echo(str(finding))
+    if not log:
+        typer.echo("not compared with the published log: name its folder with --log", err=True)
     if findings:
         typer.echo(
             f"{len(findings)} findings in {audit.size} leaves: restore from a backup, and find out who", err=True
@@ -83,31 +84,81 @@ def audit_db(
     typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}")
 
 
-async def _audit(uri: str, most: int) -> tuple[Sequence[auditing.Finding], auditing.Audit]:
+async def _audit(uri: str, most: int, *, log: Path | None = None) -> tuple[list[auditing.Finding], auditing.Audit]:
     """Audit one consistent snapshot, streaming; stops at `most` findings."""
+    # Read before the snapshot: what was served by then is in it.
+    served = None if log is None else _served(log)
     connection = await postgres.connect(uri, "decklog audit-db")
     audit, found = auditing.Audit(), list[auditing.Finding]()
     try:
         with failures.translated():
+            found += await protection.findings(
+                connection, await connection.fetchval("SELECT size FROM ledger.head") or 0
+            )
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                async for finding in _findings(connection, audit):
-                    found.append(finding)
-                    if len(found) == most:
+                async for finding in _findings(connection, audit, served):
+                    if len(found) >= most:
                         break
+                    found.append(finding)
     finally:
         await connection.close()
-    return found, audit
+    return found[:most], audit
 
 
-async def _findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
-    for finding in await _protection(connection):
-        yield finding
+def _served(log: Path) -> checkpoint.Checkpoint | None:
+    """The checkpoint that the published log serves. Raises Terminal where there is no such folder."""
+    if not log.is_dir():
+        raise errors.Terminal("there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR")
+    return records.parse(folder.LogFolder(log).read(folder.CHECKPOINT), str(log / folder.CHECKPOINT))
+
+
+async def _projection_findings(uri: str, size: int) -> list[auditing.Finding]:
+    """Rows that are not what a replay of the ledger gives."""
+    connection = await postgres.connect(uri, "decklog audit-db")
+    try:
+        with failures.translated():
+            cursor = await connection.fetchval(_CURSOR)
+    finally:
+        connection.terminate()
+    if cursor is None or cursor > size:
+        return [auditing.Finding(None, f"audit.cursor says {cursor}, and the ledger has {size} leaves")]
+    compared = await rebuilding.compare(uri, tell=lambda *_: None)
+    return [auditing.Finding(None, _told(difference)) for difference in compared.differences]
+
+
+def _told(difference: rebuilding.Difference) -> str:
+    row = f"the row {difference.key} of {difference.table}"
+    if difference.live is None:
+        return f"{row} is missing"
+    if difference.rebuilt is None:
+        return f"{row} follows from no leaf"
+    return f"{row} is not what the leaves give; `decklog admin rebuild --check` shows both"
+
+
+async def _findings(
+    connection: asyncpg.Connection, audit: auditing.Audit, served: checkpoint.Checkpoint | None
+) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
-    head = await postgres.read_head(connection)
-    for finding in audit.end(head, await connection.fetchval(_HEAD_ROOT), await _positions(connection)):
+    if served is not None:
+        problem = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
+        if problem is not None:
+            yield problem
+    root = b""
+    head: ledger.Head | None = None
+    said = await connection.fetchrow(_HEAD)
+    if said is None:
+        yield auditing.Finding(None, "the head row is gone")
+    else:
+        root = said["root"]
+        try:
+            frontier = merkle.from_bytes(said["size"], said["frontier"])
+            head = ledger.Head(frontier=frontier, recorded_at=said["recorded_at"])
+        except ValueError as error:
+            yield auditing.Finding(None, f"the head says {said['size']} leaves, with hashes of another tree: {error}")
+    for finding in audit.end(head, root, await _positions(connection)):
         yield finding
 
 
@@ -173,17 +224,3 @@ async def _positions(connection: asyncpg.Connection) -> dict[stream.TopicPartiti
         )
         for row in await connection.fetch(_POSITIONS)
     }
-
-
-async def _protection(connection: asyncpg.Connection) -> list[auditing.Finding]:
-    """Missing triggers, and partitions that were detached or dropped."""
-    unprotected = await connection.fetch(_UNPROTECTED)
-    found = [auditing.Finding(None, f"ledger.{row['relname']} is not protected by its trigger") for row in unprotected]
-    attached = {(row["parent"], row["child"]) for row in await connection.fetch(_PARTITIONS)}
-    size = await connection.fetchval("SELECT size FROM ledger.head")
-    for parent in ("entry", "payload"):
-        for number in range(size // _PARTITION_LEAVES + 3):
-            child = f"{parent}_p{number:06}"
-            if (parent, child) not in attached:
-                found.append(auditing.Finding(None, f"partition ledger.{child} is not attached to ledger.{parent}"))
-    return found

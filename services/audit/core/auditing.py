@@ -46,6 +46,7 @@ class Published(NamedTuple):
     size: int
     root: bytes
     note: bytes
+    number: int
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Audit:
     references: list[Reference] = field(default_factory=list)
     """Duplicates and conflicts of the rows so far, to be looked up and cleared by the caller."""
     _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
+    _signed: int = 0
+    """Checkpoints so far."""
     _logs: dict[stream.TopicPartition, _Log] = field(default_factory=dict)
     _gone: list[list[int]] = field(default_factory=list)
     _erased: list[tuple[int, int]] = field(default_factory=list)
@@ -94,6 +97,9 @@ class Audit:
     def published(self, row: Published) -> Iterator[Finding]:
         """What is wrong with a checkpoint of as many leaves as there were rows so far, or (after all) of more."""
         named = f"the checkpoint of {row.size} leaves"
+        if row.number != self._signed:
+            yield Finding(None, f"{named} has number {row.number}, and number {self._signed} is missing")
+        self._signed = row.number + 1
         try:
             signed = checkpoint.parse(note.parse(row.note).text)
         except (note.Malformed, checkpoint.Malformed) as error:
@@ -107,20 +113,22 @@ class Audit:
             yield Finding(None, f"{named} was signed with another root than the leaves have: one of them was changed")
 
     def end(
-        self, head: ledger.Head, root: bytes, positions: Mapping[stream.TopicPartition, ledger.Position]
+        self, head: ledger.Head | None, root: bytes, positions: Mapping[stream.TopicPartition, ledger.Position]
     ) -> Iterator[Finding]:
-        """What is wrong with the head and the positions, after all rows."""
+        """What is wrong with the head (None: nothing can be said of it) and the positions, after all rows."""
+        yield from self._gone_without_erasure()
+        for where in sorted({*positions, *self._logs}):
+            problem = _position_problem(positions.get(where), self._logs.get(where))
+            if problem is not None:
+                yield Finding(None, f"position of {where.topic}/{where.partition}: {problem}")
+        if head is None:
+            return
         if head.size != self.size:
             yield Finding(None, f"the head says {head.size} leaves, there are {self.size}")
         if head.frontier != self._frontier or root != self._frontier.root():
             yield Finding(None, f"the head's root is not that of the leaves, {self._frontier.root().hex()}")
         if head.recorded_at != self.recorded_at:
             yield Finding(None, "the head's recorded_at is not that of the newest leaf")
-        yield from self._gone_without_erasure()
-        for where in sorted({*positions, *self._logs}):
-            problem = _position_problem(positions.get(where), self._logs.get(where))
-            if problem is not None:
-                yield Finding(None, f"position of {where.topic}/{where.partition}: {problem}")
 
     @property
     def root(self) -> bytes:
@@ -179,6 +187,16 @@ class Audit:
         log.ended = end is None
         log.cluster, log.epoch = place.cluster, place.epoch
         log.next_offset, log.last_leaf = (place.offset if end is None else end), number
+
+
+def served_problem(served: checkpoint.Checkpoint, stored: bytes | None) -> Finding | None:
+    """Whether the database knows the checkpoint that the published log serves; `stored` is its root there, or None."""
+    named = f"the checkpoint of {served.size} leaves, which the published log serves,"
+    if stored is None:
+        return Finding(None, f"{named} is missing: it was deleted, or the database is older than the log")
+    if stored != served.root:
+        return Finding(None, f"{named} has another root in the database")
+    return None
 
 
 def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledger.Known]) -> Finding | None:

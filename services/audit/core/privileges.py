@@ -128,7 +128,7 @@ def excesses(part: Part, facts: Facts) -> list[Excess]:
         *(_attribute(facts.login, one) for one in facts.attributes),
         *_memberships(part, facts),
         *(_owned(facts.login, one) for one in facts.owned if not _may_own(part, one)),
-        *_too_much(part, facts.held),
+        *too_much(part, facts.held),
         *(_lack(part, facts.login, *one) for one in facts.missing),
     )
     return list(_once(found))
@@ -171,7 +171,8 @@ def _owned(login: str, thing: Owned) -> Excess:
     return Excess(problem, f"REVOKE {quoted(thing.owner)} FROM {quoted(login)}")
 
 
-def _too_much(part: Part, held: Iterable[Held]) -> Iterator[Excess]:
+def too_much(part: Part | None, held: Iterable[Held]) -> Iterator[Excess]:
+    """Privileges that do harm in the hands of a part, or (None) of anybody else."""
     for one in held:
         if one.privilege not in _allowed(part, one):
             grantee = quoted(one.grantee) if one.grantee else "PUBLIC"
@@ -180,7 +181,7 @@ def _too_much(part: Part, held: Iterable[Held]) -> Iterator[Excess]:
             yield Excess(f"may {one.privilege} on {one.where}", remedy)
 
 
-def _allowed(part: Part, one: Held) -> frozenset[str]:
+def _allowed(part: Part | None, one: Held) -> frozenset[str]:
     """The privileges on a thing that do no harm in a part's hands."""
     if one.kind == "SCHEMA":
         return frozenset({"USAGE"})

@@ -13,6 +13,7 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model import merkle
 from decklog.ports import stream
 from services.audit.admin import audit_db
+from services.audit.projector import projecting, tables
 from services.audit.sequencer import sequencer, term
 from tests import published_log, sequenced
 from tests import stack as stacks
@@ -21,13 +22,19 @@ EVENTS = 12
 
 
 @pytest.fixture(scope="module")
-def original(stack, migrated_template, tmp_path_factory):
+def published(tmp_path_factory):
+    """The folder into which the ledger is published."""
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def original(stack, migrated_template, published):
     """A published ledger with events, a duplicate, a conflict, poison, gaps and a recreated topic: to be copied."""
     uri = asyncio.run(stacks.create_database(stack, migrated_template))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(term, "POLL_SECONDS", 0.02)
         asyncio.run(_record(uri))
-        asyncio.run(published_log.Log(uri, tmp_path_factory.mktemp("log")).publish())
+        asyncio.run(published_log.Log(uri, published).publish())
     yield parse.urlsplit(uri).path.removeprefix("/")
     asyncio.run(stacks.drop_database(stack, uri))
 
@@ -132,14 +139,49 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         (CHECKPOINT, "UPDATE ledger.checkpoint SET root = sha256('x')", "of 31 leaves says something else"),
         (CHECKPOINT, "UPDATE ledger.checkpoint SET note = 'junk'", "the checkpoint of 31 leaves cannot be read"),
         (CHECKPOINT, "UPDATE ledger.checkpoint SET size = 30", "the checkpoint of 30 leaves says something else"),
-        ((), "INSERT INTO ledger.checkpoint SELECT 7, root, note FROM ledger.checkpoint", "of 7 leaves says something"),
-        ((), "INSERT INTO ledger.checkpoint SELECT 99, root, note FROM ledger.checkpoint", "signed, and there are 31"),
+        ((), "INSERT INTO ledger.checkpoint SELECT 7, root, note, 1 FROM ledger.checkpoint",
+         "of 7 leaves says something"),
+        ((), "INSERT INTO ledger.checkpoint SELECT 99, root, note, 1 FROM ledger.checkpoint",
+         "signed, and there are 31"),
         ((), "UPDATE ledger.head SET size = 32, frontier = substr(frontier, 1, 32)", "the head says"),
         ((), "UPDATE ledger.head SET root = sha256('x')", "the head's root is not that of the leaves"),
         ((), "UPDATE ledger.position SET next_offset = next_offset + 1 WHERE next_offset > 0", "the leaves end at"),
         ((), "DELETE FROM ledger.position", "is missing"),
-        ((), "ALTER TABLE ledger.dedup DISABLE TRIGGER append_only", "ledger.dedup is not protected"),
-        ((), "ALTER TABLE ledger.entry_p000001 ENABLE TRIGGER append_only", "ledger.entry_p000001 is not protected"),
+        ((), "DELETE FROM ledger.head", "the head row is gone"),
+        ((), "UPDATE ledger.head SET frontier = ''", "the head says 31 leaves, with hashes of another tree"),
+        (CHECKPOINT, "UPDATE ledger.checkpoint SET number = 1", "has number 1, and number 0 is missing"),
+        ((), "DROP TRIGGER append_only ON ledger.source",
+         "ledger.source is not protected: its trigger append_only was dropped"),
+        ((), "ALTER TABLE ledger.dedup DISABLE TRIGGER append_only",
+         "ledger.dedup is not protected: its trigger append_only is disabled"),
+        ((), "ALTER TABLE ledger.entry_p000001 ENABLE TRIGGER append_only",
+         "ledger.entry_p000001 is not protected: its trigger append_only does not fire while triggers are off"),
+        ((), "DROP TRIGGER append_only ON ledger.dedup; CREATE TRIGGER append_only BEFORE DELETE ON ledger.dedup "
+         "EXECUTE FUNCTION ledger.refuse_change(); ALTER TABLE ledger.dedup ENABLE ALWAYS TRIGGER append_only",
+         "ledger.dedup is not protected: its trigger append_only was replaced"),
+        ((), "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+         "'BEGIN RETURN NULL; END'", "function ledger.refuse_change is not the one of this release"),
+        ((), "CREATE FUNCTION audit.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function audit.mine is not ours"),
+        ((), "DROP FUNCTION ledger.ensure_partitions()", "function ledger.ensure_partitions is gone"),
+        ((), "CREATE RULE silence AS ON INSERT TO ledger.payload DO INSTEAD NOTHING",
+         "ledger.payload has a rule silence"),
+        ((), "CREATE TRIGGER twist BEFORE INSERT ON ledger.entry_p000000 FOR EACH ROW EXECUTE FUNCTION "
+         "ledger.announce_head()", "ledger.entry_p000000 has a trigger twist"),
+        ((), "ALTER TABLE ledger.entry ENABLE ROW LEVEL SECURITY", "ledger.entry has row-level security"),
+        ((), "ALTER TABLE ledger.source SET UNLOGGED", "ledger.source is unlogged"),
+        ((), "ALTER TABLE ledger.checkpoint OWNER TO decklog_writer",
+         "ledger.checkpoint belongs to decklog_writer, not to"),
+        ((), "GRANT DELETE ON ledger.payload TO PUBLIC",
+         "everybody may DELETE on ledger.payload: REVOKE DELETE ON ledger.payload FROM PUBLIC"),
+        ((), "GRANT UPDATE (receipt) ON ledger.entry TO decklog_reader",
+         "decklog_reader may UPDATE (receipt) on ledger.entry"),
+        ((), "CREATE OR REPLACE VIEW audit.moments AS SELECT leaf, audit.instant(recorded_us) AS recorded_at, "
+         "audit.instant(time_us) AS happened_at, kind, level, cluster, application, object, source, actor, summary, "
+         "event_id FROM audit.timeline WHERE actor <> 'mallory'", "view audit.moments is not the one of this release"),
+        ((), "DROP VIEW audit.changes", "view audit.changes is gone"),
+        ((), "INSERT INTO audit.source VALUES ('x', true, NULL, NULL, 'a', '', 1, 1, NULL, NULL, 0, NULL, 1)",
+         "the row x of audit.source follows from no leaf"),
+        ((), "UPDATE audit.cursor SET next_leaf = 99", "audit.cursor says 99, and the ledger has 31 leaves"),
         ((), "ALTER TABLE ledger.payload DETACH PARTITION ledger.payload_p000002", "payload_p000002 is not attached"),
         ((), "DROP TABLE ledger.entry_p000002", "partition ledger.entry_p000002 is not attached"),
     ],
@@ -150,6 +192,45 @@ def test_every_alteration_is_found_where_it_is(recorded, covered, statement, fou
     result = audit(recorded)
     assert result.exit_code == 1
     assert found in result.output
+
+
+async def _project(uri):
+    """Fold everything, as the projector does."""
+    connection = await asyncpg.connect(uri)
+    await tables.prepare(connection)
+    while (await projecting.step(connection, projecting.Target(), await projecting.cursor(connection, "audit"))).leaves:
+        pass
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE audit.ref_move SET new = 'forged' WHERE leaf = 2",
+         "the row 2 of audit.ref_move is not what the leaves give"),
+        ("DELETE FROM audit.ref_move WHERE leaf = 2", "the row 2 of audit.ref_move is missing"),
+        ("UPDATE audit.ref_move SET leaf = 900 WHERE leaf = 2", "the row 900 of audit.ref_move follows from no leaf"),
+    ],
+)  # fmt: skip
+def test_a_projection_row_that_was_rewritten_is_found(recorded, statement, found):
+    """What is read from the views is compared with a replay of the ledger, row by row."""
+    asyncio.run(_project(recorded))
+    assert audit(recorded).exit_code == 0
+    asyncio.run(tamper(recorded, statement))
+    result = audit(recorded)
+    assert result.exit_code == 1
+    assert found in result.output
+    assert audit(recorded, "--ledger-only").exit_code == 0
+
+
+def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published):
+    """The newest checkpoint leaves no gap in their numbers; the log that serves it tells."""
+    assert audit(recorded, "--log", str(published)).exit_code == 0
+    asyncio.run(tamper(recorded, CHECKPOINT[0], "DELETE FROM ledger.checkpoint", CHECKPOINT[1]))
+    assert audit(recorded).exit_code == 0
+    result = audit(recorded, "--log", str(published))
+    assert result.exit_code == 1
+    assert "the checkpoint of 31 leaves, which the published log serves, is missing" in result.output
 
 
 def test_findings_are_limited(recorded):

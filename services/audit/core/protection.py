@@ -1,0 +1,103 @@
+"""What protects the ledger in Postgres, and what was done to it: facts about tables and functions in, findings out."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from services.audit.core import privileges
+from services.audit.core.auditing import Finding
+from services.audit.core.privileges import Held
+
+_OWNERS = {"ledger": "decklog_owner", "audit": "decklog_projector"}
+_STATES = {
+    None: "its trigger append_only was dropped",
+    "D": "its trigger append_only is disabled",
+    "O": "its trigger append_only does not fire while triggers are off for replication (ENABLE ALWAYS)",
+    "R": "its trigger append_only fires only while triggers are off for replication (ENABLE ALWAYS)",
+}
+
+
+class Table(NamedTuple):
+    """A table or view of the schemas `ledger` and `audit`.
+
+    `protected` says whether it must have the trigger, `enabled` in which state that is (`pg_trigger.tgenabled`, None
+    without one), `usual` whether it fires when it must. `strangers` are triggers and rules that no migration made.
+    """
+
+    schema: str
+    name: str
+    owner: str
+    protected: bool
+    enabled: str | None
+    usual: bool
+    strangers: tuple[str, ...]
+    row_security: bool
+    unlogged: bool
+
+    @property
+    def where(self) -> str:
+        """Its name as SQL has it."""
+        return f"{self.schema}.{self.name}"
+
+
+class Definition(NamedTuple):
+    """How a function or view is defined: its text, and whether it runs with its owner's rights."""
+
+    text: str
+    as_owner: bool = False
+
+
+def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Finding]:
+    """What was done to tables: triggers, rules, row-level security, owners. `roles` are those that exist."""
+    known = set(roles)
+    for table in tables:
+        for problem in _table_problems(table):
+            yield Finding(None, f"{table.where} {problem}")
+        owner = _OWNERS[table.schema]
+        if owner in known and table.owner != owner:
+            yield Finding(None, f"{table.where} belongs to {table.owner}, not to {owner}")
+
+
+def _table_problems(table: Table) -> Iterator[str]:
+    if table.protected and table.enabled in _STATES:
+        yield f"is not protected: {_STATES[table.enabled]}"
+    elif table.protected and not table.usual:
+        yield "is not protected: its trigger append_only was replaced by another"
+    for stranger in table.strangers:
+        yield f"has a {stranger} that is not ours: what is written or read may not be what was meant"
+    if table.row_security:
+        yield "has row-level security: it may hide rows"
+    if table.unlogged:
+        yield "is unlogged: a crash empties it"
+
+
+def grant_findings(held: Iterable[Held], owners: Iterable[str]) -> Iterator[Finding]:
+    """Who may do what only the owner should be able to do."""
+    parts = {part.role: part for part in privileges.Part}
+    for one in held:
+        if one.grantee not in owners:
+            for excess in privileges.too_much(parts.get(one.grantee), [one]):
+                grantee = one.grantee or "everybody"
+                yield Finding(None, f"{grantee} {excess.problem}: {excess.remedy}")
+
+
+def definition_findings(
+    kind: str, shipped: Mapping[str, Definition], found: Mapping[str, Definition]
+) -> Iterator[Finding]:
+    """Functions or views that are not those that the migrations made."""
+    for name in sorted(shipped.keys() | found.keys()):
+        if name not in found:
+            yield Finding(None, f"{kind} {name} is gone")
+        elif name not in shipped:
+            yield Finding(None, f"{kind} {name} is not ours")
+        elif shipped[name] != found[name]:
+            yield Finding(None, f"{kind} {name} is not the one of this release: it was replaced")
+
+
+def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Partitions that must be there for a ledger of `size` leaves, two ahead of the head, and are not."""
+    there = set(attached)
+    for parent in ("entry", "payload"):
+        for number in range(size // width + 3):
+            child = f"{parent}_p{number:06}"
+            if (parent, child) not in there:
+                yield Finding(None, f"partition ledger.{child} is not attached to ledger.{parent}")
