@@ -22,7 +22,7 @@ from decklog.adapters.kafka import admin, connection, membership, producer, read
 from decklog.adapters.kubernetes import account
 from decklog.adapters.kubernetes import cluster as kubernetes
 from decklog.adapters.kubernetes import connection as kubernetes_connection
-from decklog.events.v1 import control_pb2, fleet_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, control_pb2, fleet_pb2, subject_pb2
 from decklog.model import envelope, events, masking, topics
 from decklog.ports import cluster, stream
 from decklog.runtime import emitter
@@ -348,6 +348,11 @@ def documents(*parts: str) -> str:
 def names_of(messages: Sequence[Any]) -> list[str]:
     """The names of the objects that messages are about."""
     return sorted(one.object.name for one in messages)
+
+
+def succeeded(one: apply_pb2.SyncFinished) -> bool:
+    """Whether a sync ended well."""
+    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
 
 
 class Process:

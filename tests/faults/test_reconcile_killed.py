@@ -3,8 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
 from google.protobuf.message import Message
@@ -16,23 +15,6 @@ from decklog.ports import stream
 from tests import audit_leaves, reconcile
 
 OBJECTS = 120
-
-
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -52,10 +34,6 @@ async def colours(kubectl: reconcile.Kubectl, namespace: str) -> list[str]:
     return [one["data"]["colour"] for one in found["items"] if one["metadata"]["name"].startswith("c")]
 
 
-def succeeded(one: apply_pb2.SyncFinished) -> bool:
-    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
-
-
 @pytest.mark.timeout(180)
 async def test_killed_in_the_middle_of_a_sync(
     bench: reconcile.Bench,
@@ -73,7 +51,7 @@ async def test_killed_in_the_middle_of_a_sync(
     first.signal(signal.SIGKILL)
     first.wait()
     first.start()
-    await bench.until(apply_pb2.SyncFinished, succeeded, seconds=60)
+    await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, seconds=60)
     started = [one.sync_id for one in await bench.said(apply_pb2.SyncStarted)]
     finished = [one.sync_id for one in await bench.said(apply_pb2.SyncFinished)]
     assert sorted(started) == sorted(finished)
@@ -120,7 +98,9 @@ async def replaced(bench: reconcile.Bench, successor: reconcile.Process) -> str:
     successor.start()
     await bench.until(apply_pb2.OwnershipTaken, count=2 * topics.APPLY.partitions, seconds=90)
     blue = await bench.deliver("web", manifests("blue"))
-    await bench.until(apply_pb2.SyncFinished, lambda one: succeeded(one) and one.revision.commit == blue, seconds=90)
+    await bench.until(
+        apply_pb2.SyncFinished, lambda one: reconcile.succeeded(one) and one.revision.commit == blue, seconds=90
+    )
     return blue
 
 
@@ -186,7 +166,7 @@ async def test_a_sleeper_that_wakes_changes_nothing(
     await bench.deliver("web", manifests("red"))
     sleeper, successor = members
     sleeper.start()
-    await bench.until(apply_pb2.SyncFinished, succeeded, seconds=60)
+    await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, seconds=60)
     begun = len(await bench.said(apply_pb2.SyncStarted, topics.APPLY))
     moment = asyncio.create_task(the_moment(bench, apply_pb2.SyncStarted, past=begun))
     await bench.deliver("web", manifests("green"))

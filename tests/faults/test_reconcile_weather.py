@@ -119,27 +119,6 @@ async def strait(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[tuple[Strait
     await made.close()
 
 
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, strait: tuple[Strait, Path], tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, strait[1], tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
-
-
-def succeeded(one: apply_pb2.SyncFinished) -> bool:
-    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
-
-
 @pytest.mark.timeout(180)
 async def test_an_api_server_that_goes_away_leaves_nothing_in_sync(
     bench: reconcile.Bench,
@@ -154,7 +133,7 @@ async def test_an_api_server_that_goes_away_leaves_nothing_in_sync(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         strait[0].shut()
         (blind,) = await bench.until(drift_pb2.DriftObserved)
         await bench.until(
@@ -165,7 +144,7 @@ async def test_an_api_server_that_goes_away_leaves_nothing_in_sync(
         await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
         strait[0].reopen()
         await bench.until(drift_pb2.DriftObserved, lambda one: one.phase == drift_pb2.DRIFT_PHASE_RESOLVED)
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     assert (blind.verdict, blind.failure.reason) == (drift_pb2.VERDICT_UNKNOWN, "Unavailable")
     assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "red"}
 
@@ -184,14 +163,14 @@ async def test_an_api_server_that_is_away_at_the_start(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
     strait[0].shut()
     async with bench.member():
         (blind,) = await bench.until(drift_pb2.DriftObserved)
         assert any("application" in component for component in bench.status), bench.status
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
         strait[0].reopen()
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
         await bench.until(drift_pb2.DriftObserved, lambda one: one.phase == drift_pb2.DRIFT_PHASE_RESOLVED)
     assert blind.verdict == drift_pb2.VERDICT_UNKNOWN
     assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "blue"}
@@ -214,7 +193,7 @@ async def test_kafka_away_for_a_while(
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     gate = Gate(producer.KafkaProducer(bench.connection))
     async with bench.member(sender=gate):
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         await asyncio.sleep(1)
         gate.shut()
         path = f"/api/v1/namespaces/{namespace}/configmaps/a"
@@ -222,6 +201,6 @@ async def test_kafka_away_for_a_while(
         await asyncio.sleep(3)
         assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "blue"}
         gate.reopen()
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "red"}
     await bench.close()

@@ -1,33 +1,7 @@
 """Reconcile on a real Kafka, a real API server and real Git: what it says and what it does."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2
 from tests import reconcile
-
-
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
-
-
-def succeeded(one: apply_pb2.SyncFinished) -> bool:
-    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
 
 
 async def test_detect_tells_of_missing_objects_and_writes_nothing(
@@ -60,7 +34,7 @@ async def test_a_revision_is_applied_and_recorded(
     async with bench.member():
         (finished,) = await bench.until(apply_pb2.SyncFinished)
         await bench.until(live_pb2.ObjectChanged, lambda one: one.object.name == "a")
-    assert succeeded(finished)
+    assert reconcile.succeeded(finished)
     assert (finished.created, finished.failed) == (2, 0)
     assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "red"}
     assert not await bench.said(drift_pb2.DriftObserved)
@@ -74,10 +48,10 @@ async def test_a_manual_change_is_recorded_then_healed(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         path = f"/api/v1/namespaces/{namespace}/configmaps/a"
         await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
         await bench.until(drift_pb2.DriftObserved, count=2)
     opened, resolved = await bench.said(drift_pb2.DriftObserved)
     assert (opened.verdict, opened.phase) == (drift_pb2.VERDICT_MODIFIED, drift_pb2.DRIFT_PHASE_OPENED)
@@ -117,9 +91,9 @@ async def test_a_manifest_that_left_is_pruned(
     files = {f"web/{name}.yaml": reconcile.config_map(name, {"colour": "red"}) for name in "abc"}
     await bench.deliver("web", files)
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         await bench.deliver("web", {"web/b.yaml": None})
-        _, second = await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        _, second = await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
         (gone,) = await bench.until(live_pb2.ObjectDeleted)
     assert (second.pruned, second.unchanged, second.created) == (1, 2, 0)
     assert gone.object.name == "b"
@@ -152,13 +126,13 @@ async def test_no_secret_is_in_any_event(bench: reconcile.Bench, kubectl: reconc
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
     await bench.deliver("web", {"web/s.yaml": SECRET})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         path = f"/api/v1/namespaces/{namespace}/secrets/s"
         await kubectl.request("PATCH", path, {"stringData": {"password": "hunter-by-hand"}})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
         bad = SECRET.replace("password: swordfish-of-old", "password: {nested: swordfish-of-old}")
         await bench.deliver("web", {"web/s.yaml": bad})
-        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        await bench.until(apply_pb2.SyncFinished, lambda one: not reconcile.succeeded(one))
         live = await kubectl.request("GET", path)
     assert live["data"]["password"] == "c3dvcmRmaXNoLW9mLW9sZA=="
     everything = b"".join(one.event.data for one in await bench.log())
@@ -177,7 +151,9 @@ async def test_a_broken_commit_stops_nobody_else(
     await bench.deliver("bad", {"bad/a.yaml": "kind: [\n"})
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, lambda one: one.application.application == "web" and succeeded(one))
+        await bench.until(
+            apply_pb2.SyncFinished, lambda one: one.application.application == "web" and reconcile.succeeded(one)
+        )
         (failed,) = await bench.until(apply_pb2.RenderFailed)
         await bench.announce("bad", failed.revision.commit)
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
@@ -195,9 +171,9 @@ async def test_a_removed_application_takes_its_objects_along_if_told_so(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         await bench.remove("web", fleet_pb2.ON_DELETE_PRUNE)
-        _, last = await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        _, last = await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
         await bench.until(live_pb2.ObjectDeleted)
     assert (last.trigger, last.pruned) == (apply_pb2.SYNC_TRIGGER_REMOVAL, 1)
 
@@ -210,11 +186,11 @@ async def test_a_deletion_by_hand_is_told_once_and_as_it_was_seen(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         for times in range(1, 4):
             await bench.until(live_pb2.ObjectChanged, count=times)
             await kubectl.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/a")
-            await bench.until(apply_pb2.SyncFinished, succeeded, count=times + 1)
+            await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=times + 1)
         await bench.until(live_pb2.ObjectChanged, count=4)
     ends = await bench.said(live_pb2.ObjectDeleted)
     assert [one.inferred for one in ends] == [False] * 3
@@ -242,7 +218,7 @@ async def test_a_restart_repeats_nothing(bench: reconcile.Bench, kubectl: reconc
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         healthy = apply_pb2.HEALTH_HEALTHY
         await bench.until(apply_pb2.HealthChanged, lambda one: one.after == healthy)
         await bench.until(live_pb2.ObjectChanged)
@@ -250,7 +226,7 @@ async def test_a_restart_repeats_nothing(bench: reconcile.Bench, kubectl: reconc
     async with bench.member():
         await bench.until(apply_pb2.OwnershipTaken, count=24)
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     after = [one.message for one in await bench.log()][len(before) :]
     said = [name for name in (type(one).__name__ for one in after) if not name.endswith("OwnershipTaken")]
     assert said[:2] == ["Rendered", "SyncStarted"]
@@ -297,13 +273,13 @@ async def test_two_members_share_and_hand_over(
         await bench.declare(name, dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
         await bench.announce(name, commit)
     async with bench.member("one"):
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=len(names))
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=len(names))
         async with bench.member("two"):
             await bench.until(apply_pb2.OwnershipTaken, count=24)
             commit = bench.commit({name: text.replace("red", "blue") for name, text in files.items() if text})
             for name in names:
                 await bench.announce(name, commit)
-            await bench.until(apply_pb2.SyncFinished, succeeded, count=2 * len(names))
+            await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2 * len(names))
     logged = [one for one in await bench.log() if one.event.sequence is not None]
     owners = {one.member for one in await bench.said(apply_pb2.OwnershipTaken)}
     assert len(owners) == 2
@@ -324,7 +300,7 @@ async def test_a_definition_and_its_objects_in_one_commit(
     async with bench.member():
         (finished,) = await bench.until(apply_pb2.SyncFinished)
         await bench.until(live_pb2.ObjectChanged, lambda one: one.object.kind == "Ship")
-    assert (succeeded(finished), finished.created) == (True, 2)
+    assert (reconcile.succeeded(finished), finished.created) == (True, 2)
     await kubectl.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ships.{group}")
 
 
@@ -340,7 +316,7 @@ async def test_what_kubectl_applied_becomes_ours(
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
         (finished,) = await bench.until(apply_pb2.SyncFinished)
-    assert (succeeded(finished), finished.configured) == (True, 1)
+    assert (reconcile.succeeded(finished), finished.configured) == (True, 1)
     live = await kubectl.config_map(namespace, "a")
     assert live["data"] == {"colour": "red"}
 
@@ -356,10 +332,10 @@ async def test_two_claims_on_one_object(bench: reconcile.Bench, kubectl: reconci
     commit = bench.commit(files)
     await bench.announce("first", commit)
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         await bench.until(live_pb2.ObjectChanged)
         await bench.announce("second", commit)
-        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        await bench.until(apply_pb2.SyncFinished, lambda one: not reconcile.succeeded(one))
         (claim,) = await bench.until(apply_pb2.ClaimConflicted)
     assert (claim.application.application, claim.claimed_by) == ("second", "first")
     assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "first"}
@@ -371,10 +347,10 @@ async def test_conflicts_may_fail_the_sync(bench: reconcile.Bench, kubectl: reco
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL, conflicts=fleet_pb2.CONFLICTS_FAIL)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         path = f"/api/v1/namespaces/{namespace}/configmaps/a"
         await kubectl.request("PATCH", path, {"data": {"colour": "blue"}}, manager="someone")
-        await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        await bench.until(apply_pb2.SyncFinished, lambda one: not reconcile.succeeded(one))
     (refused,) = [one for one in await bench.said(apply_pb2.ObjectApplied) if one.failure.reason]
     assert refused.failure.reason == "FieldConflict"
     assert "someone" in refused.failure.message
@@ -424,11 +400,11 @@ async def test_a_request_for_an_unknown_commit_is_answered(
     await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
     await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
     async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         await bench.request("web", commit="0" * 40)
-        (failed,) = await bench.until(apply_pb2.SyncFinished, lambda one: not succeeded(one))
+        (failed,) = await bench.until(apply_pb2.SyncFinished, lambda one: not reconcile.succeeded(one))
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     assert (failed.failure.reason, failed.actor.id) == ("CommitNotFound", "someone")
 
 

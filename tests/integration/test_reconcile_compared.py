@@ -1,31 +1,9 @@
 """An application that is as in Git from the first says so once, on a real Kafka, API server and Git."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
 from tests import reconcile
 
 DETECT = fleet_pb2.MODE_DETECT
-
-
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
 
 
 def counts(one: drift_pb2.Compared) -> tuple[int, int, int, int, int]:

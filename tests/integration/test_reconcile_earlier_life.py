@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -13,23 +12,6 @@ from decklog.model import placement, topics
 from decklog.ports import stream
 from services.reconcile import following, state
 from tests import reconcile
-
-
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
 
 
 async def remembered(

@@ -1,8 +1,6 @@
 """Members that take partitions over from one another, on real Kafka: what counts is what was said in one's own time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,25 +16,11 @@ KEY = f"{reconcile.CLUSTER}/web"
 PARTITION = placement.partition(KEY)
 
 
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
-
-
-def succeeded(one: apply_pb2.SyncFinished) -> bool:
-    return one.outcome == apply_pb2.SYNC_OUTCOME_SUCCEEDED
+async def first_delivery(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
+    """An application whose first commit waits for whoever takes its partition over."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
 
 
 async def rights(bench: reconcile.Bench) -> list[ownership.Right]:
@@ -68,18 +52,16 @@ async def test_what_a_replaced_member_says_too_late_is_not_recalled(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:
     """A sync that a replaced member began behind its successor's claim is no sync to the next owner: nobody ends it."""
-    await kubectl.namespace(namespace)
-    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
-    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    await first_delivery(bench, kubectl, namespace)
     async with bench.member("one"):
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
     async with bench.member("two"):
         await bench.until(live_pb2.LiveOwnershipTaken, count=24)
         (first, _) = await rights(bench)
         await say_late(bench, apply_pb2.SyncStarted(application=bench.ref("web"), sync_id="late"), first)
     async with bench.member("three"):
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     assert "late" not in {one.sync_id for one in await bench.said(apply_pb2.SyncFinished)}
     assert len(await rights(bench)) == 3
     claimed = await bench.said(drift_pb2.DriftOwnershipTaken)
@@ -91,17 +73,15 @@ async def test_a_claim_that_comes_too_late_replaces_nobody(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:
     """The owner goes on under its right, and what it says counts."""
-    await kubectl.namespace(namespace)
-    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
-    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    await first_delivery(bench, kubectl, namespace)
     async with bench.member("one"):
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
         (owner,) = await rights(bench)
         unknowing = subject_pb2.Fence(offset=-1)
         claim = apply_pb2.OwnershipTaken(partition=PARTITION, member="slow", after=unknowing)
         await bench.say("reconcile", claim, f"@partition/{PARTITION}")
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
-        await bench.until(apply_pb2.SyncFinished, succeeded, count=2)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
     ended = await bench.said(apply_pb2.SyncFinished)
     assert {one.fence.offset for one in ended} == {owner.offset}
     assert len(await rights(bench)) == 2
@@ -112,11 +92,9 @@ async def test_what_a_replaced_member_remembers_too_late_is_written_over(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:
     """Compaction would keep the late record: the owner sees it and writes its own again, so that one is the last."""
-    await kubectl.namespace(namespace)
-    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
-    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    await first_delivery(bench, kubectl, namespace)
     async with bench.member("one"):
-        await bench.until(apply_pb2.SyncFinished, succeeded)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
     async with bench.member("two"):
         await bench.until(live_pb2.LiveOwnershipTaken, count=24)
         first, second = await rights(bench)

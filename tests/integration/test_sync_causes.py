@@ -1,32 +1,10 @@
 """Why a sync happened, on a real Kafka, API server and Git: each names what led to it, also after a restart."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2
 from decklog.model import topics
 from tests import reconcile
 
 EVERYTHING = (topics.APPLY, topics.DRIFT, topics.CONTROL, topics.FLEET)
-
-
-@pytest.fixture
-async def bench(
-    kafka_bootstrap: str, topic_prefix: str, kubeconfig: Path, tmp_path: Path
-) -> AsyncIterator[reconcile.Bench]:
-    made = reconcile.Bench(kafka_bootstrap, topic_prefix, Path(kubeconfig), tmp_path)
-    await made.start()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kubectl(kubeconfig: Path) -> AsyncIterator[reconcile.Kubectl]:
-    made = reconcile.Kubectl(Path(kubeconfig))
-    yield made
-    await made.close()
 
 
 async def causes(bench: reconcile.Bench) -> list[tuple[int, str]]:
