@@ -80,6 +80,7 @@ KINDS: tuple[Kind, ...] = (
     *_kinds("fleet", ["audit"], [fleet_pb2.ClusterIdentityConfirmed]),
     *_kinds("control", ["ingest"], [control_pb2.RevisionAvailable]),
     *_kinds("control", ["audit"], [control_pb2.SyncRequested]),
+    *_kinds("control", ["reconcile"], [control_pb2.ObjectClaimed]),
     *_kinds(
         "apply",
         ["reconcile"],

@@ -16,6 +16,7 @@ from services.reconcile import (
     applying,
     clusters,
     comparing,
+    disputes,
     endings,
     fence,
     ordering,
@@ -52,6 +53,7 @@ class Application:
         self._doubtful = False
         self._blind_since: float | None = None
         self._witness = witnessing.Witness(chronicle, world.mask)
+        self._disputes = disputes.Disputes(chronicle, world)
         self._witnessing: asyncio.Task[None] | None = None
         self._view: comparing.View | None = None
         self._subscriber: watches.Subscriber | None = None
@@ -132,6 +134,7 @@ class Application:
         if spec != self._chronicle.known.header.spec:
             life = self._world.fleet.lives.get(self._chronicle.application.application, "")
             await self._chronicle.note(spec=spec, life=life)
+        await self._disputes.answer()
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None:
             await self._look_away()
@@ -186,6 +189,7 @@ class Application:
             view=view,
             subscriber=self._subscriber,
             witness=self._witness,
+            disputes=self._disputes,
             spec=spec,
         )
 
@@ -310,6 +314,7 @@ class Application:
         self._wanted = None
         self._witness = witnessing.Witness(self._chronicle, self._world.mask)  # what it has seen is to be told again
         await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
+        await self._disputes.end()
         await self._chronicle.forget(staying=staying)
 
     async def _remove(self) -> float | None:

@@ -13,6 +13,7 @@ from decklog.model import errors, objects
 from decklog.ports import clock, cluster
 from services.reconcile import comparing, fence, recording, rendering
 from services.reconcile.core import (
+    claims,
     compare,
     complaints,
     desired,
@@ -208,6 +209,8 @@ class Sync:
                 if attempt + 1 == _TRIES:
                     return self._failed(key, error, one.gvk.version)
                 live = await self._view.reached.watches.refresh(one.gvk, key)
+                if live is not None and self._taken_meanwhile(one, live):
+                    return self._failed(key, error, one.gvk.version)
                 if live is not None and not await self._differs(one, live):
                     return None
             except fence.Fenced:
@@ -215,6 +218,11 @@ class Sync:
             except errors.DecklogError as error:
                 return self._failed(key, error, one.gvk.version)
         return None
+
+    def _taken_meanwhile(self, one: desired.DesiredObject, live: objects.KubeObject) -> bool:
+        """Whether another application has put its mark on the object since it was looked at."""
+        mark, before = objects.tracking(live), objects.tracking(self._view.live.get(one.key) or {})
+        return mark is not None and mark != before and mark != objects.tracking(one.body)
 
     async def _differs(self, one: desired.DesiredObject, live: objects.KubeObject) -> bool:
         found = await comparing.dry_run(self._view, one, live)
@@ -350,7 +358,15 @@ class Sync:
             overridden=sayings.field_managers(overridden),
             failure=failure,
             fence=voice.fence,
+            taken_over_from=self._former_holder(before, after),
         )
+
+    def _former_holder(self, before: objects.KubeObject | None, after: objects.KubeObject | None) -> str:
+        """Whose mark ours replaced."""
+        mark = objects.tracking(after) if after is not None else None
+        if before is None or mark is None:
+            return ""
+        return claims.former_holder(before, desired.Owner(mark.installation, mark.application))
 
     def _refusal(self, key: objects.ObjectKey, reason: str, words: str) -> subject_pb2.Failure:
         """Why an object was refused, and the place in Git where it is written."""

@@ -30,6 +30,11 @@ class FleetFollower:
         self.lives: dict[str, str] = {}
         """By name of an application, the id of the event that declared it for a cluster for which it was not before."""
 
+    def departed(self, cluster: str) -> frozenset[str]:
+        """The applications that were declared and removed, or are declared for another cluster by now."""
+        elsewhere = (name for name, spec in self.current.applications() if spec.dest_cluster != cluster)
+        return frozenset((*self.removals, *elsewhere))
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever something was declared or removed."""
         self._listeners.append(listener)

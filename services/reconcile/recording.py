@@ -5,13 +5,13 @@ decided is the order in the log.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 from google.protobuf.message import Message
 
-from decklog.events.v1 import live_pb2, subject_pb2
+from decklog.events.v1 import control_pb2, live_pb2, subject_pb2
 from decklog.model import errors, events, objects, ownership
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
@@ -71,6 +71,18 @@ class Chronicle:
             touched = self._remember(messages, said)
             await self._save(touched)
         return said
+
+    async def address(self, messages: Iterable[control_pb2.ObjectClaimed]) -> None:
+        """Say these to other applications, each under its own key. Nothing follows from it for this one.
+
+        Raises as `say` does.
+        """
+        emissions = [self._to_another(one) for one in messages]
+        if emissions:
+            async with self._lock:
+                permit = self._desk.guard.check_owner
+                permit()
+                await self._desk.emitter.emit_all(emissions, permit=permit)
 
     async def take_in(self, record: stream.Record, message: Message, *, event_id: str, traceparent: str) -> None:
         """Remember an input from the control topic; return when the state that contains it is stored."""
@@ -137,6 +149,11 @@ class Chronicle:
             sequence += 0 if derived else 1
             emissions.append(self._emission(message, None if derived else sequence, cause))
         return emissions
+
+    def _to_another(self, message: control_pb2.ObjectClaimed) -> emitter.Emission:
+        key = f"{message.application.cluster}/{message.application.application}"
+        subject = f"{key}/{recollection.key_of(message.object)}"
+        return emitter.Emission(message=message, key=key, subject=subject, name=self.application.cluster)
 
     def _emission(self, message: Message, sequence: int | None, cause: str | None) -> emitter.Emission:
         about = _object_of(message)

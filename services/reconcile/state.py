@@ -193,7 +193,7 @@ def empty(application: subject_pb2.ApplicationRef) -> recollection.Recollection:
 def forgotten(known: recollection.Recollection, *, staying: bool) -> recollection.Recollection:
     """What stays of a removed application: its last number, so that one declared anew under its name counts on.
 
-    And where its ref points, which ingest need not tell again to one that comes back at once.
+    And where its ref points and what others claim, which need not be told again to one that comes back at once.
 
     `staying`: its objects were left in the cluster; so their kinds stay, too, for whoever is to delete them later.
     """
@@ -208,6 +208,7 @@ def forgotten(known: recollection.Recollection, *, staying: bool) -> recollectio
         safe=header.safe,
         available=header.available if header.HasField("available") else None,
         left=[state_pb2.ObjectKind(group=one.group, version=one.version, kind=one.kind) for one in left],
+        claims=header.claims,
     )
     return recollection.Recollection(kept)
 

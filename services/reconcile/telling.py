@@ -1,6 +1,6 @@
 """Telling: what of a picture is news, said once."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -36,17 +36,6 @@ def claimed_by_another(conflict: claims.Conflict, wanted: rendering.Wanted) -> c
     """What belongs to somebody else is not judged."""
     one = wanted.members[conflict.key]
     return compare.unknown(conflict.key, reason="ClaimConflicted", error=str(conflict), wanted=one)
-
-
-def claims_news(
-    chronicle: recording.Chronicle, claimed: Iterable[claims.Conflict], wanted: rendering.Wanted
-) -> list[apply_pb2.ClaimConflicted]:
-    """Claims that were not told yet."""
-    return [
-        sayings.claim_conflicted(chronicle.voice, one, version=wanted.members[one.key].gvk.version)
-        for one in claimed
-        if chronicle.known.of(one.key).claimed_by != f"{one.holder_installation}/{one.holder}"
-    ]
 
 
 def drift_news(

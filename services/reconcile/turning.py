@@ -7,7 +7,17 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import drift_pb2, fleet_pb2, state_pb2
 from decklog.model import objects
-from services.reconcile import applying, comparing, judging, ordering, rendering, telling, watches, witnessing
+from services.reconcile import (
+    applying,
+    comparing,
+    disputes,
+    judging,
+    ordering,
+    rendering,
+    telling,
+    watches,
+    witnessing,
+)
 from services.reconcile import world as worlds
 from services.reconcile.core import claims, compare, desired, health, inventory, recollection, stages, sync
 
@@ -36,6 +46,7 @@ class Picture:
     Attributes:
         comparisons: of wanted and of extra objects.
         waiting: objects that cannot be dry-run before this sync brought their Namespace or definition.
+        claimed: objects that belong to others, and `claims` what is news of that.
         moved: whether objects changed while they were looked at: the picture is not complete.
     """
 
@@ -43,6 +54,7 @@ class Picture:
     waiting: Mapping[objects.ObjectKey, objects.ObjectKey]
     extra: inventory.Extra
     claimed: tuple[claims.Conflict, ...]
+    claims: claims.News
     moved: bool
 
     @property
@@ -60,6 +72,7 @@ class Turn:
     view: comparing.View
     subscriber: watches.Subscriber
     witness: witnessing.Witness
+    disputes: disputes.Disputes
     spec: fleet_pb2.ApplicationSpec
     _now: float = field(init=False, default=0.0)
 
@@ -93,7 +106,8 @@ class Turn:
         result = await comparing.wanted_objects(self.view, wanted, waiting=waiting, again=True)
         owner = self.subscriber.owner
         others = {key: body for key, body in self.view.live.items() if self.view.claim(key, owner) in _NOT_OURS}
-        claimed = claims.conflicts(others, wanted.members.keys() & others.keys(), owner)
+        departed = self.world.fleet.departed(self.tools.chronicle.application.cluster)
+        claimed = claims.conflicts(others, wanted.members.keys() & others.keys(), owner, departed)
         extra = self._extra(wanted, request)
         seen = [*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)]
         comparisons = {
@@ -102,7 +116,23 @@ class Turn:
             **comparing.extra_objects(self.view, seen),
             **{one.key: telling.claimed_by_another(one, wanted) for one in claimed},
         }
-        return Picture(comparisons=comparisons, waiting=waiting, extra=extra, claimed=claimed, moved=bool(result.moved))
+        return Picture(
+            comparisons=comparisons,
+            waiting=waiting,
+            extra=extra,
+            claimed=claimed,
+            claims=self.disputes.news(claimed, unclear=self._unclear(wanted)),
+            moved=bool(result.moved),
+        )
+
+    def _unclear(self, wanted: rendering.Wanted) -> list[objects.ObjectKey]:
+        """The claimed objects of which it cannot be seen whose they are."""
+        told = (wanted.members.get(one.key) for one in self.tools.chronicle.known.claims())
+        return [one.key for one in told if one is not None and self.view.blindness(one.gvk) is not None]
+
+    async def _report_claims(self, wanted: rendering.Wanted, picture: Picture) -> None:
+        versions = {key: one.gvk.version for key, one in wanted.members.items()}
+        await self.disputes.report(picture.claimed, picture.claims, versions)
 
     def blind(self, kinds: Iterable[objects.Gvk]) -> bool:
         """Whether some of the kinds cannot be seen, those apart that the cluster does not even serve."""
@@ -151,6 +181,7 @@ class Turn:
             last=self.tools.chronicle.known.attempt(),
             now=self._now,
             heals=self.tools.chronicle.known.heals(picture.drifted),
+            unblocked=bool(picture.claims.ended),
         )
 
     def _declared_anew(self, wanted: rendering.Wanted) -> bool:
@@ -174,12 +205,12 @@ class Turn:
     async def _tell(self, wanted: rendering.Wanted, picture: Picture) -> list[float]:
         """Record drift, claims and health that are news; returns when to look again, in seconds."""
         chronicle = self.tools.chronicle
+        await self._report_claims(wanted, picture)
         members = judging.assess(self.view, wanted, now=self._now)
         since = self._now - chronicle.known.header.synced_us / _SECOND if chronicle.known.header.synced_us else 0.0
         patience = float(self.spec.health_timeout_seconds or _HEALTH_SECONDS)
         whole = health.application(members, seconds_since_sync=since, timeout_seconds=patience)
         messages: list[Message] = [
-            *telling.claims_news(chronicle, picture.claimed, wanted),
             *telling.drift_news(
                 chronicle,
                 picture.comparisons,
@@ -214,7 +245,7 @@ class Turn:
             return min([_BLIND_SECONDS, *await self._tell(wanted, picture)])
         await self.world.clusters.check_again(self.view.reached)
         self.tools.guard.check()
-        await self.tools.chronicle.say(telling.claims_news(self.tools.chronicle, picture.claimed, wanted))
+        await self._report_claims(wanted, picture)
         order = self._order(picture, start, request, origin)
         with telling.sync_span(self.tools.chronicle, order, wanted.revision) as finish:
             finish(await applying.Sync(self.tools, self.view, wanted, order).run(plan))

@@ -321,26 +321,6 @@ async def test_what_kubectl_applied_becomes_ours(
     assert live["data"] == {"colour": "red"}
 
 
-async def test_two_claims_on_one_object(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
-    """An object that another application manages is left alone, the sync fails, and the claim is told once."""
-    await kubectl.namespace(namespace)
-    for name in ("first", "second"):
-        await bench.declare(name, dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
-    files: dict[str, str | None] = {
-        f"{name}/a.yaml": reconcile.config_map("a", {"colour": name}) for name in ("first", "second")
-    }
-    commit = bench.commit(files)
-    await bench.announce("first", commit)
-    async with bench.member():
-        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
-        await bench.until(live_pb2.ObjectChanged)
-        await bench.announce("second", commit)
-        await bench.until(apply_pb2.SyncFinished, lambda one: not reconcile.succeeded(one))
-        (claim,) = await bench.until(apply_pb2.ClaimConflicted)
-    assert (claim.application.application, claim.claimed_by) == ("second", "first")
-    assert (await kubectl.config_map(namespace, "a"))["data"] == {"colour": "first"}
-
-
 async def test_conflicts_may_fail_the_sync(bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str) -> None:
     """With `conflicts: fail`, a field that another manager set is not taken over, and the sync says whose it is."""
     await kubectl.namespace(namespace)

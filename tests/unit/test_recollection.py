@@ -222,3 +222,27 @@ def test_positions_wait_for_whoever_has_not_saved() -> None:
     assert [one.offset for one in positions.safe("dev/b")] == [10]
     positions.saved("dev/a")
     assert [one.offset for one in positions.safe("dev/b")] == [12]
+
+
+def test_what_others_claim_stands_until_they_withdraw_it() -> None:
+    """Each claimant for itself; said twice it stands once."""
+    at = recollection.Recollection(state_pb2.ApplicationState(application=APP))
+    said = [("blog", False), ("mail", False), ("blog", False), ("blog", True)]
+    for offset, (who, withdrawn) in enumerate(said, start=1):
+        message = control_pb2.ObjectClaimed(application=APP, object=REF, claimed_by=who, withdrawn=withdrawn)
+        at = recollection.take_in(at, message, event_id="e", traceparent="", next_offset=offset)
+    assert [one.claimed_by for one in at.header.claims] == ["mail"]
+
+
+def test_a_claim_that_was_told_is_known_until_it_was_settled() -> None:
+    """On an object of somebody else, and of somebody else on ours; the two do not mix."""
+    own = apply_pb2.ClaimConflicted(object=REF, claimed_by="blog", claimed_by_installation="i")
+    theirs = apply_pb2.ClaimConflicted(object=REF, claimed_by="mail", holds=True)
+    at = known(own, theirs)
+    assert [one.by for one in at.claims()] == ["i/blog"]
+    assert [one.claimed_by for one in at.header.reported_claims] == ["mail"]
+    settled = apply_pb2.ClaimConflicted(object=REF, claimed_by="blog", claimed_by_installation="i", settled=True)
+    later = known(settled, since=at)
+    assert (later.claims(), len(later.header.reported_claims)) == ((), 1)
+    theirs.settled = True
+    assert not known(theirs, since=later).header.reported_claims

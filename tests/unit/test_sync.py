@@ -36,6 +36,10 @@ def at(last=None, **changes):
         (at(desired_digest="j1:newer", mode=sync.Mode.DETECT), sync.Rest()),
         (at(desired_digest="j1:newer", mode=sync.Mode.OFF), sync.Rest()),
         (at(settings_digest="s2"), sync.Start(sync.Trigger.DECLARATION, 1)),
+        (
+            at({"outcome": sync.Outcome.FAILED, "failures": 3}, unblocked=True),
+            sync.Start(sync.Trigger.RETRY, 4),
+        ),
         (at(requested=True, mode=sync.Mode.OFF), sync.Start(sync.Trigger.REQUEST, 1)),
         (at(last={"outcome": sync.Outcome.ABORTED}), sync.Start(sync.Trigger.RETRY, 1)),
         (at(last={"outcome": sync.Outcome.FAILED, "failures": 1}), sync.Start(sync.Trigger.RETRY, 2)),

@@ -248,7 +248,9 @@ Global___RenderFailed: _TypeAlias = RenderFailed  # noqa: Y015
 
 @_typing.final
 class ClaimConflicted(_message.Message):
-    """An object that the application wants bears the mark of another one: it is not written."""
+    """Two applications claim one object. Each says so of itself: the one that wants the object and does not write it, because it bears
+    the other's mark, and the one whose mark it bears.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -257,13 +259,19 @@ class ClaimConflicted(_message.Message):
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_INSTALLATION_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     claimed_by: _builtins.str
-    """Who else claims it, as its tracking annotation says."""
+    """Who else claims it: as its tracking annotation says, or with `holds`, the application that wants it too."""
     claimed_by_installation: _builtins.str
     """Installation of the other claim."""
+    holds: _builtins.bool
+    """True = the object bears the mark of the application that says this, which goes on managing it."""
+    settled: _builtins.bool
+    """True = the two no longer claim it both."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
-        """The application that found out."""
+        """The application that says this."""
 
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
@@ -281,10 +289,12 @@ class ClaimConflicted(_message.Message):
         claimed_by: _builtins.str = ...,
         claimed_by_installation: _builtins.str = ...,
         fence: _subject_pb2.Fence | None = ...,
+        holds: _builtins.bool = ...,
+        settled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "claimed_by", b"claimed_by", "claimed_by_installation", b"claimed_by_installation", "fence", b"fence", "object", b"object"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "claimed_by", b"claimed_by", "claimed_by_installation", b"claimed_by_installation", "fence", b"fence", "holds", b"holds", "object", b"object", "settled", b"settled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -557,6 +567,7 @@ class ObjectApplied(_message.Message):
     OVERRIDDEN_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    TAKEN_OVER_FROM_FIELD_NUMBER: _builtins.int
     sync_id: _builtins.str
     """The sync."""
     outcome: Global___ObjectOutcome.ValueType
@@ -571,6 +582,10 @@ class ObjectApplied(_message.Message):
     """resourceVersion before."""
     after_resource_version: _builtins.str
     """resourceVersion after."""
+    taken_over_from: _builtins.str
+    """Application whose mark the object bore before this write: it is no longer declared for the cluster, and this one took the
+    object over. Empty in all other cases.
+    """
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -606,10 +621,11 @@ class ObjectApplied(_message.Message):
         overridden: _abc.Iterable[_subject_pb2.FieldManager] | None = ...,
         failure: _subject_pb2.Failure | None = ...,
         fence: _subject_pb2.Fence | None = ...,
+        taken_over_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "failure", b"failure", "fence", b"fence", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_digest", b"after_digest", "after_resource_version", b"after_resource_version", "application", b"application", "before_digest", b"before_digest", "before_resource_version", b"before_resource_version", "dry_run", b"dry_run", "failure", b"failure", "fence", b"fence", "object", b"object", "outcome", b"outcome", "overridden", b"overridden", "sync_id", b"sync_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_digest", b"after_digest", "after_resource_version", b"after_resource_version", "application", b"application", "before_digest", b"before_digest", "before_resource_version", b"before_resource_version", "dry_run", b"dry_run", "failure", b"failure", "fence", b"fence", "object", b"object", "outcome", b"outcome", "overridden", b"overridden", "sync_id", b"sync_id", "taken_over_from", b"taken_over_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

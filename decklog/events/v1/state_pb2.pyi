@@ -51,6 +51,8 @@ class ApplicationState(_message.Message):
     COMPARED_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
     LIFE_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    REPORTED_CLAIMS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -125,6 +127,14 @@ class ApplicationState(_message.Message):
         its name finds them by their tracking annotation.
         """
 
+    @_builtins.property
+    def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectClaim]:
+        """Claims of others on objects that bear this application's mark, as they told and did not withdraw."""
+
+    @_builtins.property
+    def reported_claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectClaim]:
+        """Those of them that this application has reported."""
+
     def __init__(
         self,
         *,
@@ -148,14 +158,44 @@ class ApplicationState(_message.Message):
         compared: _drift_pb2.Compared | None = ...,
         left: _abc.Iterable[Global___ObjectKind] | None = ...,
         life: _builtins.str = ...,
+        claims: _abc.Iterable[Global___ObjectClaim] | None = ...,
+        reported_claims: _abc.Iterable[Global___ObjectClaim] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplicationState: _TypeAlias = ApplicationState  # noqa: Y015
+
+@_typing.final
+class ObjectClaim(_message.Message):
+    """A claim on an object that bears another application's mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    CLAIMED_BY_FIELD_NUMBER: _builtins.int
+    claimed_by: _builtins.str
+    """The application that wants it."""
+    @_builtins.property
+    def object(self) -> _subject_pb2.ObjectRef:
+        """The object."""
+
+    def __init__(
+        self,
+        *,
+        object: _subject_pb2.ObjectRef | None = ...,
+        claimed_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectClaim: _TypeAlias = ObjectClaim  # noqa: Y015
 
 @_typing.final
 class ObjectKind(_message.Message):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from services.audit.core import rows
+from services.audit.core import claims, rows
 from services.audit.core.leaf import Rank
 from services.audit.core.rows import replace
 
@@ -75,18 +75,23 @@ def counted(application: rows.Application, changes: Iterable[Change]) -> dict[st
             deltas[name] = deltas.get(name, 0) - 1
         for name in _counts(after):
             deltas[name] = deltas.get(name, 0) + 1
-        if "claim" in failures and _settles_claim(failures["claim"], before, after):
-            failures = {name: one for name, one in failures.items() if name != "claim"}
+        failures = _without_claim(failures, before, after)
     told: dict[str, Any] = {name: getattr(application, name) + number for name, number in deltas.items() if number}
     return told if failures is application.failures else {**told, "failures": failures}
 
 
-def _settles_claim(
-    claim: Mapping[str, Any], before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
-) -> bool:
-    """True if the claim is about this object, and the object is unknown no longer."""
-    was_it = before is not None and before.object == claim.get("object") and before.verdict == "unknown"
-    return was_it and (after is None or after.verdict != "unknown")
+def _without_claim(
+    failures: Mapping[str, Any], before: rows.ApplicationObject | None, after: rows.ApplicationObject | None
+) -> Mapping[str, Any]:
+    """The failures once an object is unknown no longer: somebody else's object cannot be known."""
+    known = failures.get("claim")
+    if known is None or before is None or before.verdict != "unknown" or (after and after.verdict == "unknown"):
+        return failures
+    left = claims.judged(known, before.object)
+    if left is known:
+        return failures
+    rest = {name: one for name, one in failures.items() if name != "claim"}
+    return rest if left is None else {**rest, "claim": left}
 
 
 def _counts(found: rows.ApplicationObject | None) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ _LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
     apply_pb2.SyncFinished: _level_of_sync,
     apply_pb2.HealthChanged: _level_of_health,
     apply_pb2.RenderFailed: "error",
-    apply_pb2.ClaimConflicted: "error",
+    apply_pb2.ClaimConflicted: lambda one: "notice" if one.settled else "error",
     fleet_pb2.DeclarationRefused: lambda message: "info" if message.withdrawn else "error",
     apply_pb2.ObjectApplied: lambda one: "error" if one.outcome == apply_pb2.OBJECT_OUTCOME_FAILED else "notice",
     access_pb2.AccessDenied: "warning",
@@ -165,6 +165,11 @@ def _requested(message: control_pb2.SyncRequested) -> str:
     return f"{'Dry-run' if message.dry_run else 'Sync'}{commit} requested{reason}"
 
 
+def _wanted_too(message: control_pb2.ObjectClaimed) -> str:
+    verb = "no longer wants" if message.withdrawn else "wants"
+    return f"{message.claimed_by} {verb} {_object(message.object)}"
+
+
 def _owned(message: Any) -> str:
     return f"Partition {message.partition} taken over by member {message.member}"
 
@@ -180,7 +185,12 @@ def _render_failed(message: apply_pb2.RenderFailed) -> str:
 
 
 def _claimed(message: apply_pb2.ClaimConflicted) -> str:
-    return f"{_object(message.object)} is claimed by {message.claimed_by} as well"
+    name, other = _object(message.object), message.claimed_by
+    if message.settled:
+        return f"{name} is claimed by {other} no longer" if message.holds else f"{name} is no longer claimed twice"
+    if message.holds:
+        return f"{name}, managed here, is declared by {other} as well"
+    return f"{name} is managed by {other} and not written here"
 
 
 def _started(message: apply_pb2.SyncStarted) -> str:
@@ -194,9 +204,10 @@ def _started(message: apply_pb2.SyncStarted) -> str:
 def _applied(message: apply_pb2.ObjectApplied) -> str:
     outcome = wording.word(message, "outcome") or "touched"
     why = f": {_why(message.failure)}" if message.HasField("failure") else ""
+    taken = f", taken over from {message.taken_over_from}" if message.taken_over_from else ""
     over = f", overriding {', '.join(one.manager for one in message.overridden)}" if message.overridden else ""
     dry = " (dry-run)" if message.dry_run else ""
-    return f"{_object(message.object)} {outcome}{dry}{over}{why}"
+    return f"{_object(message.object)} {outcome}{dry}{taken}{over}{why}"
 
 
 def _finished(message: apply_pb2.SyncFinished) -> str:
@@ -294,6 +305,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     fleet_pb2.ClusterIdentityConfirmed: _confirmed,
     control_pb2.RevisionAvailable: _available,
     control_pb2.SyncRequested: _requested,
+    control_pb2.ObjectClaimed: _wanted_too,
     apply_pb2.OwnershipTaken: _owned,
     apply_pb2.Rendered: _rendered,
     apply_pb2.RenderFailed: _render_failed,

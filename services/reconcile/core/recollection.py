@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import objects
-from services.reconcile.core import compare, drift, sync, tally
+from services.reconcile.core import claims, compare, drift, sync, tally
 
 _OUTCOMES = {
     apply_pb2.SYNC_OUTCOME_SUCCEEDED: sync.Outcome.SUCCEEDED,
@@ -97,6 +97,10 @@ class Recollection:
             counts={verdict: getattr(last, verdict.value) for verdict in compare.Verdict},
         )
 
+    def claims(self) -> tuple[claims.Told, ...]:
+        """The objects of others that it claims, as it told last."""
+        return tuple(claims.Told(key, one.claimed_by) for key, one in self.records.items() if one.claimed_by)
+
     def newest_drift(self, keys: Iterable[objects.ObjectKey]) -> str:
         """Id of the newest event that told how one of these objects differs: ids begin with their time."""
         return max((self.of(key).drift_id for key in keys), default="")
@@ -153,6 +157,11 @@ def take_in(
             header.available.CopyFrom(message)
         case control_pb2.SyncRequested():
             header.requests.add(id=event_id, traceparent=traceparent, request=message)
+        case control_pb2.ObjectClaimed():
+            claim = state_pb2.ObjectClaim(object=message.object, claimed_by=message.claimed_by)
+            after = _claims_after(header.claims, claim, standing=not message.withdrawn)
+            del header.claims[:]
+            header.claims.extend(after)
         case _:
             pass
     return Recollection(header, known.records)
@@ -230,8 +239,14 @@ class _Builder:
                 header.ClearField("render_failed")
             case apply_pb2.RenderFailed():
                 header.render_failed.CopyFrom(said)
+            case apply_pb2.ClaimConflicted(holds=True):
+                claim = state_pb2.ObjectClaim(object=said.object, claimed_by=said.claimed_by)
+                after = _claims_after(header.reported_claims, claim, standing=not said.settled)
+                del header.reported_claims[:]
+                header.reported_claims.extend(after)
             case apply_pb2.ClaimConflicted():
-                self._object(said.object).claimed_by = f"{said.claimed_by_installation}/{said.claimed_by}"
+                by = "" if said.settled else f"{said.claimed_by_installation}/{said.claimed_by}"
+                self._object(said.object).claimed_by = by
             case _:
                 pass
 
@@ -320,8 +335,6 @@ class _Builder:
                 found.live_digest, found.rules_digest = said.digest, said.rules_digest
                 found.live_changed_us = said.changed_us
                 found.managed = said.tracked_application == self._header.application.application
-                if found.managed:
-                    found.claimed_by = ""
             case live_pb2.ObjectDeleted():
                 found.live_digest = found.rules_digest = ""
                 found.managed = False
@@ -333,6 +346,19 @@ class _Builder:
             self._object(said.object).health.CopyFrom(now)
         else:
             self._header.health.CopyFrom(now)
+
+
+def _claims_after(
+    before: Iterable[state_pb2.ObjectClaim], one: state_pb2.ObjectClaim, *, standing: bool
+) -> list[state_pb2.ObjectClaim]:
+    """The claims with this one, or without it."""
+    others = [known for known in before if claim_key(known) != claim_key(one)]
+    return [*others, one] if standing else others
+
+
+def claim_key(one: state_pb2.ObjectClaim) -> tuple[objects.ObjectKey, str]:
+    """What a claim is known by: the object, and who wants it."""
+    return key_of(one.object), one.claimed_by
 
 
 def _healed(found: state_pb2.ObjectState, time_us: int) -> None:

@@ -166,6 +166,33 @@ def claim_conflicted(voice: Voice, conflict: claims.Conflict, *, version: str) -
     )
 
 
+def claim_settled(voice: Voice, told: claims.Told, about: subject_pb2.ObjectRef) -> apply_pb2.ClaimConflicted:
+    """It is no longer somebody else's, or no longer wanted."""
+    return apply_pb2.ClaimConflicted(
+        application=voice.application,
+        object=about,
+        claimed_by=told.application,
+        claimed_by_installation=told.installation,
+        settled=True,
+        fence=voice.fence,
+    )
+
+
+def claim_of_another(
+    voice: Voice, claim: state_pb2.ObjectClaim, installation: str, *, settled: bool = False
+) -> apply_pb2.ClaimConflicted:
+    """Somebody else wants our object, too, or (`settled`) no longer does."""
+    return apply_pb2.ClaimConflicted(
+        application=voice.application,
+        object=claim.object,
+        claimed_by=claim.claimed_by,
+        claimed_by_installation=installation,
+        holds=True,
+        settled=settled,
+        fence=voice.fence,
+    )
+
+
 def desired_digest(wanted: Mapping[objects.ObjectKey, desired.DesiredObject]) -> str:
     """Names a desired state."""
     return digest.of([[str(key), wanted[key].digest] for key in sorted(wanted)])

@@ -103,6 +103,7 @@ class Situation:
         declared_anew: whether the declaration is what changed since the application was compared, and not the commit.
         now: seconds since the epoch.
         heals: the last heals of the drifted objects. Whoever fights over one object delays that one only.
+        unblocked: whether an object that another application held, as was told, is held no longer.
     """
 
     mode: Mode
@@ -114,6 +115,7 @@ class Situation:
     now: float
     heals: "tuple[Heal, ...]" = ()
     declared_anew: bool = False
+    unblocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def decide(at: Situation) -> Decision:
     if last.settings_digest != at.settings_digest:
         return Start(Trigger.DECLARATION, 1)
     if last.outcome is Outcome.ABORTED:
+        return Start(Trigger.RETRY, last.failures + 1)
+    if last.outcome is Outcome.FAILED and at.unblocked:
         return Start(Trigger.RETRY, last.failures + 1)
     if last.outcome is Outcome.FAILED:
         return _due(at.now, last.finished_at + _retry_delay(last), Trigger.RETRY, last.failures + 1)

@@ -149,6 +149,42 @@ def test_a_claim_is_shown_until_its_object_is_known_again() -> None:
     assert tables.one(rows.Application).failures == {}
 
 
+def claimed(name: str = "settings", by: str = "blog", **more: bool) -> apply_pb2.ClaimConflicted:
+    return apply_pb2.ClaimConflicted(
+        application=given.application(), object=given.config_map(name), claimed_by=by, **more
+    )
+
+
+def test_every_claim_stands_until_it_was_settled() -> None:
+    """One that others make is no matter of how the object compares."""
+    tables = given.Tables().fold(
+        given.leaf(0, given.rendered(("settings", "j1:a"), ("other", "j1:b"))),
+        given.leaf(1, claimed()),
+        given.leaf(2, claimed("other", "mail", holds=True)),
+        given.leaf(3, claimed("other", "wiki", holds=True)),
+        given.leaf(4, given.drift(OPENED, drift_pb2.VERDICT_UNKNOWN, patch=b"")),
+        given.leaf(5, given.drift(RESOLVED, drift_pb2.VERDICT_IN_SYNC, patch=b"")),
+        given.leaf(6, claimed("other", "mail", holds=True, settled=True)),
+    )
+    failure = tables.one(rows.Application).failures["claim"]
+    assert [(one["object"], one["claimed_by"]) for one in failure["claims"]] == [("/ConfigMap/shop/other", "wiki")]
+    assert "is declared by application wiki, too" in failure["message"]
+    tables.fold(given.leaf(7, claimed("other", "wiki", holds=True, settled=True)))
+    assert tables.one(rows.Application).failures == {}
+
+
+def test_the_claim_of_a_claimant_ends_when_it_was_settled() -> None:
+    """And while several stand, the first is told in words and the others by name."""
+    tables = given.Tables().fold(given.leaf(0, claimed("a")), given.leaf(1, claimed("b")), given.leaf(2, claimed("c")))
+    assert tables.one(rows.Application).failures["claim"]["message"] == (
+        "ConfigMap shop/a bears the mark of application blog, so this one does not write it; "
+        "the same of ConfigMap shop/b, ConfigMap shop/c"
+    )
+    for index, name in enumerate("acb", start=3):
+        tables.fold(given.leaf(index, claimed(name, settled=True)))
+    assert tables.one(rows.Application).failures == {}
+
+
 def test_an_application_in_sync_is_at_what_was_rendered_last() -> None:
     """A commit that changes nothing is reached without a sync."""
     tables = given.Tables().fold(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
-from services.audit.core import rows, standing, wording
+from services.audit.core import claims, rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
 from services.audit.core.rows import replace
@@ -73,7 +73,7 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
             failed = _with_failure(row, "render", wording.failure(message))
             return replace(failed, rendered_rank=leaf.rank)
         case apply_pb2.ClaimConflicted() as message:
-            return _with_failure(row, "claim", _claim(message))
+            return _with_failure(row, "claim", claims.after(row.failures.get("claim"), message))
         case apply_pb2.SyncStarted() as message if leaf.rank >= row.sync_rank:
             return replace(row, sync_id=message.sync_id, sync_outcome="", sync_us=leaf.time_us, sync_rank=leaf.rank)
         case apply_pb2.SyncFinished() as message if leaf.rank >= row.sync_rank:
@@ -132,17 +132,6 @@ def _unexplained(message: apply_pb2.SyncFinished) -> dict[str, str]:
         "reason": "SyncFailed",
         "message": f"{message.failed} objects were refused",
         "hint": "See the sync's objects for what the API server said",
-    }
-
-
-def _claim(message: apply_pb2.ClaimConflicted) -> dict[str, str]:
-    key = wording.object_key(message.object)
-    return {
-        "reason": "ClaimConflicted",
-        "message": f"{key.display} bears the mark of application {message.claimed_by}, so this one does not write it",
-        "hint": "Keep the object in one of the two applications; if the other one is gone, remove the object's "
-        "annotation decklog.dev/tracking",
-        "object": str(key),
     }
 
 

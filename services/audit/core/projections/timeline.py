@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from decklog.events.v1 import apply_pb2, drift_pb2, git_pb2, live_pb2
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, git_pb2, live_pb2
 from decklog.model import events
 from services.audit.core import rows, summaries, wording
 from services.audit.core.folding import Projection
@@ -23,6 +23,14 @@ _TROUBLE = {
     "rotation": ("notice", "The signing key changes"),
 }
 """`duplicate` leaves are left out: Kafka delivered again what stands already, and nothing is wrong."""
+
+
+_PLUMBING = (
+    apply_pb2.OwnershipTaken,
+    drift_pb2.DriftOwnershipTaken,
+    live_pb2.LiveOwnershipTaken,
+    control_pb2.ObjectClaimed,
+)
 
 
 def needs(leaf: Leaf) -> Iterable[AnyNeed]:  # noqa: ARG001 (every projection has the same shape)
@@ -53,8 +61,8 @@ class _Said(dict[str, Any]):
 
 
 def _of_interest(message: Message) -> bool:
-    """Ownership is plumbing; the parts of a rendering after the first repeat it."""
-    if isinstance(message, apply_pb2.OwnershipTaken | drift_pb2.DriftOwnershipTaken | live_pb2.LiveOwnershipTaken):
+    """What members say to one another is plumbing; the parts of a rendering after the first repeat it."""
+    if isinstance(message, _PLUMBING):
         return False
     return not (isinstance(message, apply_pb2.Rendered) and message.part > 0)
 
