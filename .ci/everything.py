@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import checks
+import debian_postgres
 
 ROOT = checks.ROOT
 STATE = ROOT / ".decklog" / f"make-test-{os.getpid()}"
@@ -22,6 +23,7 @@ def main() -> int:
         del os.environ[name]
     print("Setting up a test stack; meanwhile the checks run.", flush=True)
     with stack() as starting:
+        print(debian_postgres.obtain(), flush=True)
         well = checks.main(tests=False) == 0
         if starting.wait() != 0:
             return 1

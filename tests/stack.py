@@ -183,6 +183,7 @@ def migrated_template(stack: Stack) -> str:
             migrate(in_database(stack.postgres, name))
             _make_logins(stack, name)
             done.touch()
+    _logins_of_server[urlsplit(stack.postgres).netloc] = done.parent / LOGINS
     return name
 
 
@@ -191,8 +192,12 @@ def logins(uri: str) -> dict[Part, str]:
 
     The logins are the stack's: what they may do came with the template, so that a new database costs nothing more.
     """
-    made = json.loads((current().state / "templates" / LOGINS).read_text())
+    made = json.loads(_logins_of_server[urlsplit(uri).netloc].read_text())
     return {Part(part): in_database(one, urlsplit(uri).path[1:]) for part, one in made.items()}
+
+
+_logins_of_server: dict[str, Path] = {}
+"""Where this process finds the logins of a server whose template it has made or found."""
 
 
 def _make_logins(stack: Stack, template: str) -> None:

@@ -40,7 +40,7 @@ class Subject:
 def make(target: Path) -> None:
     """Write all keys and certificates into `target`, the CA's certificate last: when it is there, all are."""
     now = dt.datetime.now(dt.UTC)
-    authority = _authority(now)
+    authority = new_authority("decklog-local-ca", now)
     server = Subject(
         name="kube-apiserver",
         usage=ExtendedKeyUsageOID.SERVER_AUTH,
@@ -54,17 +54,18 @@ def make(target: Path) -> None:
     admin = Subject(name="admin", usage=ExtendedKeyUsageOID.CLIENT_AUTH, groups=("system:masters",))
     for file, subject in (("apiserver", server), ("admin", admin)):
         key = ec.generate_private_key(ec.SECP256R1())
-        _write(target / f"{file}.key", _private(key))
-        _write(target / f"{file}.crt", _pem(_signed(subject, key, authority, now)))
+        _write(target / f"{file}.key", private(key))
+        _write(target / f"{file}.crt", pem(signed(subject, key, authority, now)))
     accounts_key = ec.generate_private_key(ec.SECP256R1())
-    _write(target / "sa.key", _private(accounts_key))
+    _write(target / "sa.key", private(accounts_key))
     _write(target / "sa.pub", _public(accounts_key))
-    _write(target / "ca.crt", _pem(authority.certificate))
+    _write(target / "ca.crt", pem(authority.certificate))
 
 
-def _authority(now: dt.datetime) -> Authority:
+def new_authority(common_name: str, now: dt.datetime) -> Authority:
+    """A CA of our own."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "decklog-local-ca")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     certificate = (
         _builder(name, name, key, now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -74,9 +75,10 @@ def _authority(now: dt.datetime) -> Authority:
     return Authority(certificate, key)
 
 
-def _signed(
+def signed(
     subject: Subject, key: ec.EllipticCurvePrivateKey, authority: Authority, now: dt.datetime
 ) -> x509.Certificate:
+    """A certificate that the CA gives to a subject for its key."""
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in subject.groups]
     name = x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.name)])
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
@@ -121,7 +123,8 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A key as files hold it (PKCS #8)."""
     plain = serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
 
@@ -131,7 +134,8 @@ def _public(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.PEM, info)
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as files hold it."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 

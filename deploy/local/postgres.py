@@ -68,7 +68,7 @@ async def bring_up(ctx: context.Context, *, durable: bool) -> str:
     (place.data / "postgresql.auto.conf").write_text(configuration(port=port, sockets=sockets, durable=durable))
     maintenance = uri(port, password).removesuffix(DATABASE) + "postgres"
     await ctx.keeper.keep(_unit(ctx, place, maintenance))
-    await _ensure_database(maintenance)
+    await ensure_database(maintenance)
     ctx.progress.say("postgres", "ready")
     return uri(port, password)
 
@@ -187,7 +187,8 @@ async def answers(address: str) -> bool:
     return True
 
 
-async def _ensure_database(maintenance: str) -> None:
+async def ensure_database(maintenance: str) -> None:
+    """Make the stack's database where it is missing, from the URI of another one."""
     connection = await asyncpg.connect(maintenance)
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import ssl
 from collections.abc import Iterator
 
 import asyncpg
@@ -20,6 +21,12 @@ _TRANSIENT = (
     OSError,
     EOFError,
 )
+_TERMINAL = (ssl.SSLCertVerificationError, asyncpg.ClientConfigurationError)
+"""Of the transient kinds by class, and yet no weather: somebody must change the URI, a file or a certificate."""
+
+_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH = 62, 64
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
+
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (asyncpg.DiskFullError, "Free space on the database server; it goes on by itself"),
     (asyncpg.TooManyConnectionsError, "Raise max_connections, or stop what else uses the server"),
@@ -43,17 +50,37 @@ def translated(where: str = "Postgres") -> Iterator[None]:
 
 def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
     """Our error for one of theirs. The server's message is kept, its DETAIL (which quotes rows) is not."""
-    what = _what(error)
-    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
-    if isinstance(error, _TRANSIENT):
+    what, hint = _what(error), _hint(error)
+    if isinstance(error, _TRANSIENT) and not isinstance(error, _TERMINAL):
         return errors.Transient(what, where=where, hint=hint or "It is tried again; check that Postgres is up")
     return errors.Terminal(what, where=where, hint=hint)
 
 
 def _what(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not accepted: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
     if isinstance(error, OSError) and error.errno:
         return f"cannot be reached: {os.strerror(error.errno).lower()}"
     if isinstance(error, TimeoutError):
         return "gave no answer in time"
     message = str(error.args[0]).splitlines()[0] if error.args else ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _hint(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH):
+            return "Connect by a name that its certificate has, or give the server a certificate for this one"
+        return "Name the CA that signed it in the URI: sslrootcert=FILE (PEM)"
+    message = str(error)
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in message:
+        return "That server has no TLS: turn it on there (ssl = on); sslmode=disable would send everything in the clear"
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError) and "no encryption" in message:
+        return "The server wants TLS: add sslmode=verify-full and sslrootcert=FILE to the URI"
+    if isinstance(error, FileNotFoundError):
+        return "The server's socket or a file that the URI names (sslrootcert) is not there"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return "Correct the URI, or the file that it names"
+    return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
