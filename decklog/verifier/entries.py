@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
+from decklog.verifier.completeness import Completeness
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.payloads import Group, Payloads
 from decklog.verifier.tree import Leaves, Reading
@@ -18,6 +19,8 @@ class Entries:
     receipts: bool
     payloads: Payloads | None = None
     """What the receipts commit to, where it is there to be looked at."""
+    completeness: Completeness | None = None
+    """Whether none is missing, where that is asked for."""
     recorded_at: int = 0
 
     def check(self, leaves: Leaves) -> None:
@@ -36,8 +39,11 @@ class Entries:
         wrong = self._check_hashes(path, leaves, entries)
         if self.receipts:
             said = self._said(path, leaves, entries, wrong)
+            group = Group(wanted, entries, said)
             if self.payloads is not None:
-                self.payloads.check(Group(wanted, entries, said))
+                self.payloads.check(group)
+            if self.completeness is not None:
+                self.completeness.check(group)
 
     def _check_hashes(self, path: str, leaves: Leaves, entries: Sequence[bytes]) -> set[int]:
         """Report entries that are not those of the tree; their numbers in the bundle."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decklog.client import failures
 from decklog.model.tlog import checkpoint, note, policy
 from decklog.verifier import source
+from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
 from decklog.verifier.history import History
@@ -27,17 +28,25 @@ class Verdict:
     checkpoints: int = 0
     payloads: Payloads | None = None
     """What was found of the payloads; None where there were none to be looked at."""
+    completeness: Completeness | None = None
+    """What the leaves cover; None where that was not asked for."""
     findings: list[Finding] = field(default_factory=list)
+    holes: list[Finding] = field(default_factory=list)
+    """What is missing, though what there is may be what was signed."""
     complete: bool = True
     """False when it stopped at the number of findings that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How much is looked at: `receipts` reads every entry, `payloads` opens files of them, `most` are enough."""
+    """How much is looked at: `receipts` reads every entry, `payloads` opens files of them, `most` findings are enough.
+
+    `completeness` also asks whether any leaf is missing, which takes `receipts`.
+    """
 
     receipts: bool = True
     payloads: Open | None = None
+    completeness: bool = False
     most: int = 100
 
 
@@ -58,12 +67,19 @@ def verify(
         if len(verdict.findings) >= wanted.most:
             raise Enough
 
+    def miss(found: Finding) -> None:
+        verdict.holes.append(found)
+        if len(verdict.holes) >= wanted.most:
+            raise Enough
+
     # Read before the newest one: a log that grows meanwhile has none then that is larger than it.
     earlier = _begun(given.lines(source.CHECKPOINTS))
     try:
         verdict.tree = _newest(given, trusted, report)
         if verdict.tree is not None:
             history = History(earlier, trusted, verdict.tree, report)
+            if wanted.completeness and wanted.receipts:
+                verdict.completeness = Completeness(miss, wanted.payloads)
             _verify_tree(Reading(given, report), history, wanted, verdict, progress)
     except Enough:
         verdict.complete = False
@@ -100,7 +116,7 @@ def _verify_tree(
     assert tree is not None  # noqa: S101 (the caller looked)
     if wanted.payloads is not None and wanted.receipts:
         verdict.payloads = Payloads(wanted.payloads, reading.report)
-    entries = Entries(reading, wanted.receipts, verdict.payloads)
+    entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness)
     for leaves in reading.leaves(tree.size, tree.root):
         entries.check(leaves)
         history.leaves(leaves)

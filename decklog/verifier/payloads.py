@@ -100,7 +100,7 @@ class Payloads:
             path = payload_file.path(one)
             opened = self.open(path)
             if opened is not None:
-                with opened, _readable(path):
+                with opened, readable(path):
                     return path, *_read(opened, len(group.entries), whole=one == group.bundle)
         return payload_file.path(group.bundle), _Seen(), "there are no payloads of these leaves: the file is missing"
 
@@ -116,7 +116,8 @@ class Payloads:
 
 
 @contextlib.contextmanager
-def _readable(path: str) -> Iterator[None]:
+def readable(path: str) -> Iterator[None]:
+    """Raise Unavailable for what the disk refuses."""
     try:
         yield
     except OSError as error:

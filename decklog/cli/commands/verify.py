@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import typer
 
 from decklog.cli import exits, output, progress, trust
-from decklog.client import settings
+from decklog.client import failures, settings
 from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
     from decklog.model.tlog import checkpoint
     from decklog.model.tlog import policy as policies
-    from decklog.verifier import log, proving, source
+    from decklog.verifier import log, proving, repository, source
 
 
 def verify(
@@ -35,6 +35,13 @@ def verify(
         typer.Option(help="Only prove that the log goes on from this one, which you kept.", metavar="CHECKPOINT"),
     ] = None,
     tree_only: Annotated[bool, typer.Option("--tree-only", help="Do not read entries as receipts.")] = False,
+    completeness: Annotated[
+        bool, typer.Option("--completeness", help="Also ask whether any offset or commit is missing.")
+    ] = False,
+    repo: Annotated[
+        list[str] | None,
+        typer.Option(help="With --completeness: a clone to compare a source with.", metavar="[SOURCE=]PATH"),
+    ] = None,
     most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = 100,
     how: output.Option = output.Format.TABLE,
 ) -> None:
@@ -46,25 +53,57 @@ def verify(
     """
     from decklog.cli.views import verdict as view
 
+    if (repo and not completeness) or (completeness and (tree_only or since or where.endswith(proof_file.SUFFIX))):
+        raise failures.Misconfigured(
+            "--completeness is of a whole log with its entries, and --repo goes with it",
+            hint="Run `decklog verify DIR --completeness --repo PATH`",
+        )
     trusted = trust.of_logs(vkey or [], policy, option="--vkey")
     if where.endswith(proof_file.SUFFIX):
         answer, verified = view.proof(_proof(Path(where), trusted)), True
     elif since is not None:
         answer, verified = view.continued(*_continued(where, since, trusted)), True
     else:
-        found = _log(where, trusted, receipts=not tree_only, most=most)
-        answer, verified = view.single(found, receipts=not tree_only), not found.findings
+        found = _log(where, trusted, receipts=not tree_only, completeness=completeness, most=most)
+        compared = _compared(found, repo or [])
+        answer = view.single(found, receipts=not tree_only, compared=compared)
+        verified = not (found.findings or found.holes or any(one.missing or one.lost for one in compared.values()))
     output.show(answer, how)
     if not verified:
         raise typer.Exit(exits.Code.FAILED)
 
 
-def _log(where: str, trusted: "policies.Policy", *, receipts: bool, most: int) -> "log.Verdict":
+def _log(where: str, trusted: "policies.Policy", *, receipts: bool, completeness: bool, most: int) -> "log.Verdict":
     from decklog.verifier import log, source
 
     with contextlib.closing(_opened(where)) as opened, progress.shown("leaves") as tell:
         payloads = opened.open if isinstance(opened, source.Folder) and opened.has_payloads else None
-        return log.verify(opened, trusted, log.Wanted(receipts=receipts, payloads=payloads, most=most), tell)
+        wanted = log.Wanted(receipts=receipts, payloads=payloads, completeness=completeness, most=most)
+        return log.verify(opened, trusted, wanted, tell)
+
+
+def _compared(verdict: "log.Verdict", repositories: list[str]) -> "dict[str, repository.Compared]":
+    """Recorded histories against the repositories that were named, by source."""
+    from decklog.verifier import repository
+
+    known = {} if verdict.completeness is None else verdict.completeness.histories
+    return {
+        source: repository.compare(known[source], path)
+        for source, path in (_named(text, list(known)) for text in repositories)
+    }
+
+
+def _named(text: str, known: list[str]) -> tuple[str, Path]:
+    """Source and repository of `[SOURCE=]PATH`. Raises Misconfigured where it is not clear which source is meant."""
+    source, separator, path = text.partition("=")
+    if not separator and len(known) == 1:
+        return known[0], Path(text)
+    if separator and source in known:
+        return source, Path(path)
+    there = f"there are {', '.join(sorted(known))}" if known else "the copy has the payloads of none"
+    raise failures.Misconfigured(
+        f"it is not clear which source {text!r} is: {there}", where="--repo", hint="Say it: --repo SOURCE=PATH"
+    )
 
 
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":

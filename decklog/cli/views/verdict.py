@@ -1,31 +1,35 @@
 """What a verifier says of a log."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from decklog.cli import output, sheet
+from decklog.cli.views import completeness
 from decklog.model.tlog import checkpoint
-from decklog.verifier import finding, log, proving
+from decklog.verifier import finding, log, proving, repository
 
 _FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
 
 
-def single(verdict: log.Verdict, *, receipts: bool) -> output.Answer:
-    """The log, how much of it was verified, and each thing that is wrong."""
+def single(
+    verdict: log.Verdict, *, receipts: bool, compared: Mapping[str, repository.Compared] | None = None
+) -> output.Answer:
+    """The log, how much of it was verified, each thing that is wrong; what it covers, where that was asked for."""
+    repositories = compared or {}
     return output.Answer(
-        value=_value(verdict, receipts=receipts),
-        names=[str(found) for found in verdict.findings],
-        blocks=lambda: _blocks(verdict, receipts=receipts),
+        value=_value(verdict, receipts=receipts) | completeness.value(verdict, repositories),
+        names=[str(found) for found in (*verdict.findings, *verdict.holes)],
+        blocks=lambda: [*_blocks(verdict, receipts=receipts), *completeness.blocks(verdict, repositories)],
     )
 
 
 def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
     tree = verdict.tree
     return {
-        "verified": not verdict.findings,
+        "verified": not (verdict.findings or verdict.holes),
         "complete": verdict.complete,
         "origin": None if tree is None else tree.origin,
         "size": None if tree is None else tree.size,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from decklog.model import merkle, receipt
+from decklog.model import coverage, merkle, receipt
 from decklog.model.tlog import checkpoint, note
 from decklog.ports import ledger, stream
 
@@ -50,18 +50,6 @@ class Published(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Log:
-    """How far one Kafka partition is covered by the leaves seen."""
-
-    cluster: str
-    epoch: int
-    next_offset: int
-    last_leaf: int
-    ended: bool = False
-    """Its incarnation ended with a gap of unknown length: what follows is in a higher epoch."""
-
-
-@dataclass(slots=True)
 class Audit:
     """One pass. Feed every row in order to `row`, then ask `end`."""
 
@@ -72,7 +60,7 @@ class Audit:
     _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     _signed: int = 0
     """Checkpoints so far."""
-    _logs: dict[stream.TopicPartition, _Log] = field(default_factory=dict)
+    _coverage: coverage.Coverage = field(default_factory=coverage.Coverage)
     _gone: list[list[int]] = field(default_factory=list)
     _erased: list[tuple[int, int]] = field(default_factory=list)
 
@@ -117,8 +105,9 @@ class Audit:
     ) -> Iterator[Finding]:
         """What is wrong with the head (None: nothing can be said of it) and the positions, after all rows."""
         yield from self._gone_without_erasure()
-        for where in sorted({*positions, *self._logs}):
-            problem = _position_problem(positions.get(where), self._logs.get(where))
+        covered = {stream.TopicPartition(*where): one for where, one in self._coverage.now.items()}
+        for where in sorted({*positions, *covered}):
+            problem = _position_problem(positions.get(where), covered.get(where))
             if problem is not None:
                 yield Finding(None, f"position of {where.topic}/{where.partition}: {problem}")
         if head is None:
@@ -147,7 +136,7 @@ class Audit:
         if isinstance(said.about, receipt.Erasure):
             self._erased += said.about.ranges
         if said.place is not None:
-            yield from self._coverage_problems(said, said.place, row.entry.number)
+            yield from self._coverage.add(row.entry.number, said.kind, said.place, said.about)
 
     def _payload_problems(self, said: receipt.Receipt, entry: ledger.Entry) -> Iterator[str]:
         if said.commitment is None:
@@ -169,24 +158,6 @@ class Audit:
             for number in range(first, end):
                 if not any(start <= number < stop for start, stop in self._erased):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
-
-    def _coverage_problems(self, said: receipt.Receipt, place: receipt.Place, number: int) -> Iterator[str]:
-        where = stream.TopicPartition(place.topic, place.partition)
-        log = self._logs.get(where)
-        if log is None:
-            log = self._logs[where] = _Log(place.cluster, place.epoch, 0, number)
-        elif log.ended:
-            if place.epoch <= log.epoch:
-                yield f"it goes on in epoch {place.epoch}, which had ended"
-            log = self._logs[where] = _Log(place.cluster, place.epoch, 0, number)
-        if (place.cluster, place.epoch) != (log.cluster, log.epoch):
-            yield f"epoch {log.epoch} of {where.topic}/{where.partition} did not end with a gap leaf"
-        if place.offset != log.next_offset:
-            yield f"offset {place.offset} of {where.topic}/{where.partition} follows {log.next_offset - 1}"
-        end = said.about.end if isinstance(said.about, receipt.Gap) else place.offset + 1
-        log.ended = end is None
-        log.cluster, log.epoch = place.cluster, place.epoch
-        log.next_offset, log.last_leaf = (place.offset if end is None else end), number
 
 
 def served_problem(served: checkpoint.Checkpoint, stored: bytes | None) -> Finding | None:
@@ -226,7 +197,7 @@ def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:
         yield "the deduplication index has another digest of its payload"
 
 
-def _position_problem(position: ledger.Position | None, log: _Log | None) -> str | None:
+def _position_problem(position: ledger.Position | None, log: coverage.Stretch | None) -> str | None:
     if position is None:
         return "is missing"
     if log is None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
 from decklog.client import api, failures, server, settings
 from decklog.model.tlog import policy
@@ -27,6 +28,13 @@ def connected(process: Process) -> server.Server:
     return server.Server(where, audit_process.SECRET)
 
 
+async def said(process: Process, *messages: Message) -> None:
+    """Say something, and wait until it is published."""
+    last = await process.say("reconcile", *messages)
+    await process.get("/timeline", after=last)
+    await audit_process.published(process)
+
+
 def export(process: Process, folder: Path) -> tuple[int, int]:
     """What `decklog ledger export --payloads` does: leaves, and payload files that were fetched."""
     opened = source.url(process.address, token=audit_process.SECRET, loopback=True)
@@ -39,8 +47,7 @@ def export(process: Process, folder: Path) -> tuple[int, int]:
 async def test_a_copy_with_payloads_verifies_and_is_recorded(process: Process, tmp_path: Path) -> None:
     """Every payload is what its leaf commits to; the export is an event of its own, before anything left."""
     await process.say("reconcile", *(some.changed(version) for version in range(1, 300)))
-    await process.say("reconcile", some.rendered())
-    await audit_process.published(process)
+    await said(process, some.rendered())
     home = tmp_path / "home"
     size, fetched = await asyncio.to_thread(export, process, home)
     assert fetched == 2
@@ -57,8 +64,7 @@ async def test_a_copy_with_payloads_verifies_and_is_recorded(process: Process, t
 
 async def test_a_copy_goes_on_where_it_stopped(process: Process, tmp_path: Path) -> None:
     """Whole files are kept; only the missing ones are asked for, each stretch once."""
-    await process.say("reconcile", *(some.changed(version) for version in range(1, 600)))
-    await audit_process.published(process)
+    await said(process, *(some.changed(version) for version in range(1, 600)))
     home = tmp_path / "home"
     await asyncio.to_thread(export, process, home)
     (home / "payloads/001").unlink()
@@ -88,7 +94,7 @@ async def test_a_public_log_gives_no_payloads(process: Process) -> None:
 
 async def test_without_kafka_nothing_leaves(process: Process) -> None:
     """Record before disclosing: what cannot be recorded is not given."""
-    await audit_process.published(process)
+    await said(process, some.rendered())
     process.broker.go_down()
     answer = await process.api.post("/exports/payloads", json={"first": 0, "end": 1})
     assert (answer.status_code, answer.json()["reason"]) == (503, "NotRecorded")
