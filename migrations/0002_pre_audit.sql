@@ -397,6 +397,21 @@ CREATE TABLE audit.ownership (
     time_us bigint NOT NULL
 );
 
+-- Leaves that an operator should hear of: conflicts, poison, gaps, wrong partitions, clocks ahead, late words.
+CREATE TABLE audit.notice (
+    leaf bigint PRIMARY KEY,
+    recorded_us bigint NOT NULL,
+    kind text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    record_offset bigint NOT NULL,
+    source text NOT NULL,
+    event_id uuid,
+    original bigint,
+    reason text NOT NULL
+);
+CREATE INDEX notice_kind ON audit.notice (kind, leaf);
+
 -- What a fold could not place, and why: the ledger holds it all the same. Alerts when it grows.
 CREATE TABLE audit.unplaced (
     leaf bigint NOT NULL,

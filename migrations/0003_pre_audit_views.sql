@@ -133,6 +133,12 @@ SELECT kind, actor, service, method, route, reason, peer, count, audit.instant(t
     audit.instant(recorded_us) AS recorded_at
 FROM audit.access;
 
+-- What came by Kafka and was not as it must be; each is a leaf all the same.
+CREATE VIEW audit.notices AS
+SELECT kind, reason, topic, partition, record_offset, source, event_id, original, leaf,
+    audit.instant(recorded_us) AS recorded_at
+FROM audit.notice;
+
 CREATE VIEW audit.moments AS
 SELECT leaf, audit.instant(recorded_us) AS recorded_at, audit.instant(time_us) AS happened_at, kind, level, cluster,
     application, object, source, actor, summary, event_id

@@ -16,6 +16,7 @@ from decklog.cli.commands import (
     cluster,
     drift,
     ledger,
+    notice,
     prove,
     show,
     source,
@@ -44,6 +45,7 @@ _ORDER = (
     "prove",
     "verify",
     "witness",
+    "notice",
     "status",
     "version",
     "admin",
@@ -81,6 +83,7 @@ def tree() -> typer.Typer:
     root.command("prove")(prove.prove)
     root.command("verify")(verify.verify)
     root.add_typer(witness.commands, name="witness")
+    root.add_typer(notice.commands, name="notice")
     root.command("status")(status.status)
     root.command("version")(version.version)
     root.add_typer(admin.commands, name="admin", cls=admin.Group)

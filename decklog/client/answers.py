@@ -246,12 +246,37 @@ class Service(TypedDict):
     last_us: int
 
 
+class Notice(TypedDict):
+    """A leaf that tells of trouble with what came by Kafka: `kind`, and why."""
+
+    leaf: int
+    recorded_us: int
+    kind: str
+    topic: str
+    partition: int
+    record_offset: int
+    source: str
+    event_id: str | None
+    original: int | None
+    reason: str
+
+
+class NoticeCount(TypedDict):
+    """How many notices of a kind there are, and the newest."""
+
+    kind: str
+    count: int
+    last_leaf: int
+    last_us: int
+
+
 class Status(TypedDict):
     """How far the ledger and what is read from it are. `waiting`: what a part of the server waits for."""
 
     rungs: list[Rung]
     topics: list[TopicLag]
     services: list[Service]
+    notices: list[NoticeCount]
     unplaced: int
     waiting: dict[str, str]
 

@@ -117,6 +117,11 @@ def timeline(server: Caller, query: Params, limit: int) -> list[answers.Moment]:
     return found
 
 
+def notices(server: Caller, query: Params, limit: int) -> list[answers.Notice]:
+    """The newest notices, newest first. `query`: `kind`, `topic`, `since`."""
+    return _items(server.get(_path("notices"), {**query, "limit": limit}))
+
+
 def drift(server: Caller, *, app: str, phase: str, limit: int) -> list[answers.Episode]:
     """Episodes of drift, newest first. `phase`: `open`, `resolved` or `all`."""
     return _items(server.get(_path("drift"), {"app": app or None, "phase": phase, "limit": limit}))

@@ -19,7 +19,7 @@ from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
 from services.audit import privileges, waiting
 from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
-from services.audit.core import publication
+from services.audit.core import publication, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
@@ -196,6 +196,7 @@ class Audit:
                 time=self._time,
                 entropy=system.entropy,
                 readiness=self._readiness,
+                limit=sequencing_limits.Limit(admitted=self._told.admitted),
             )
         )
 

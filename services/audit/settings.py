@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from decklog.model import timestamps
 from decklog.runtime import settings
 from services.audit.core.privileges import Part
 
@@ -29,6 +30,10 @@ class AuditSettings(settings.ServiceSettings):
     )
     log_key_file: Path | None = Field(default=None, description="the log's Ed25519 key (PKCS #8), its owner's alone")
     log_dir: Path | None = Field(default=None, description="folder of the log; it is as precious as the database")
+    admitted_poison: str = Field(
+        default="",
+        description="`TOPIC=MOMENT[,…]`: poison sent until then becomes dead letters, however much of the topic it is",
+    )
     log_public: bool = Field(default=False, description="serve checkpoint, tiles and entries without a token")
 
     @property
@@ -45,6 +50,21 @@ class AuditSettings(settings.ServiceSettings):
     def _private_code(self) -> Self:
         if self.login_code_file is not None and self.login_code_file.exists():
             settings.check_private(self.login_code_file)
+        return self
+
+    @property
+    def admitted(self) -> dict[str, int]:
+        """Microseconds by topic of `admitted_poison`. Raises ValueError."""
+        pairs = [one.strip().partition("=") for one in self.admitted_poison.split(",") if one.strip()]
+        return {topic: timestamps.parse_us(moment) for topic, _, moment in pairs}
+
+    @model_validator(mode="after")
+    def _admitted(self) -> Self:
+        try:
+            self.admitted  # noqa: B018 (read for what it raises)
+        except ValueError as error:
+            problem = f"DECKLOG_ADMITTED_POISON: {error}; write TOPIC=2026-11-26T10:40:00Z, several with commas between"
+            raise ValueError(problem) from error
         return self
 
     @model_validator(mode="after")

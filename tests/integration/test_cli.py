@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE
 from asyncio.subprocess import Process as Command
 from collections.abc import AsyncIterator
@@ -13,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from decklog.adapters.memory import stream as memory
 from decklog.cli import exits
-from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, git_pb2
+from decklog.model import events
+from decklog.ports import stream
 from tests import audit_leaves as some
-from tests import audit_process
+from tests import audit_process, sequenced
 from tests.audit_process import Process
 
 CREATE = ("app", "create", "example-app", "--repo", "https://git.example/example.git", "--path", "apps",
@@ -101,6 +106,39 @@ async def test_a_misspelt_name_leads_to_the_right_one(terminal: Terminal) -> Non
         missed = await terminal.run(*command, "shpo")
         assert missed.code == exits.Code.NOT_FOUND
         assert "Did you mean 'shop'?" in missed.err
+
+
+async def test_what_is_not_as_it_must_be_is_counted_listed_and_shown(terminal: Terminal) -> None:
+    """Poison, a conflict, a misplaced key and a clock ahead: in `status`, `notice list`, on the page, and by kind."""
+    process, producer = terminal.process, memory.MemoryProducer(terminal.process.broker)
+    junk = stream.Message(topic="t.git.v1", key=b"infrastructure", value=b"junk", partition=0)
+    event = sequenced.event(1)
+    other = event._replace(data=events.encode(git_pb2.RefMoved(ref="refs/heads/other")))
+    elsewhere = (sequenced.message(event).partition + 1) % 12
+    tomorrow = sequenced.event(3, time_us=(time.time_ns() // 1000) + 2 * 24 * 3600 * 1_000_000)
+    for sent in (
+        junk,
+        sequenced.message(event),
+        sequenced.message(other),
+        sequenced.message(sequenced.event(2), partition=elsewhere),
+        sequenced.message(tomorrow),
+    ):
+        await producer.send(sent)
+    async with asyncio.timeout(20):
+        while len((await process.get("/notices")).json()["items"]) < 4:  # noqa: ASYNC110 (the server is asked)
+            await asyncio.sleep(0.02)
+    counted = (await terminal.run("status")).out
+    for kind in ("poison", "conflict", "partition", "clock"):
+        assert re.search(rf"^{kind} +1 ", counted, re.MULTILINE), counted
+        listed = await terminal.run("notice", "list", "--kind", kind)
+        assert [line.split()[2] for line in listed.out.splitlines() if kind in line] == [kind]
+    listed = await terminal.run("notice", "list", "--topic", "t.git.v1", "--since", "-1h", "-o", "json")
+    assert {one["kind"] for one in listed.json} == {"poison", "conflict", "partition", "clock"}  # type: ignore[attr-defined]
+    assert (await terminal.run("notice", "list", "--kind", "gap")).out == "No notice.\n"
+    assert (await terminal.run("notice", "list", "--since", "yesterday-ish")).code == exits.Code.USAGE
+    page = (await process.api.get(process.address + "/record")).text
+    assert "other bytes" in page
+    assert "ce_time is over 24 hours in the future" in page
 
 
 async def test_a_cluster_is_confirmed_by_the_command_that_the_list_names(terminal: Terminal) -> None:

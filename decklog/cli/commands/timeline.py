@@ -50,7 +50,7 @@ def timeline(
         "actor": actor or None,
         "kind": kind or None,
     }
-    times = {"since": _instant("--since", since, now), "until": _instant("--until", until, now)}
+    times = {"since": session.instant("--since", since, now), "until": session.instant("--until", until, now)}
     with session.connect() as server:
         found = api.timeline(server, query | times, limit)[::-1]
         if not found:
@@ -62,13 +62,6 @@ def timeline(
         after = found[-1]["leaf"] if found else -1
         for moment in follow.timeline(server, query, after=after, sleep=time.sleep, lost=_lost):
             _print([moment], how)
-
-
-def _instant(option: str, text: str, now: moments.Now) -> int | None:
-    try:
-        return moments.parse_instant(text, now) if text else None
-    except moments.NotAMoment as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _explain_nothing(server: "server.Server", app: str, kind: str) -> None:

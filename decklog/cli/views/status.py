@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from decklog.cli import moments, output, sheet
+from decklog.cli.views import notices
 from decklog.client import answers
 
 _RUNGS = (sheet.Column("RUNG"), sheet.Column("SIZE", right=True), sheet.Column("BEHIND", right=True))
@@ -12,6 +13,12 @@ _SERVICES = (
     sheet.Column("EVENTS", right=True),
     sheet.Column("LAST LEAF", right=True),
     sheet.Column("LAST WORD", right=True),
+)
+_NOTICES = (
+    sheet.Column("NOTICE"),
+    sheet.Column("LEAVES", right=True),
+    sheet.Column("LAST LEAF", right=True),
+    sheet.Column("RECORDED", right=True),
 )
 
 
@@ -32,6 +39,7 @@ def _blocks(found: answers.Status, now: moments.Now) -> Sequence[sheet.Block]:
         sheet.Sheet(
             columns=_SERVICES, rows=[_service(one, now) for one in found["services"]], empty="No service spoke yet."
         ),
+        *([_notices(found["notices"], now)] if found["notices"] else []),
         *_troubles(found),
     ]
 
@@ -42,6 +50,15 @@ def _topics(behind: Sequence[answers.TopicLag]) -> sheet.Sheet:
 
 def _service(one: answers.Service, now: moments.Now) -> sheet.Row:
     return (one["name"], str(one["events"]), str(one["last_leaf"]), f"{moments.age(one['last_us'], now)} ago")
+
+
+def _notices(counted: Sequence[answers.NoticeCount], now: moments.Now) -> sheet.Sheet:
+    """What `decklog notice list` lists, by kind."""
+    rows = [
+        (notices.kind(one["kind"]), str(one["count"]), str(one["last_leaf"]), f"{moments.age(one['last_us'], now)} ago")
+        for one in counted
+    ]
+    return sheet.Sheet(columns=_NOTICES, rows=rows)
 
 
 def _troubles(found: answers.Status) -> list[sheet.Block]:

@@ -16,6 +16,7 @@ from services.audit.api import (
     drift,
     events,
     exports,
+    notices,
     outcome,
     problems,
     state,
@@ -38,6 +39,7 @@ ROUTERS = (
     events.router,
     exports.router,
     status.router,
+    notices.router,
 )
 
 

@@ -34,6 +34,7 @@ Moment = _of("Moment", rows.Moment)
 Episode = _of("Episode", rows.DriftEpisode)
 Observation = _of("Observation", rows.DriftObservation)
 Refusal = _of("Refusal", rows.Refusal)
+Notice = _of("Notice", rows.Notice)
 
 ApplicationDetail = _of(
     "ApplicationDetail",
@@ -52,6 +53,7 @@ Sources = _list_of("Sources", Source)
 Refusals = _list_of("Refusals", Refusal)
 Moments = _list_of("Moments", Moment, next=(int | None, None))
 Episodes = _list_of("Episodes", Episode, next=(int | None, None))
+Notices = _list_of("Notices", Notice, next=(int | None, None))
 
 
 class Version(BaseModel):
@@ -149,12 +151,22 @@ class Service(BaseModel):
     last_us: int
 
 
+class NoticeCount(BaseModel):
+    """How many leaves of a kind an operator should hear of, and the newest."""
+
+    kind: str
+    count: int
+    last_leaf: int
+    last_us: int
+
+
 class Status(BaseModel):
-    """How far the ledger and what is read from it are."""
+    """How far the ledger and what is read from it are, and what is wrong with what came."""
 
     rungs: list[Rung]
     topics: list[TopicLag]
     services: list[Service]
+    notices: list[NoticeCount]
     unplaced: int
     waiting: dict[str, str]
 

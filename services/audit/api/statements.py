@@ -130,6 +130,11 @@ FROM ledger.head h, audit.cursor c
 
 CHECKPOINTS = "SELECT size, note FROM ledger.checkpoint WHERE size > $1 AND size <= $2 ORDER BY size"
 
+NOTICE_COUNTS = """
+SELECT kind, count(*) AS count, max(leaf) AS last_leaf, max(recorded_us) AS last_us
+FROM audit.notice GROUP BY kind ORDER BY kind
+"""
+
 SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608
 
 COMMITS_LIKE = """
@@ -172,6 +177,11 @@ class Query:
 def timeline() -> Query:
     """Lines of the timeline."""
     return Query(f"SELECT {_MOMENT} FROM audit.timeline")  # noqa: S608
+
+
+def notices() -> Query:
+    """Leaves that an operator should hear of."""
+    return Query(f"SELECT {columns(rows.Notice)} FROM audit.notice")  # noqa: S608
 
 
 def episodes() -> Query:

@@ -20,23 +20,27 @@ NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DI
 @router.get("/status", responses={200: {"model": models.Status}})
 async def get_status(given: Given) -> Response:
     """How far the ledger is behind Kafka and the projections behind the ledger; when each service last spoke."""
+    return answering.json(await standing(given))
+
+
+async def standing(given: context.Context) -> dict[str, Any]:
+    """What `get_status` answers with."""
     head = await given.database.row(statements.RUNGS)
     assert head is not None  # noqa: S101 (the migration puts both rows there)
     lag, waiting = await _lag(given)
     speakers = await given.database.fetch(statements.SPEAKERS)
-    return answering.json(
-        {
-            "rungs": [
-                {"name": "sequenced", "size": head["size"], "behind": sum(lag.values())},
-                {"name": "projected", "size": head["next_leaf"], "behind": head["size"] - head["next_leaf"]},
-                *_published(given, head["size"], head["published"]),
-            ],
-            "topics": [{"topic": topic, "behind": behind} for topic, behind in sorted(lag.items())],
-            "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
-            "unplaced": head["unplaced"],
-            "waiting": {**given.readiness.reasons, **waiting},
-        }
-    )
+    return {
+        "rungs": [
+            {"name": "sequenced", "size": head["size"], "behind": sum(lag.values())},
+            {"name": "projected", "size": head["next_leaf"], "behind": head["size"] - head["next_leaf"]},
+            *_published(given, head["size"], head["published"]),
+        ],
+        "topics": [{"topic": topic, "behind": behind} for topic, behind in sorted(lag.items())],
+        "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
+        "notices": await given.database.fetch(statements.NOTICE_COUNTS),
+        "unplaced": head["unplaced"],
+        "waiting": {**given.readiness.reasons, **waiting},
+    }
 
 
 def _published(given: context.Context, size: int, published: int) -> list[dict[str, Any]]:

@@ -510,6 +510,27 @@ class Ownership(Row):
 
 
 @value
+class Notice(Row):
+    """A leaf that an operator should hear of: what came by Kafka was not as it must be.
+
+    `kind` is `conflict`, `poison`, `gap`, `partition` (an event whose key belongs elsewhere), `clock` (an event from
+    the future) or `late` (said by a member that had been replaced). `original` is the leaf that a conflict contradicts.
+    """
+
+    TABLE: ClassVar[str] = "notice"
+    leaf: int
+    recorded_us: int
+    kind: str
+    topic: str
+    partition: int
+    record_offset: int
+    source: str
+    event_id: str | None
+    original: int | None
+    reason: str
+
+
+@value
 class Unplaced(Row):
     """A leaf that a fold could not place, and why. The ledger holds it all the same."""
 
@@ -543,6 +564,7 @@ ALL: tuple[type[Row], ...] = (
     Access,
     Speaker,
     Ownership,
+    Notice,
     Unplaced,
 )
 

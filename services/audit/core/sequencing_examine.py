@@ -14,6 +14,8 @@ from decklog.ports import ledger, stream
 _IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
 MAX_SKEW_US = 24 * 3600 * timestamps.MICROSECONDS
+AHEAD = "ce_time is over 24 hours in the future"
+"""What is odd about an event whose producer's clock runs ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         (source, identifier),
         stated,
         None,
-        _misplaced(topic, key, partition) or _skewed(time, now_us),
+        misplaced(topic, key, partition) or _skewed(time, now_us),
         hashlib.sha256(value).digest(),
         _kept(names, values, subject),
     )
@@ -104,7 +106,8 @@ def _judged(ce_type: str, source: str, label: str) -> events.Kind | str:
     return kind
 
 
-def _misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
+def misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
+    """What is odd about the partition that a record with this key came by; None if it belongs there."""
     expected = _expected_partition(topic.label, key)
     if expected == partition:
         return None
@@ -114,14 +117,14 @@ def _misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | 
 @functools.lru_cache(maxsize=65_536)
 def _expected_partition(label: str, key: bytes | None) -> int | None:
     try:
-        return None if key is None else topics.expected_partition(topics.BY_LABEL[label], key.decode())
+        return topics.expected_partition(topics.BY_LABEL[label], key.decode()) if key else None
     except UnicodeDecodeError:
         return None
 
 
 def _skewed(time: str, now_us: int) -> str | None:
     """A clock that is a day ahead is seen at once; one that is behind looks like a record that had to wait."""
-    return "ce_time is over 24 hours in the future" if time > _latest(now_us) else None
+    return AHEAD if time > _latest(now_us) else None
 
 
 @functools.lru_cache(maxsize=8)

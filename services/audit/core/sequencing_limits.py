@@ -1,18 +1,26 @@
 """When dead-lettering stops being a remedy: too large a share of a topic is poison, so something else is wrong."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """A topic is halted once `least` records, and more than `share` of those seen lately, are poison.
 
-    `window` is how many records "lately" is: beyond it the older half counts half.
+    `window` is how many records "lately" is: beyond it the older half counts half. `admitted` says up to which moment
+    (Kafka's time of a record, in microseconds) the poison of a topic, by full name, was looked at by an operator: it is
+    dead-lettered whatever its share.
     """
 
     window: int = 1000
     least: int = 50
     share: float = 0.2
+    admitted: Mapping[str, int] = field(default_factory=dict)
+
+    def counts(self, topic: str, timestamp_ms: int) -> bool:
+        """Whether a record of that time counts towards the limit."""
+        return timestamp_ms * 1000 > self.admitted.get(topic, -1)
 
 
 @dataclass(frozen=True, slots=True)

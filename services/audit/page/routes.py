@@ -10,13 +10,14 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from decklog.model.denials import Denial
-from services.audit.api import context, door, problems, sessions, statements
+from services.audit.api import context, door, problems, sessions, statements, status
 from services.audit.api.context import Given
 from services.audit.page import wording
 
 FOLDER = Path(__file__).parent
 LINES = 60
 SYNCS = 10
+NOTICES = 100
 
 router = APIRouter()
 
@@ -73,6 +74,18 @@ async def application_fragment(given: Given, name: str) -> Response:
     return _page("_application.html", given, **await _application(given, name))
 
 
+@router.get("/record", response_class=HTMLResponse)
+async def record(given: Given) -> Response:
+    """How far the record is, and what is not as it must be in what came by Kafka."""
+    return _page("record.html", given, **await _record(given), **await _timeline(given))
+
+
+@router.get("/fragments/record", response_class=HTMLResponse)
+async def record_fragment(given: Given) -> Response:
+    """The page's part that changes, to replace the one shown."""
+    return _page("_record.html", given, **await _record(given))
+
+
 @router.get("/login", response_class=HTMLResponse)
 async def login(request: Request, given: Given, code: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Exchange the one-time code for a session."""
@@ -117,6 +130,19 @@ async def _application(given: context.Context, name: str) -> dict[str, Any]:
         "objects": await given.database.fetch(statements.APPLICATION_OBJECTS, found["cluster"], name),
         "drifts": await given.database.fetch(open_drifts.text(), *open_drifts.values),
         "syncs": await given.database.fetch(statements.SYNCS, name, SYNCS),
+    }
+
+
+async def _record(given: context.Context) -> dict[str, Any]:
+    stands = await status.standing(given)
+    query = statements.notices().where("true ORDER BY leaf DESC LIMIT {}", NOTICES)
+    notices = await given.database.fetch(query.text(), *query.values)
+    return {
+        "rungs": stands["rungs"],
+        "counted": stands["notices"],
+        "waiting": stands["waiting"],
+        "notices": notices,
+        "more": len(notices) == NOTICES,
     }
 
 

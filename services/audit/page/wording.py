@@ -39,6 +39,12 @@ TONES: Mapping[str, str] = {
     "degraded": "bad",
     "failed": "bad",
     "aborted": "warn",
+    "conflict": "bad",
+    "poison": "bad",
+    "gap": "warn",
+    "partition": "warn",
+    "clock": "warn",
+    "late": "warn",
 }
 """Colour follows meaning; what is not listed (unknown, not compared) is its own tone."""
 

@@ -13,6 +13,7 @@ _repeated = Counter(names.METRIC_REPEATED, "Records read again at coordinates th
 _size = Gauge(names.METRIC_LEDGER_SIZE, "Leaves in the ledger")
 _dead_letters = Counter(names.METRIC_DEAD_LETTERS, "Records sent to the dead-letter topic", ["topic"])
 _notices = Counter(names.METRIC_NOTICES, "Leaves that an operator should look at", ["notice", "topic"])
+_halted = Gauge(names.METRIC_HALTED, "Topics that are not sequenced because too much of them is poison")
 
 
 def appended(batch: sequencing.Batch) -> None:
@@ -41,3 +42,8 @@ def leads(size: int) -> None:
     """The lock is taken: from here on no other process appends."""
     _size.set(size)
     log.info("leads the ledger", size=size)
+
+
+def halted(count: int) -> None:
+    """So many topics are halted."""
+    _halted.set(count)

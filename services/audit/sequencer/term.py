@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from decklog.model import errors, receipt
+from decklog.model import errors, receipt, timestamps
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing, sequencing_limits
 from services.audit.core import sequencing_examine as examination
@@ -63,6 +63,7 @@ class Term:
             await self._assign()
             self._parts.readiness.works("sequencer")
             reporting.leads(self._standing.head.size)
+            reporting.halted(len(self._halted))
             while not stop.is_set():
                 await self._step()
             await self._settle()
@@ -156,7 +157,11 @@ class Term:
         """Halt a topic with too much poison; nothing of it is dead-lettered then."""
         limit = self._parts.limit
         seen = collections.Counter(found.record.topic for found in examined)
-        poisoned = collections.Counter(found.record.topic for found in examined if found.refusal is not None)
+        poisoned = collections.Counter(
+            found.record.topic
+            for found in examined
+            if found.refusal is not None and limit.counts(found.record.topic, found.record.timestamp_ms)
+        )
         for topic, count in seen.items():
             tally = self._tallies.get(topic, sequencing_limits.Tally())
             if tally.exceeded_by(count, poisoned[topic], limit):
@@ -170,8 +175,13 @@ class Term:
 
     def _halt(self, topic: str, poisoned: int, seen: int) -> None:
         self._halted.add(topic)
+        reporting.halted(len(self._halted))
         reason = f"{poisoned} of the last {seen} records are poison: sequencing of {topic} is halted"
-        hint = "Find out who sends them (decklog_error in the dead letters says why); restart audit to go on"
+        now = timestamps.format_us(self._parts.time.now_us())
+        hint = (
+            "`decklog notice list --kind poison` shows earlier ones and why; stop who sends them. Then restart audit "
+            f"with DECKLOG_ADMITTED_POISON={topic}={now}: what was sent until then becomes dead letters, however much"
+        )
         self._parts.readiness.waiting(f"topic {topic}", f"{reason}. {hint}")
         log.error("topic halted", topic=topic, poisoned=poisoned, seen=seen, hint=hint)
 

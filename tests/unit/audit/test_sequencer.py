@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 
 import pytest
 
 from decklog.adapters import system
 from decklog.adapters.memory import ledger as memory_ledger
 from decklog.adapters.memory import stream as memory_stream
-from decklog.model import errors, receipt, topics
+from decklog.model import errors, receipt, timestamps, topics
 from decklog.ports import stream
 from services.audit.core import sequencing_limits
 from services.audit.sequencer import sequencer, term
@@ -154,6 +155,35 @@ async def test_a_flood_of_poison_halts_its_topic_alone(cluster, store):
     await asyncio.wait_for(task, 10)
     assert kinds(store) == ["event"] * 2
     assert stream.TopicPartition("t.live.v1", 0) not in store.positions
+
+
+async def test_poison_that_an_operator_admitted_is_drained(cluster, store):
+    """What halted the topic says how to go on: set so, the next start drains what is there, and goes on behind it."""
+    limit = sequencing_limits.Limit(least=5, share=0.5)
+    junk = [stream.Message(topic="t.live.v1", key=b"k", value=b"junk", partition=0)] * 20
+    await memory_stream.MemoryProducer(cluster).send_all(junk)
+
+    async def connect():
+        return memory_ledger.MemoryLedgerWriter(store)
+
+    async def run(limit, until_holds):
+        parts = sequenced.sequencer_parts(cluster, connect_ledger=connect, limit=limit)
+        stop = asyncio.Event()
+        task = asyncio.create_task(sequencer.Sequencer(parts).run(stop))
+        await until(lambda: until_holds(parts.readiness))
+        stop.set()
+        await asyncio.wait_for(task, 10)
+        return parts.readiness.reasons
+
+    for _ in range(2):  # a restart alone changes nothing
+        said = (await run(limit, lambda readiness: "topic t.live.v1" in readiness.reasons))["topic t.live.v1"]
+    moment = said.partition("DECKLOG_ADMITTED_POISON=t.live.v1=")[2].partition(": ")[0]
+    admitted = dataclasses.replace(limit, admitted={"t.live.v1": timestamps.parse_us(moment)})
+    await run(admitted, lambda _: store.head.size == 20)
+    assert kinds(store) == ["poison"] * 20
+    await memory_stream.MemoryProducer(cluster).send_all(junk)
+    later = await run(admitted, lambda readiness: "topic t.live.v1" in readiness.reasons)
+    assert "20 of the last" in later["topic t.live.v1"]
 
 
 async def test_retention_leaves_a_gap(cluster, store):

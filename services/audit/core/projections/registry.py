@@ -7,6 +7,7 @@ from services.audit.core.projections import (
     drift,
     fleet,
     git,
+    notices,
     objects,
     owners,
     speakers,
@@ -26,5 +27,6 @@ ALL: tuple[Projection, ...] = (
     versions.PROJECTION,
     access.PROJECTION,
     speakers.PROJECTION,
+    notices.PROJECTION,
     timeline.PROJECTION,
 )

@@ -1,0 +1,37 @@
+"""`decklog notice …`: what is not as it must be in what came by Kafka."""
+
+from typing import Annotated
+
+import typer
+
+from decklog.cli import choices, moments, output, session
+from decklog.cli.views import notices as view
+from decklog.client import api
+
+commands = typer.Typer(
+    help="Notices: what is not as it must be in what came by Kafka.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@commands.command("list")
+def list_notices(
+    kind: Annotated[choices.Notice | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
+    topic: Annotated[str, typer.Option(help="Only of this topic, by its full name.", metavar="TOPIC")] = "",
+    since: Annotated[str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False)] = "",
+    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 50,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """List conflicts, poison, gaps and odd events, newest first.
+
+    A conflict is an id that came again with other bytes, poison a record that is no event, a gap records that will
+    never be read. Events with a wrong partition, from the future, or of a replaced member are recorded all the same.
+    """
+    now = session.now()
+    query = {
+        "kind": None if kind is None else kind.value,
+        "topic": topic or None,
+        "since": session.instant("--since", since, now),
+    }
+    with session.connect() as server:
+        found = api.notices(server, query, limit)
+    output.show(view.listing(found, now), how)
