@@ -86,6 +86,7 @@ KINDS: tuple[Kind, ...] = (
         ["reconcile"],
         [
             apply_pb2.OwnershipTaken,
+            apply_pb2.StateLost,
             apply_pb2.RenderFailed,
             apply_pb2.ClaimConflicted,
             apply_pb2.Rendered,

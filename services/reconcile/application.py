@@ -28,7 +28,7 @@ from services.reconcile import (
     witnessing,
 )
 from services.reconcile import world as worlds
-from services.reconcile.core import complaints, desired, identity, sync
+from services.reconcile.core import complaints, desired, identity, sayings, sync
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +103,7 @@ class Application:
         except fence.Fenced as error:
             self._log.info("no longer ours", error=str(error))
         finally:
+            self._world.status(f"application {self._chronicle.key}", None)
             await self._look_away()
 
     def _trouble(self, error: errors.DecklogError, failures: int) -> float:
@@ -134,6 +135,8 @@ class Application:
         if spec != self._chronicle.known.header.spec:
             life = self._world.fleet.lives.get(self._chronicle.application.application, "")
             await self._chronicle.note(spec=spec, life=life)
+        await self._tell_repaired()
+        self._say_well()
         await self._disputes.answer()
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None:
@@ -159,8 +162,18 @@ class Application:
                 return 0.0  # it was answered; what stands without it is looked at next
             return _UNKNOWN_KIND_SECONDS if error.failure.reason == "UnknownKind" else None
         pause = await self._turning(spec, view).take(wanted, request, origin=self.origin)
-        self._world.status(f"application {self._chronicle.key}", None)
+        self._say_well()
         return pause
+
+    def _say_well(self) -> None:
+        """Nothing keeps it from being looked after, but that its state is lost."""
+        lost = "its state is lost: nothing is synced or pruned by itself; `decklog app get` says what to do"
+        self._world.status(f"application {self._chronicle.key}", None if self._chronicle.complete else lost)
+
+    async def _tell_repaired(self) -> None:
+        """What was lost was made again from the ledger, while nobody acted."""
+        if self._chronicle.known.header.lost and self._chronicle.known.header.repaired:
+            await self._chronicle.say([sayings.state_recovered(self._chronicle.voice)])
 
     def _declared(self) -> fleet_pb2.ApplicationSpec | None:
         """The declaration, if it is for this cluster."""
@@ -339,14 +352,16 @@ class Application:
     def _removed_spec(self, removal: fleet_pb2.ApplicationRemoved | None) -> fleet_pb2.ApplicationSpec | None:
         """What was declared, if something is to be done about its removal.
 
-        An application may have come and gone while nobody acted; then only an earlier life has left objects.
+        An application may have come and gone while nobody acted; then only an earlier life has left objects. Or it is
+        known from what was said of it alone, because its state is lost.
         """
         header = self._chronicle.known.header
         if header.HasField("spec"):
             return header.spec
-        missed = removal is not None and removal.before.dest_cluster == self._chronicle.application.cluster
-        prune = removal is not None and removal.on_delete == fleet_pb2.ON_DELETE_PRUNE
-        return removal.before if removal is not None and missed and prune and header.left else None
+        if removal is None or removal.before.dest_cluster != self._chronicle.application.cluster:
+            return None
+        prune = removal.on_delete == fleet_pb2.ON_DELETE_PRUNE
+        return removal.before if self._chronicle.known.records or (prune and header.left) else None
 
 
 def key_of(name: str, spec: fleet_pb2.ApplicationSpec) -> str:

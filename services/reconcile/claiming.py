@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, subject_pb2
-from decklog.model import ownership
+from decklog.model import errors, ownership
 from decklog.ports import stream
 from decklog.runtime import emitter
-from services.reconcile import recording, state
+from services.reconcile import recording, recovery, state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,22 @@ class Claimant:
         self.permit()
         stored = await self.producer.send(self.place.under(right).claim(self.member))
         return Announced(ends={"drift": drift.at.offset + 1, "live": live.at.offset + 1}, stored=stored.offset + 1)
+
+    async def take_over(
+        self, recover: recovery.Recovery, recalled: recovery.Recalled
+    ) -> tuple[ownership.Right, Announced]:
+        """Claim what was recalled, and recall what was said until every log of ours had heard of it.
+
+        Raises Transient if another member claimed the partition meanwhile, and as `claim` does.
+        """
+        right = await self.claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
+        await recover.catch_up(recalled, {"apply": right.offset + 1})  # what the owner before us said until then
+        if recalled.newest != right:
+            where = f"partition {self.place.partition}"
+            raise errors.Transient("another member claimed the partition meanwhile", where=where)
+        announced = await self.announce(right)
+        await recover.catch_up(recalled, announced.ends)
+        return right, announced
 
     async def _take(self, topic_epoch: int, newest: ownership.Right) -> ownership.Right:
         number = self.place.partition

@@ -5,7 +5,7 @@ takes it over anew: what was being said then may stand in Kafka or not, so it is
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +17,7 @@ from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
 from services.reconcile import application, claiming, fence, following, recording, recovery, state
 from services.reconcile import world as worlds
-from services.reconcile.core import recollection
+from services.reconcile.core import recollection, sayings
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,6 @@ class Partition:
                 self._take_over, policy=backoff.CONNECTION, time=time, failed=self._not_yet
             )
             began = time.monotonic()
-            self._tell()
             await self._act_upon(announced)
             reason = await self._guard.lost()
             self._log.warning("right lost, the partition is taken over anew if it is still ours", reason=reason)
@@ -85,35 +84,46 @@ class Partition:
             losses = 1 if time.monotonic() - began > self._office.membership.session_timeout else losses + 1
             await time.sleep(backoff.delay(backoff.CONNECTION, losses, 0.0))
 
-    def _tell(self) -> None:
-        """Whether everything is known again."""
-        recalled = self._recalled
-        self._office.world.status(self._component, _problem(recalled))
-        if not recalled.complete or recalled.doubtful:
-            hint = "nothing is synced by itself; ask for it: `decklog app sync NAME`"
-            self._log.error("state incomplete", applications=sorted(recalled.doubtful) or "all", hint=hint)
-        self._log.info("partition taken over", applications=len(recalled.known), complete=recalled.complete)
-
     async def _act_upon(self, announced: claiming.Announced) -> None:
         """Act for what was recalled, from our claim on."""
-        self._chronicles = {key: self._chronicle(known) for key, known in self._recalled.known.items()}
+        recalled = self._recalled
+        self._office.world.status(self._component, None)
+        self._chronicles = {key: self._chronicle(known) for key, known in recalled.known.items()}
         try:
-            await self._restore(self._recalled.overwritten)
-            for key, touched in self._recalled.unstored.items():
+            await self._restore(recalled.overwritten)
+            for key, touched in recalled.unstored.items():
                 await self._chronicles[key].restore(touched)
+            await self._tell_of_losses()
         except fence.Fenced:
             return  # who waits for the loss hears of it
+        self._log.info("partition taken over", applications=len(recalled.known), complete=recalled.complete)
         await self._listen(announced)
         self.refresh()
+
+    async def _tell_of_losses(self) -> None:
+        """Say of which applications not all is known; and that the state topic contains all else from now on."""
+        recalled = self._recalled
+        for key in recalled.lost(self._declared()):
+            chronicle = self._known(key)
+            if chronicle.complete:
+                self._log.error("state lost", application=key, hint="nothing is synced or pruned by itself")
+                await chronicle.say([sayings.state_lost(chronicle.voice, doubtful=recalled.complete)])
+        if not recalled.stored and self._desk is not None:
+            await self._desk.remember([self._desk.place.whole(self._office.member)])
+
+    def _declared(self) -> Iterator[str]:
+        """The keys of the declared applications of this partition."""
+        for name, spec in self._office.world.fleet.current.applications():
+            key = application.key_of(name, spec)
+            if placement.partition(key) == self._number:
+                yield key
 
     def refresh(self) -> None:
         """The fleet changed: every application takes a turn, new ones begin to."""
         if self._desk is None or self._readback is None or self._given_up:
             return
-        for name, spec in self._office.world.fleet.current.applications():
-            key = application.key_of(name, spec)
-            if placement.partition(key) == self._number:
-                self._require(key)
+        for key in self._declared():
+            self._require(key)
         for key in list(self._chronicles):
             self._act(key).wake()
 
@@ -162,14 +172,9 @@ class Partition:
         reader = office.new_reader()
         try:
             self._guard.check()
-            recover = recovery.Recovery(reader, office.producer, self._place)
+            recover = recovery.Recovery(reader, office.producer, self._place, committed=self._committed)
             recalled = await recover.recall(office.member)
-            right = await self._claimant().claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
-            await recover.catch_up(recalled, {"apply": right.offset + 1})  # what the owner before us said until then
-            if recalled.newest != right:
-                raise errors.Transient("another member claimed the partition meanwhile", where=self._component)
-            announced = await self._claimant().announce(right)
-            await recover.catch_up(recalled, announced.ends)
+            right, announced = await self._claimant().take_over(recover, recalled)
         except fence.Fenced as error:
             raise errors.Transient(error.problem, where=error.where) from error
         finally:
@@ -227,10 +232,13 @@ class Partition:
             self._log.warning("a replaced owner wrote over what is remembered", application=name, objects=len(touched))
             await self._known(name).restore(touched)
 
+    async def _committed(self) -> int | None:
+        return (await self._office.membership.committed([self._number])).get(self._number)
+
     async def _control_start(self) -> int:
-        committed = await self._office.membership.committed([self._number])
-        if self._number in committed:
-            return committed[self._number]
+        committed = await self._committed()
+        if committed is not None:
+            return committed
         reader = self._office.new_reader()
         try:
             where = self._where(topics.CONTROL)
@@ -290,9 +298,7 @@ class Partition:
     def _chronicle(self, known: recollection.Recollection) -> recording.Chronicle:
         if self._desk is None:
             raise RuntimeError("a partition is taken over before it records")
-        about = known.header.application
-        certain = f"{about.cluster}/{about.application}" not in self._recalled.doubtful
-        return recording.Chronicle(self._desk, known, complete=self._recalled.complete and certain)
+        return recording.Chronicle(self._desk, known)
 
     def _where(self, topic: topics.Topic) -> stream.TopicPartition:
         return stream.TopicPartition(topic.name(self._office.prefix), self._number)
@@ -304,15 +310,6 @@ class Partition:
     def _not_yet(self, error: errors.Transient, attempt: int) -> None:
         self._office.world.status(self._component, str(error))
         self._log.warning("partition not taken over yet, will try again", error=str(error), attempt=attempt)
-
-
-def _problem(recalled: recovery.Recalled) -> str | None:
-    """What an operator must know of what could not be recalled."""
-    if not recalled.complete:
-        return "state is lost and the events it could be rebuilt from are not complete: nothing is done by itself"
-    if recalled.doubtful:
-        return f"the newest state of {', '.join(sorted(recalled.doubtful))} is lost: nothing is done by itself there"
-    return None
 
 
 def _application_of(message: Message) -> str | None:

@@ -40,20 +40,35 @@ class Desk:
     right: ownership.Right
     failpoint: Failpoint = no_failpoint
 
+    async def remember(self, messages: Sequence[stream.Message]) -> None:
+        """Write records of the state topic until they are there.
+
+        A member that no longer owns the partition must not write over what the next one remembers. Raises `Fenced`.
+        """
+
+        async def send() -> Sequence[stream.Coordinates]:
+            self.guard.check_owner()
+            return await self.producer.send_all(messages)
+
+        await backoff.until_done(send, policy=backoff.CONNECTION, time=self.time, failed=_log_failure)
+
 
 class Chronicle:
     """What was said about one application, and is known of it."""
 
-    def __init__(self, desk: Desk, known: recollection.Recollection, *, complete: bool) -> None:
-        """`complete`: whether `known` contains everything that was ever said."""
+    def __init__(self, desk: Desk, known: recollection.Recollection) -> None:
         self._desk = desk
         self._lock = asyncio.Lock()
         self.known = known
-        self.complete = complete
         self.application = known.header.application
         self.key = f"{self.application.cluster}/{self.application.application}"
         self._right = subject_pb2.Fence(topic_epoch=desk.right.topic_epoch, offset=desk.right.offset)
         self.voice = sayings.Voice(self.application, self._right)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known that was ever said of it: else nothing is done by itself."""
+        return not self.known.header.lost
 
     async def say(self, messages: Sequence[Message], *, cause: str | None = None) -> list[emitter.Said]:
         """Say these, in order; return when Kafka has them and the state that contains them.
@@ -111,7 +126,7 @@ class Chronicle:
         async with self._lock:
             self._desk.positions.begin(self.key)
             rest = state.forgotten(self.known, staying=staying)
-            await self._send(
+            await self._desk.remember(
                 self._desk.place.farewell(self.key, recollection.Recollection(rest.header, self.known.records))
             )
             self.known = rest
@@ -128,18 +143,9 @@ class Chronicle:
     async def _save(self, touched: Collection[objects.ObjectKey]) -> None:
         safe = self._desk.positions.safe(self.key)
         self.known = state.with_header(self.known, safe=safe, fence=self._right)
-        await self._send(self._desk.place.messages(self.key, self.known, touched))
+        await self._desk.remember(self._desk.place.messages(self.key, self.known, touched))
         self._desk.positions.saved(self.key)
         self._desk.failpoint("reconcile.after_state")
-
-    async def _send(self, messages: Sequence[stream.Message]) -> None:
-        """A member that no longer owns the partition must not write over what the next one remembers."""
-
-        async def send() -> Sequence[stream.Coordinates]:
-            self._desk.guard.check_owner()
-            return await self._desk.producer.send_all(messages)
-
-        await backoff.until_done(send, policy=backoff.CONNECTION, time=self._desk.time, failed=_log_failure)
 
     def _emissions(self, messages: Sequence[Message], cause: str | None) -> list[emitter.Emission]:
         emissions = []

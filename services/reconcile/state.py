@@ -17,6 +17,7 @@ OWN_TOPICS = (topics.APPLY, topics.DRIFT, topics.LIVE)
 """What reconcile says about applications, and must recall after a restart."""
 
 _MARKER = "@partition"
+_WHOLE = "whole"
 _RIGHT = "fence"
 """Header of a record: topic epoch and offset of its writer's claim."""
 
@@ -81,6 +82,17 @@ class Place:
         """The owner's first record: what comes behind it under a smaller right was written too late."""
         return self._message(f"{_MARKER}/{self.partition}/owner", member.encode())
 
+    def whole(self, member: str) -> stream.Message:
+        """A record that shows that the records before it contain all that was ever said in the partition.
+
+        Whoever finds none must not take what is there for everything: the topic was made anew, or never was complete.
+        """
+        return self._message(self._whole, member.encode())
+
+    @property
+    def _whole(self) -> str:
+        return f"{_MARKER}/{self.partition}/{_WHOLE}"
+
     def messages(
         self, application: str, known: recollection.Recollection, touched: Collection[objects.ObjectKey]
     ) -> list[stream.Message]:
@@ -116,12 +128,14 @@ class Stored:
         newest: the greatest right under which any was written.
         overwritten: keys behind whose record a late one stands: to be written again, because compaction keeps the last.
         lost: those of `overwritten` of which only the late one is left. What it says is known, and is old.
+        whole: whether all that was said before is contained, as somebody made sure of.
     """
 
     known: dict[str, recollection.Recollection]
     newest: ownership.Right = ownership.NOBODY
     overwritten: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
+    whole: bool = False
 
     def doubtful(self) -> frozenset[str]:
         """The applications of which something newer was remembered than is left."""
@@ -153,7 +167,8 @@ def read(records: Iterable[stream.Record]) -> Stored:
         kept.take(record)
     headers: dict[str, state_pb2.ApplicationState] = {}
     found: dict[str, dict[objects.ObjectKey, state_pb2.ObjectState]] = {}
-    for name, rest, value in _parsed({**kept.late, **kept.rightful}):
+    everything = {**kept.late, **kept.rightful}
+    for name, rest, value in _parsed(everything):
         if rest is None:
             headers[name] = state_pb2.ApplicationState.FromString(value)
         else:
@@ -163,6 +178,8 @@ def read(records: Iterable[stream.Record]) -> Stored:
         newest=kept.log.standing,
         overwritten=frozenset(kept.late),
         lost=frozenset(kept.late.keys() - kept.rightful.keys()),
+        # One that comes late says the same: when it was written nothing was missing, and nothing went missing since.
+        whole=any(_says_whole(key) for key in everything),
     )
 
 
@@ -213,6 +230,11 @@ def forgotten(known: recollection.Recollection, *, staying: bool) -> recollectio
     return recollection.Recollection(kept)
 
 
+def untaken(known: recollection.Recollection) -> recollection.Recollection:
+    """The same before any input was taken in: all of them are to be taken in again."""
+    return with_header(known, control_offset=None, requests=None, claims=None)
+
+
 def contained(known: Iterable[recollection.Recollection]) -> dict[str, int]:
     """By topic label, the offset below which everything is contained. A header says so for its whole partition."""
     offsets: dict[str, int] = {}
@@ -239,6 +261,11 @@ def _parsed(records: Mapping[str, bytes | None]) -> Iterator[tuple[str, str | No
         name, rest = _split(key)
         if name and value is not None:
             yield name, rest, value
+
+
+def _says_whole(key: str) -> bool:
+    marker, _, rest = key.partition("/")
+    return marker == _MARKER and rest.endswith(f"/{_WHOLE}")
 
 
 def _split(key: str) -> tuple[str, str | None]:

@@ -198,8 +198,6 @@ class Turn:
         decision = sync.decide(self._situation(wanted, picture, request))
         if isinstance(decision, sync.Rest) or self.tools.chronicle.complete or request is not None:
             return decision
-        words = "its state was lost and its events are no longer complete: it is not synced by itself, ask for a sync"
-        self.world.status(f"application {self.tools.chronicle.key}", words)
         return sync.Rest()
 
     async def _tell(self, wanted: rendering.Wanted, picture: Picture) -> list[float]:

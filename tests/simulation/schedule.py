@@ -137,6 +137,11 @@ class Recreate:
 
 
 @dataclass(frozen=True, slots=True)
+class LoseState:
+    """Somebody deletes the state topic and creates it anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """Something cannot be reached for a while: `kafka`, `postgres`, `kubernetes` or `git`."""
 
@@ -220,7 +225,7 @@ class Leave:
 
 Act = (
     Push | PushBroken | Edit | Declare | Retire | Ask
-    | LoseAcks | DropSends | Hold | Redeliver | Repeat | Litter | Retain | Skip | Recreate
+    | LoseAcks | DropSends | Hold | Redeliver | Repeat | Litter | Retain | Skip | Recreate | LoseState
     | Outage | Refuse | CutWatches | Skew | Crash | Pause | Sleep | FailSend | Join | Leave
 )  # fmt: skip
 
@@ -335,6 +340,10 @@ def _recreate(_: random.Random, __: Sequence[str]) -> Act:
     return Recreate("git")
 
 
+def _lose_state(_: random.Random, __: Sequence[str]) -> Act:
+    return LoseState()
+
+
 def _outage(chance: random.Random, _: Sequence[str]) -> Act:
     return Outage(chance.choice(("kafka", "postgres", "kubernetes", "git")), round(chance.uniform(0.1, 40.0), 3))
 
@@ -381,7 +390,7 @@ def _leave(chance: random.Random, _: Sequence[str]) -> Act:
 
 _PEOPLE: tuple[Maker, ...] = (_push, _push, _push, _push_broken, _edit, _edit, _edit, _declare, _retire, _ask)
 _WEATHER: tuple[Maker, ...] = (
-    _acks, _drops, _hold, _redeliver, _repeat, _litter, _retain, _skip, _recreate,
+    _acks, _drops, _hold, _redeliver, _repeat, _litter, _retain, _skip, _recreate, _lose_state,
     _outage, _refuse, _cut, _skew, _crash, _crash, _crash, _pause, _pause, _sleep, _sleep, _fail_send, _join, _leave,
 )  # fmt: skip
 

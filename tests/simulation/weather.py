@@ -88,6 +88,8 @@ class Weather:
                 world.stream.skip(self._busiest(act.topic), act.count)
             case schedule.Recreate():
                 self._recreate(act)
+            case schedule.LoseState():
+                world.stream.recreate(world.name("state"))
             case schedule.Outage():
                 self._go_away(act.what)
                 self._after(act.seconds, lambda: self._back(act.what))

@@ -246,3 +246,17 @@ def test_a_claim_that_was_told_is_known_until_it_was_settled() -> None:
     assert (later.claims(), len(later.header.reported_claims)) == ((), 1)
     theirs.settled = True
     assert not known(theirs, since=later).header.reported_claims
+
+
+def test_what_is_lost_is_lost_until_it_was_recovered_or_asked_for() -> None:
+    """A sync that somebody asked for looked at everything; one by itself, a failed one and a dry-run did not."""
+    request, succeeded = apply_pb2.SYNC_TRIGGER_REQUEST, apply_pb2.SYNC_OUTCOME_SUCCEEDED
+    lost = known(apply_pb2.StateLost())
+    for ended in (
+        finished(apply_pb2.SYNC_TRIGGER_REMOVAL, succeeded),
+        finished(request, apply_pb2.SYNC_OUTCOME_FAILED),
+        finished(request, succeeded, dry_run=True),
+    ):
+        assert known(ended, since=lost).header.lost
+    assert not known(finished(request, succeeded), since=lost).header.lost
+    assert not known(apply_pb2.StateLost(recovered=True), since=lost).header.lost

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from google.protobuf.message import Message
 
+from decklog.adapters import system
 from decklog.adapters.memory import clock
 from decklog.adapters.memory import stream as memory
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, subject_pb2
@@ -36,7 +37,7 @@ async def say(log: memory.MemoryCluster, *messages: Message, since: int = 0) -> 
         installation=lambda: "00000000-0000-4000-8000-000000000000",
         prefix="p",
         time=log.clock,
-        entropy=lambda size: bytes(range(size)),
+        entropy=system.entropy,
     )
     said = []
     for number, message in enumerate(messages, start=since + 1):
@@ -52,8 +53,20 @@ async def say(log: memory.MemoryCluster, *messages: Message, since: int = 0) -> 
     return said
 
 
-async def recall(log: memory.MemoryCluster) -> recovery.Recalled:
-    return await recovery.Recovery(memory.MemoryReader(log), memory.MemoryProducer(log), PLACE).recall("me")
+def recovery_of(log: memory.MemoryCluster, taken_in: int | None = None) -> recovery.Recovery:
+    async def committed() -> int | None:
+        return taken_in
+
+    return recovery.Recovery(memory.MemoryReader(log), memory.MemoryProducer(log), PLACE, committed=committed)
+
+
+async def recall(log: memory.MemoryCluster, taken_in: int | None = None) -> recovery.Recalled:
+    return await recovery_of(log, taken_in).recall("me")
+
+
+async def whole(log: memory.MemoryCluster) -> None:
+    """As an owner leaves the state topic that knows everything."""
+    await memory.MemoryProducer(log).send(PLACE.whole("me"))
 
 
 def applied(name: str) -> apply_pb2.ObjectApplied:
@@ -91,6 +104,85 @@ async def test_what_retention_took_is_missed(log: memory.MemoryCluster) -> None:
     log.retain(APPLY, 1)
     recalled = await recall(log)
     assert not recalled.complete
+    assert recalled.lost([KEY, "dev/silent"]) == ["dev/silent", KEY]
+
+
+async def test_what_was_missed_once_is_missed_until_somebody_tells_it(log: memory.MemoryCluster) -> None:
+    """That an owner has stored what is left does not make it whole: the next one misses the same."""
+    await say(log, applied("a"), applied("b"))
+    log.retain(APPLY, 1)
+    recalled = await recall(log)
+    await memory.MemoryProducer(log).send_all(
+        PLACE.messages(KEY, state.with_header(recalled.known[KEY], safe=state.Positions(recalled.ends).safe(KEY)), ())
+    )
+    assert not (await recall(log)).complete
+    await whole(log)
+    assert (await recall(log)).complete
+
+
+async def test_what_was_stored_after_a_loss_hides_nothing(log: memory.MemoryCluster) -> None:
+    """The topic was made anew while an owner lived on: what that wrote since is not all, so everything is folded."""
+    await say(log, applied("a"), applied("b"))
+    stored = (await recall(log)).known[KEY]
+    log.recreate(topics.STATE.name("p"))
+    positions = state.Positions({"apply": 2, "drift": 0, "live": 0}).safe(KEY)
+    await memory.MemoryProducer(log).send_all(
+        PLACE.messages(KEY, state.with_header(stored, safe=positions), [key("b")])
+    )
+    recalled = await recall(log)
+    assert recalled.complete
+    assert recalled.known[KEY].inventory() == {key("a"), key("b")}
+
+
+async def test_where_no_application_ever_was_nothing_is_missed(log: memory.MemoryCluster) -> None:
+    """A partition that was only taken over again and again, until retention took the first claims."""
+    for member in ("one", "two"):
+        await take(log, member)
+    await whole(log)
+    log.retain(APPLY, 1)
+    recalled = await recall(log)
+    assert recalled.complete
+    assert not recalled.lost([KEY])
+
+
+async def test_inputs_that_were_taken_in_come_from_their_own_topic(log: memory.MemoryCluster) -> None:
+    """The revision that nobody rendered yet, and the request that nobody answered, but none that was."""
+    revision = subject_pb2.Revision(source="s", ref="r", commit="new")
+    log_of_inputs = [
+        control_pb2.RevisionAvailable(application=APP, revision=revision),
+        control_pb2.SyncRequested(application=APP, reason="answered"),
+        control_pb2.SyncRequested(application=APP, reason="pending"),
+        control_pb2.SyncRequested(application=APP, reason="not taken in yet"),
+    ]
+    ids = [one.event.id for one in await say(log, *log_of_inputs)]
+    await say(log, apply_pb2.SyncStarted(application=APP, sync_id="1", cause=ids[1]))
+    header = (await recall(log, taken_in=3)).known[KEY].header
+    assert header.available.revision.commit == "new"
+    assert [one.request.reason for one in header.requests] == ["pending"]
+    assert header.control_offset == 3
+
+
+async def test_an_announcement_that_is_gone_is_what_was_rendered(log: memory.MemoryCluster) -> None:
+    """Else nobody would sync the application until the next commit."""
+    revision = subject_pb2.Revision(source="s", ref="r", commit="c")
+    await say(log, control_pb2.RevisionAvailable(application=APP, revision=revision))
+    await say(log, apply_pb2.Rendered(application=APP, revision=revision, parts=1, digest="j1:1"))
+    log.retain(stream.TopicPartition(topics.CONTROL.name("p"), NUMBER), 1)
+    recalled = await recall(log, taken_in=1)
+    assert recalled.known[KEY].header.available.revision.commit == "c"
+
+
+async def test_the_declaration_of_the_last_sync_is_that_of_the_last_comparison(log: memory.MemoryCluster) -> None:
+    """What was declared is no event of reconcile's: without this, nothing new would look like a new declaration."""
+    await say(
+        log,
+        started("1"),
+        apply_pb2.SyncFinished(application=APP, sync_id="1", outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED),
+        drift_pb2.Compared(application=APP, settings_digest="s"),
+    )
+    attempt = (await recall(log)).known[KEY].attempt()
+    assert attempt is not None
+    assert attempt.settings_digest == "s"
 
 
 async def test_stored_state_goes_on_from_where_it_was_written(log: memory.MemoryCluster) -> None:
@@ -100,6 +192,7 @@ async def test_stored_state_goes_on_from_where_it_was_written(log: memory.Memory
     positions = state.Positions({"apply": 1, "drift": 0, "live": 0})
     stored = state.with_header(known, safe=positions.safe(KEY))
     await memory.MemoryProducer(log).send_all(PLACE.messages(KEY, stored, touched))
+    await whole(log)
     log.retain(APPLY, 1)
     await say(log, applied("b"))
     recalled = await recall(log)
@@ -113,6 +206,7 @@ async def test_a_recreated_topic_begins_a_new_epoch(log: memory.MemoryCluster) -
     positions = state.Positions({"apply": 7, "drift": 0, "live": 0})
     stored = state.with_header(state.empty(APP), safe=positions.safe(KEY), fence=subject_pb2.Fence(offset=6))
     await memory.MemoryProducer(log).send_all(PLACE.messages(KEY, stored, ()))
+    await whole(log)
     assert (await recall(log)).topic_epoch == 1
 
 
@@ -125,8 +219,8 @@ def under(right: ownership.Right, message: Message) -> Message:
 
 async def take(log: memory.MemoryCluster, member: str = "me") -> tuple[recovery.Recalled, ownership.Right]:
     """Recall and claim, as a member does."""
-    reader, producer = memory.MemoryReader(log), memory.MemoryProducer(log)
-    recover = recovery.Recovery(reader, producer, PLACE)
+    producer = memory.MemoryProducer(log)
+    recover = recovery_of(log)
     recalled = await recover.recall(member)
     voice = emitter.Emitter(
         producer,
@@ -139,10 +233,7 @@ async def take(log: memory.MemoryCluster, member: str = "me") -> tuple[recovery.
     claimant = claiming.Claimant(
         voice=voice, producer=producer, place=PLACE, member=member, permit=lambda: None, failpoint=lambda _: None
     )
-    right = await claimant.claim(topic_epoch=recalled.topic_epoch, newest=recalled.newest)
-    await recover.catch_up(recalled, {"apply": right.offset + 1})
-    assert recalled.newest == right
-    await recover.catch_up(recalled, (await claimant.announce(right)).ends)
+    right, _ = await claimant.take_over(recover, recalled)
     return recalled, right
 
 
@@ -220,24 +311,33 @@ async def test_every_log_of_ours_hears_of_a_claim(log: memory.MemoryCluster) -> 
 
 
 async def test_an_application_whose_state_was_lost_is_doubtful(log: memory.MemoryCluster) -> None:
-    """It is recalled from the late record and from what was said since, and nothing is done for it by itself."""
+    """It is recalled from the late record and from all that was said and asked since."""
     producer = memory.MemoryProducer(log)
     recalled, first = await take(log, "one")
-    revision = subject_pb2.Revision(source="s", ref="r", commit="old")
-    available = control_pb2.RevisionAvailable(application=APP, revision=revision)
+    await whole(log)
+    old, new, newest = (subject_pb2.Revision(source="s", ref="r", commit=name) for name in ("old", "new", "newest"))
+    available = control_pb2.RevisionAvailable(application=APP, revision=old)
     early = state.with_header(
         state.empty(APP),
         available=available,
+        control_offset=1,
         safe=state.Positions(recalled.ends).safe(KEY),
         fence=subject_pb2.Fence(offset=first.offset),
     )
     _, second = await take(log, "two")
-    newer = subject_pb2.Revision(source="s", ref="r", commit="new")
-    await say(log, under(second, apply_pb2.Rendered(application=APP, revision=newer, parts=1, digest="j1:1")))
+    await say(
+        log,
+        available,
+        control_pb2.RevisionAvailable(application=APP, revision=new, ref_sequence=1),
+        control_pb2.RevisionAvailable(application=APP, revision=newest, ref_sequence=2),
+        control_pb2.SyncRequested(application=APP, reason="pending"),
+    )
+    await say(log, under(second, apply_pb2.Rendered(application=APP, revision=new, parts=1, digest="j1:1")))
     await producer.send_all(PLACE.under(first).messages(KEY, early, ()))  # it comes late; ours is compacted away
-    found = await recall(log)
-    assert found.doubtful == {KEY}
+    found = await recall(log, taken_in=4)
+    assert found.lost([KEY]) == [KEY]
     assert found.overwritten == {KEY}
-    assert found.known[KEY].header.rendered.digest == "j1:1"
-    assert found.known[KEY].header.available.revision.commit == "new"
-    assert found.known[KEY].header.sequence == 1
+    header = found.known[KEY].header
+    assert (header.rendered.digest, header.sequence) == ("j1:1", 1)
+    assert header.available.revision.commit == "newest"
+    assert [one.request.reason for one in header.requests] == ["pending"]

@@ -95,3 +95,10 @@ def test_what_was_forgotten_and_written_over_stays_forgotten() -> None:
     found = state.read(recorded(gone, written(7, 2, "old")))
     assert not found.known["dev/shop"].records
     assert f"dev/shop/{KEY}" in found.overwritten
+
+
+def test_only_what_somebody_made_sure_of_is_whole() -> None:
+    """Whoever finds records alone must not take them for all; a late word on it says the same as a rightful one."""
+    assert not state.read(recorded(written(7, 1), [owned(7).claim("r1"), PLACE.marker("r1")])).whole
+    assert state.read(recorded([owned(7).whole("r1")], written(7, 1))).whole
+    assert state.read(compacted(recorded([owned(7).whole("r1"), owned(9).claim("r2"), owned(7).whole("r1")]))).whole

@@ -205,6 +205,48 @@ class OwnershipTaken(_message.Message):
 Global___OwnershipTaken: _TypeAlias = OwnershipTaken  # noqa: Y015
 
 @_typing.final
+class StateLost(_message.Message):
+    """What reconcile remembered of an application is lost, or part of it, and not all it could be recalled from is left. Nothing is synced
+    or pruned by itself until it is known again: after a repair, or once a sync that somebody asked for has succeeded.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    RECOVERED_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    recovered: _builtins.bool
+    """True = everything is known again."""
+    @_builtins.property
+    def application(self) -> _subject_pb2.ApplicationRef:
+        """The application."""
+
+    @_builtins.property
+    def failure(self) -> _subject_pb2.Failure:
+        """What is lost, and what to do."""
+
+    @_builtins.property
+    def fence(self) -> _subject_pb2.Fence:
+        """The owner's right."""
+
+    def __init__(
+        self,
+        *,
+        application: _subject_pb2.ApplicationRef | None = ...,
+        failure: _subject_pb2.Failure | None = ...,
+        recovered: _builtins.bool = ...,
+        fence: _subject_pb2.Fence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "failure", b"failure", "fence", b"fence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "failure", b"failure", "fence", b"fence", "recovered", b"recovered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateLost: _TypeAlias = StateLost  # noqa: Y015
+
+@_typing.final
 class RenderFailed(_message.Message):
     """The desired state could not be rendered; nothing is compared or written on its account."""
 

@@ -53,6 +53,8 @@ class ApplicationState(_message.Message):
     LIFE_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
     REPORTED_CLAIMS_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    REPAIRED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -65,6 +67,10 @@ class ApplicationState(_message.Message):
     """Id of the event that declared it when it was not declared for this cluster before: another one means that it was removed in
     between, though nobody noticed.
     """
+    lost: _builtins.bool
+    """True while it is told as lost (see StateLost): nothing is synced or pruned by itself."""
+    repaired: _builtins.bool
+    """True if it was made again from the ledger since: the next owner tells that it is known."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -160,10 +166,12 @@ class ApplicationState(_message.Message):
         life: _builtins.str = ...,
         claims: _abc.Iterable[Global___ObjectClaim] | None = ...,
         reported_claims: _abc.Iterable[Global___ObjectClaim] | None = ...,
+        lost: _builtins.bool = ...,
+        repaired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

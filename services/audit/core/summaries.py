@@ -39,6 +39,7 @@ _LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
     apply_pb2.SyncFinished: _level_of_sync,
     apply_pb2.HealthChanged: _level_of_health,
     apply_pb2.RenderFailed: "error",
+    apply_pb2.StateLost: lambda one: "notice" if one.recovered else "error",
     apply_pb2.ClaimConflicted: lambda one: "notice" if one.settled else "error",
     fleet_pb2.DeclarationRefused: lambda message: "info" if message.withdrawn else "error",
     apply_pb2.ObjectApplied: lambda one: "error" if one.outcome == apply_pb2.OBJECT_OUTCOME_FAILED else "notice",
@@ -184,6 +185,10 @@ def _render_failed(message: apply_pb2.RenderFailed) -> str:
     return f"{_short(message.revision.commit)} cannot be rendered: {_why(message.failure)}"
 
 
+def _state_lost(message: apply_pb2.StateLost) -> str:
+    return "Its state is known again" if message.recovered else f"State lost: {_why(message.failure)}"
+
+
 def _claimed(message: apply_pb2.ClaimConflicted) -> str:
     name, other = _object(message.object), message.claimed_by
     if message.settled:
@@ -310,6 +315,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     apply_pb2.Rendered: _rendered,
     apply_pb2.RenderFailed: _render_failed,
     apply_pb2.ClaimConflicted: _claimed,
+    apply_pb2.StateLost: _state_lost,
     apply_pb2.SyncStarted: _started,
     apply_pb2.ObjectApplied: _applied,
     apply_pb2.SyncFinished: _finished,

@@ -115,7 +115,7 @@ def display(key: str) -> str:
 
 
 def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Everything that failed and was not put right since, most basic first: source, cluster, rendering, claim, sync."""
+    """Everything that failed and was not put right since, most basic first."""
     failures = application["failures"] or {}
     named = (
         (f"source {application['spec'].get('source')}", application.get("source_failure")),
@@ -125,7 +125,7 @@ def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"stage": stage, **failure} for stage, failure in found if failure]
 
 
-_STAGES = ("render", "claim", "sync")
+_STAGES = ("state", "render", "claim", "sync")
 
 
 def step(change: Mapping[str, Any]) -> str:

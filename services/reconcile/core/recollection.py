@@ -129,6 +129,31 @@ def settings_digest(spec: fleet_pb2.ApplicationSpec) -> str:
     return hashlib.sha256(relevant.SerializeToString(deterministic=True)).hexdigest()
 
 
+def as_rendered(known: Recollection) -> Recollection:
+    """What is known where announcements may be lost: what was rendered was announced before."""
+    available, rendered = known.header.available, known.header.rendered.revision
+    place = (rendered.source, rendered.ref)
+    if not rendered.commit or (
+        available.revision.commit and (available.revision.source, available.revision.ref) != place
+    ):
+        return known
+    header = _copied(known.header)
+    header.available.application.CopyFrom(header.application)
+    header.available.revision.CopyFrom(rendered)
+    return Recollection(header, known.records)
+
+
+def as_compared(known: Recollection) -> Recollection:
+    """What is known where the declaration is lost under which the last sync ran: it is that of the last comparison."""
+    header = known.header
+    nowhere = settings_digest(fleet_pb2.ApplicationSpec())
+    if not (header.HasField("attempt") and header.HasField("compared")) or header.attempt.settings_digest != nowhere:
+        return known
+    header = _copied(header)
+    header.attempt.settings_digest = header.compared.settings_digest
+    return Recollection(header, known.records)
+
+
 def key_of(ref: subject_pb2.ObjectRef) -> objects.ObjectKey:
     """The key of an object that an event names."""
     return objects.ObjectKey(ref.group, ref.kind, ref.namespace, ref.name)
@@ -202,6 +227,8 @@ class _Builder:
                 self._rendering(fact.message)
             case apply_pb2.SyncStarted() | apply_pb2.SyncFinished() | apply_pb2.ObjectApplied():
                 self._syncing(fact.message, fact)
+            case apply_pb2.StateLost():
+                self._header.lost, self._header.repaired = not fact.message.recovered, False
             case drift_pb2.DriftObserved():
                 self._drift(fact.message, fact.event_id)
             case drift_pb2.Compared():
@@ -314,6 +341,7 @@ class _Builder:
         if ended.outcome is sync.Outcome.SUCCEEDED:
             header.synced.CopyFrom(said.revision)
             header.synced_us = time_us
+            header.lost = header.lost and said.trigger != apply_pb2.SYNC_TRIGGER_REQUEST
 
     def _drift(self, said: drift_pb2.DriftObserved, event_id: str) -> None:
         found = self._object(said.object)

@@ -155,6 +155,21 @@ def derived_from(said: live_pb2.ObjectChanged | live_pb2.ObjectDeleted) -> tuple
     return tuple(part.encode() for part in (said.cluster_uid, said.object.uid, said.resource_version, rules))
 
 
+def state_lost(voice: Voice, *, doubtful: bool) -> apply_pb2.StateLost:
+    """Not all is known of an application. `doubtful`: only something newer than what is left was remembered."""
+    what = "the newest state of it was written over" if doubtful else "its state and the first events of it are gone"
+    hint = f"Sync it once, `decklog app sync {voice.application.application}`, or `decklog admin repair state`"
+    words = f"{what}: nothing is synced or pruned by itself"
+    return apply_pb2.StateLost(
+        application=voice.application, failure=failure("StateLost", words, hint), fence=voice.fence
+    )
+
+
+def state_recovered(voice: Voice) -> apply_pb2.StateLost:
+    """Everything is known again."""
+    return apply_pb2.StateLost(application=voice.application, recovered=True, fence=voice.fence)
+
+
 def claim_conflicted(voice: Voice, conflict: claims.Conflict, *, version: str) -> apply_pb2.ClaimConflicted:
     """Somebody else's object."""
     return apply_pb2.ClaimConflicted(

@@ -1,6 +1,6 @@
 """How the objects of an application stand, folded from what reconcile says."""
 
-from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, subject_pb2
 from services.audit.core import rows
 from services.audit.core.leaf import Leaf
 from tests import audit_leaves as given
@@ -183,6 +183,19 @@ def test_the_claim_of_a_claimant_ends_when_it_was_settled() -> None:
     for index, name in enumerate("acb", start=3):
         tables.fold(given.leaf(index, claimed(name, settled=True)))
     assert tables.one(rows.Application).failures == {}
+
+
+def test_a_lost_state_is_shown_until_it_is_known_again() -> None:
+    """After a repair, or once a sync that somebody asked for has succeeded."""
+    failure = subject_pb2.Failure(reason="StateLost", message="gone", hint="sync it")
+    lost = apply_pb2.StateLost(application=given.application(), failure=failure)
+    asked = finished()
+    tables = given.Tables().fold(given.leaf(0, lost), given.leaf(1, asked))
+    assert tables.one(rows.Application).failures["state"]["message"] == "gone"
+    asked.trigger = apply_pb2.SYNC_TRIGGER_REQUEST
+    assert tables.fold(given.leaf(2, asked)).one(rows.Application).failures == {}
+    recovered = apply_pb2.StateLost(application=given.application(), recovered=True)
+    assert tables.fold(given.leaf(3, lost), given.leaf(4, recovered)).one(rows.Application).failures == {}
 
 
 def test_an_application_in_sync_is_at_what_was_rendered_last() -> None:

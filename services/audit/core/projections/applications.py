@@ -14,6 +14,7 @@ Telling = (
     | apply_pb2.Rendered
     | apply_pb2.RenderFailed
     | apply_pb2.ClaimConflicted
+    | apply_pb2.StateLost
     | apply_pb2.SyncStarted
     | apply_pb2.SyncFinished
     | apply_pb2.HealthChanged
@@ -46,6 +47,8 @@ def _reference(leaf: Leaf) -> subject_pb2.ApplicationRef | None:
     match leaf.message:
         case control_pb2.RevisionAvailable() | apply_pb2.RenderFailed() | apply_pb2.ClaimConflicted() as message:
             return message.application
+        case apply_pb2.StateLost() as message:
+            return message.application
         case apply_pb2.SyncStarted(dry_run=False) | apply_pb2.SyncFinished(dry_run=False) as message:
             return message.application
         case apply_pb2.Rendered(part=0) | drift_pb2.Compared() as message:
@@ -72,6 +75,8 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
         case apply_pb2.RenderFailed() as message if leaf.rank >= row.rendered_rank:
             failed = _with_failure(row, "render", wording.failure(message))
             return replace(failed, rendered_rank=leaf.rank)
+        case apply_pb2.StateLost() as message:
+            return _with_failure(row, "state", None if message.recovered else wording.failure(message))
         case apply_pb2.ClaimConflicted() as message:
             return _with_failure(row, "claim", claims.after(row.failures.get("claim"), message))
         case apply_pb2.SyncStarted() as message if leaf.rank >= row.sync_rank:
@@ -117,6 +122,8 @@ def _synced(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) 
     if outcome != "succeeded":
         return ended
     synced = replace(ended, synced_commit=message.revision.commit, synced_us=leaf.time_us)
+    if message.trigger == apply_pb2.SYNC_TRIGGER_REQUEST:
+        synced = _with_failure(synced, "state", None)  # whoever asked has had everything looked at
     return _with_failure(_compared_by_sync(synced, leaf, message), "sync", None)
 
 
@@ -136,7 +143,7 @@ def _unexplained(message: apply_pb2.SyncFinished) -> dict[str, str]:
 
 
 def _with_failure(row: rows.Application, stage: str, failure: object | None) -> rows.Application:
-    """The row with what went wrong at a stage (`render`, `claim`, `sync`), or without."""
+    """The row with what went wrong at a stage (`state`, `render`, `claim`, `sync`), or without."""
     rest = {name: known for name, known in row.failures.items() if name != stage}
     return replace(row, failures=rest if failure is None else {**rest, stage: failure})
 
@@ -147,6 +154,7 @@ MESSAGES = frozenset(
         apply_pb2.Rendered,
         apply_pb2.RenderFailed,
         apply_pb2.ClaimConflicted,
+        apply_pb2.StateLost,
         apply_pb2.SyncStarted,
         apply_pb2.SyncFinished,
         drift_pb2.Compared,
