@@ -99,12 +99,12 @@ def commit(digit: str = "a") -> git_pb2.CommitObserved:
 
 @asynccontextmanager
 async def running(
-    postgres: str, folder: Path, *, installed: bool = True, log_public: bool = False
+    postgres: str, folder: Path, *, installed: bool = True, log_public: bool = False, **told: object
 ) -> AsyncIterator[Process]:
-    """Audit serving, with an installation and a cluster declared unless told otherwise."""
+    """Audit serving, with an installation and a cluster declared unless told otherwise; `told` are settings of it."""
     broker = memory.MemoryCluster(system.SystemClock())
     await runtime_topics.ensure(memory.MemoryTopics(broker), PREFIX)
-    audit = service.Audit(_settings(postgres, folder, log_public=log_public), kafka(broker))
+    audit = service.Audit(_settings(postgres, folder, log_public=log_public, **told), kafka(broker))
     stop = asyncio.Event()
     serving = asyncio.create_task(audit.serve(stop))
     headers = {"Authorization": f"Bearer {SECRET}"}
@@ -164,7 +164,7 @@ def kafka(broker: memory.MemoryCluster) -> service.Kafka:
     )
 
 
-def _settings(postgres: str, folder: Path, *, log_public: bool = False) -> AuditSettings:
+def _settings(postgres: str, folder: Path, *, log_public: bool = False, **told: Any) -> AuditSettings:
     parts = stacks.logins(postgres)
     token, code, key = folder / "token", folder / f"code-{secrets.token_hex(4)}", folder / "log-key.pem"
     for file, text in ((token, SECRET), (code, CODE), (key, keys.new_pem(LOG_SEED).decode())):
@@ -184,4 +184,5 @@ def _settings(postgres: str, folder: Path, *, log_public: bool = False) -> Audit
         log_key_file=key,
         log_dir=folder / "log",
         log_public=log_public,
+        **told,
     )

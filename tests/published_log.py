@@ -9,7 +9,7 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model.tlog import checkpoint, keys, note
 from decklog.runtime import ops
 from services.audit.core.leaf import Leaf
-from services.audit.publisher import folder, publisher, publishing
+from services.audit.publisher import folder, publisher, publishing, witnessed
 from tests import audit_leaves as some
 from tests import audit_ledger
 
@@ -49,12 +49,19 @@ class Log:
             with log.held():
                 climb = publishing.Publishing(connection, log, signer, reached)
                 await climb.resume()
-                return await climb.step()
+                await climb.serve()
+                moved = await climb.step()
+                await climb.serve()
+                return moved
         finally:
             await connection.close()
 
     def publisher(
-        self, *, pem: bytes = PEM, installation: Callable[[], str] = lambda: INSTALLATION
+        self,
+        *,
+        pem: bytes = PEM,
+        installation: Callable[[], str] = lambda: INSTALLATION,
+        rule: witnessed.Rule | None = None,
     ) -> publisher.Publisher:
         """The publisher as audit runs it."""
         return publisher.Publisher(
@@ -65,6 +72,7 @@ class Log:
                 domain=DOMAIN,
                 installation=installation,
                 readiness=self.readiness,
+                witnesses=rule,
             )
         )
 

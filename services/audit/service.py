@@ -23,7 +23,7 @@ from services.audit.core import publication, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
-from services.audit.publisher import folder, publisher
+from services.audit.publisher import folder, publisher, witnessed
 from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
@@ -76,8 +76,10 @@ class Audit:
         self._token = settings.read_secret(told.token_file)
         self._pem = b"" if told.log_key_file is None else settings.read_key(told.log_key_file)
         self._log = None if told.log_dir is None else folder.LogFolder(told.log_dir)
-        parts = ("sequencer", "projector", "postgres", "fleet", *(() if self._log is None else ("publisher",)))
-        self._readiness = ops.Readiness(*parts)
+        self._rule = None if told.log_policy is None else witnessed.read(told.log_policy, wait=told.log_wait)
+        publishes = () if self._log is None else ("publisher",)
+        asks = () if self._rule is None else (witnessed.PART,)
+        self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet", *publishes, *asks)
         self._bound = http.bind(told.http_host, told.http_port)
         self._ops_bound = http.bind(told.ops_host, told.ops_port)
 
@@ -155,6 +157,7 @@ class Audit:
             refused=counted.count,
             readiness=self._readiness,
             log=self._log,
+            log_policy=None if self._rule is None else self._rule.policy,
             log_key=lambda: self._log_key(view.installation),
             stopping=stop,
             time=self._time,
@@ -182,6 +185,7 @@ class Audit:
                 domain=self._told.log_origin,
                 installation=installation,
                 readiness=self._readiness,
+                witnesses=self._rule,
             )
         )
 

@@ -35,6 +35,10 @@ class AuditSettings(settings.ServiceSettings):
         description="`TOPIC=MOMENT[,…]`: poison sent until then becomes dead letters, however much of the topic it is",
     )
     log_public: bool = Field(default=False, description="serve checkpoint, tiles and entries without a token")
+    log_policy: Path | None = Field(
+        default=None, description="witnesses of the log and their quorum, a file after c2sp.org/tlog-policy"
+    )
+    log_wait: bool = Field(default=False, description="serve a checkpoint only when the quorum has cosigned it")
 
     @property
     def logins(self) -> dict[Part, str]:
@@ -72,6 +76,10 @@ class AuditSettings(settings.ServiceSettings):
         given = [one is not None for one in (self.log_origin, self.log_key_file, self.log_dir)]
         if any(given) != all(given):
             raise ValueError(_LOG)
+        if self.log_policy is not None and self.log_dir is None:
+            raise ValueError(f"DECKLOG_LOG_POLICY is about a published log. {_LOG}")
+        if self.log_wait and self.log_policy is None:
+            raise ValueError("DECKLOG_LOG_WAIT waits for the witnesses of DECKLOG_LOG_POLICY: set it, too")
         if self.log_key_file is not None:
             settings.check_private(self.log_key_file)
         return self

@@ -14,7 +14,8 @@ from tlog_scales import backend, reader, signing, tiles, tlog
 
 from deploy.local import cache, settings
 
-SOURCES = Path(__file__).with_name("tlogcheck")
+SOURCES = Path(__file__).parent
+LITEWITNESS = tuple(f"filippo.io/torchwood/cmd/{name}" for name in ("litewitness", "witnessctl"))
 
 
 class Refused(Exception):
@@ -23,7 +24,7 @@ class Refused(Exception):
 
 def tlogcheck(folder: Path, vkey: str, proofs: Path | None = None) -> str:
     """Check a log with the Go program, and proofs of ours against it; its one line on success."""
-    command = [str(_built()), str(folder), vkey, *([] if proofs is None else [str(proofs)])]
+    command = [str(built("tlogcheck") / "tlogcheck"), str(folder), vkey, *([] if proofs is None else [str(proofs)])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     if done.returncode != 0:
         raise Refused(done.stderr.strip())
@@ -69,22 +70,30 @@ def scales_consistency(old: int, new: int, hashes: list[bytes], *, old_root: byt
     return True
 
 
-def _built() -> Path:
-    """The Go program, built once per machine and kept with the other builds."""
+def cosigned(checkpoint: Path, log: str, *witnesses: str) -> list[str]:
+    """Who vouches for a checkpoint, checked with torchwood; Ed25519 keys, each of which must."""
+    command = [str(built("witness", *LITEWITNESS) / "witness"), str(checkpoint), log, *witnesses]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    if done.returncode != 0:
+        raise Refused(done.stderr.strip())
+    return done.stdout.split()
+
+
+def built(name: str, *tools: str) -> Path:
+    """The folder of a Go program of ours and of tools beside it, built once per machine and kept with other builds."""
     compiler = shutil.which("go")
     if compiler is None:
-        pytest.skip("no Go on PATH: the checks with golang.org/x/mod are left out")
+        pytest.skip("no Go on PATH: the checks with programs in Go are left out")
     release = subprocess.run([compiler, "version"], capture_output=True, check=True).stdout
-    sources = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
+    sources = [file.read_bytes() for file in sorted((SOURCES / name).iterdir())]
     root = settings.read(
         os.environ, root=SOURCES, home=Path.home(), profile=settings.Profile.TEST, state=SOURCES / "unused"
     ).cache
 
     async def fill(target: Path) -> None:
-        program = str(target / "tlogcheck")
-        command = [compiler, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o", program, "."]
+        command = [compiler, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o", f"{target}/", ".", *tools]
         environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-        await asyncio.to_thread(subprocess.run, command, cwd=SOURCES, env=environment, check=True, timeout=300)
+        await asyncio.to_thread(subprocess.run, command, cwd=SOURCES / name, env=environment, check=True, timeout=300)
 
-    entry = f"tlogcheck-{cache.key([release, *sources])}"
-    return asyncio.run(cache.obtain(root, entry, fill, lambda: None)) / "tlogcheck"
+    entry = f"{name}-{cache.key([release, *sources])}"
+    return asyncio.run(cache.obtain(root, entry, fill, lambda: None))

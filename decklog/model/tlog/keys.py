@@ -66,9 +66,14 @@ class VerifierKey:
         """See `key_id`."""
         return key_id(self.name, self.algorithm, self.public)
 
+    @property
+    def label(self) -> str:
+        """`NAME+KEYID`: which key a signature line says it is of."""
+        return f"{self.name}+{self.id:08x}"
+
     def __str__(self) -> str:
         """The text that is given to others."""
-        return f"{self.name}+{self.id:08x}+{base64_text.encode(bytes([self.algorithm]) + self.public)}"
+        return f"{self.label}+{base64_text.encode(bytes([self.algorithm]) + self.public)}"
 
     def accepts(self, message: bytes, signature: bytes) -> bool:
         """Whether this key made the bare signature over exactly these bytes."""

@@ -39,6 +39,8 @@ class Policy:
     witnesses: dict[str, keys.VerifierKey] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str = NONE
+    urls: dict[str, str] = field(default_factory=dict)
+    """Where a witness is asked (its submission prefix), for those of which it is said."""
 
     def open(self, data: bytes) -> checkpoint.Checkpoint:
         """The checkpoint of a signed note, if this policy believes it.
@@ -50,7 +52,7 @@ class Policy:
         found = self.open_log(data)
         signed = note.parse(data)
         seen = {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
-        if not self._met(self.quorum, seen):
+        if not self.met(seen):
             names = ", ".join(sorted(seen)) or "none"
             raise NoQuorum(f"the quorum {self.quorum!r} is not met; witnesses that cosigned it: {names}")
         return found
@@ -64,6 +66,10 @@ class Policy:
             raise note.Unverified(f"no key is given for the log {found.origin!r}")
         check_log(signed, known)
         return found
+
+    def met(self, seen: set[str]) -> bool:
+        """Whether a checkpoint that these witnesses cosigned has the quorum."""
+        return self._met(self.quorum, seen)
 
     def _met(self, name: str, seen: set[str]) -> bool:
         if name == NONE or name in seen:
@@ -104,7 +110,7 @@ def parse(data: bytes) -> Policy:
                 raise Malformed(str(error), line=number) from error
     if reading.quorum is None:
         raise Malformed("there is no line `quorum NAME`; `quorum none` asks for no witness", line=0)
-    return Policy(tuple(reading.logs), reading.witnesses, reading.groups, reading.quorum)
+    return Policy(tuple(reading.logs), reading.witnesses, reading.groups, reading.quorum, reading.urls)
 
 
 class _Reading:
@@ -114,6 +120,7 @@ class _Reading:
         self.logs: list[keys.VerifierKey] = []
         self.witnesses: dict[str, keys.VerifierKey] = {}
         self.groups: dict[str, Group] = {}
+        self.urls: dict[str, str] = {}
         self.quorum: str | None = None
         self._taken: set[str] = set()
 
@@ -123,6 +130,7 @@ class _Reading:
                 self.logs.append(_distinct(_key(key), self.logs))
             case ["witness", name, key, *url] if len(url) <= 1:
                 self.witnesses[self._new(name)] = _distinct(_cosigner(key), self.witnesses.values())
+                self.urls |= zip([name], url, strict=False)
             case ["group", name, count, *members] if members:
                 self.groups[self._new(name)] = Group(_threshold(count, len(members)), tuple(self._take(members)))
             case ["quorum", name]:

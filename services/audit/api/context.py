@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from decklog.model.denials import Denial
-from decklog.model.tlog import keys
+from decklog.model.tlog import keys, policy
 from decklog.ports import clock, stream
 from decklog.runtime import emitter, ops
 from services.audit.api import database, fleet, problems, sessions, statements, watermark
@@ -34,6 +34,8 @@ class Context:
     readiness: ops.Readiness
     log: folder.LogFolder | None
     """The published log; None where none is."""
+    log_policy: policy.Policy | None
+    """Whose cosignatures are asked for; None where nobody's are."""
     log_key: Callable[[], keys.VerifierKey | None]
     """Who signs its checkpoints; None where nobody does, or the log has no name yet."""
     stopping: asyncio.Event

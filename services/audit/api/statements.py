@@ -123,12 +123,23 @@ HEAD_SIZE = "SELECT size FROM ledger.head"
 POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
 
 RUNGS = """
-SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced) AS unplaced,
-    coalesce((SELECT max(k.size) FROM ledger.checkpoint k), 0) AS published
+SELECT h.size, h.recorded_at, c.next_leaf, (SELECT count(*) FROM audit.unplaced) AS unplaced
 FROM ledger.head h, audit.cursor c
 """
 
-CHECKPOINTS = "SELECT size, note FROM ledger.checkpoint WHERE size > $1 AND size <= $2 ORDER BY size"
+CHECKPOINTS = """
+SELECT k.size, k.note, (
+    SELECT coalesce(string_agg(c.line || E'\\n', '' ORDER BY c.cosigner), '') FROM ledger.cosignature c
+    WHERE c.size = k.size
+) AS cosignatures
+FROM ledger.checkpoint k WHERE k.size > $1 AND k.size <= $2 ORDER BY k.size
+"""
+
+# The newest sizes that anybody cosigned, and by whom.
+COSIGNED = """
+SELECT size, array_agg(cosigner) AS cosigners FROM ledger.cosignature WHERE size <= $1
+GROUP BY size ORDER BY size DESC LIMIT 1000
+"""
 
 NOTICE_COUNTS = """
 SELECT kind, count(*) AS count, max(leaf) AS last_leaf, max(recorded_us) AS last_us

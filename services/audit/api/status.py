@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from decklog.model import errors
+from decklog.model.tlog import policy
 from decklog.ports import stream
-from services.audit.api import answering, context, models, problems, statements
+from services.audit.api import answering, context, models, problems, statements, tlog
 from services.audit.api.context import Given
 
 router = APIRouter(tags=["operation"])
 
 KAFKA_SECONDS = 3.0
-NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
 
 
 @router.get("/status", responses={200: {"model": models.Status}})
@@ -33,7 +33,7 @@ async def standing(given: context.Context) -> dict[str, Any]:
         "rungs": [
             {"name": "sequenced", "size": head["size"], "behind": sum(lag.values())},
             {"name": "projected", "size": head["next_leaf"], "behind": head["size"] - head["next_leaf"]},
-            *_published(given, head["size"], head["published"]),
+            *await _published(given, head["size"]),
         ],
         "topics": [{"topic": topic, "behind": behind} for topic, behind in sorted(lag.items())],
         "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
@@ -43,9 +43,25 @@ async def standing(given: context.Context) -> dict[str, Any]:
     }
 
 
-def _published(given: context.Context, size: int, published: int) -> list[dict[str, Any]]:
-    """The rung of the published log; none where none is published."""
-    return [] if given.log is None else [{"name": "published", "size": published, "behind": size - published}]
+async def _published(given: context.Context, size: int) -> list[dict[str, Any]]:
+    """The rungs of the published log; none where none is published."""
+    if given.log is None:
+        return []
+    served = await asyncio.to_thread(tlog.served_size, given.log)
+    rungs = [{"name": "published", "size": served, "behind": size - served}]
+    if given.log_policy is not None:
+        witnessed = await _witnessed(given, given.log_policy, served)
+        rungs.append({"name": "witnessed", "size": witnessed, "behind": served - witnessed})
+    return rungs
+
+
+async def _witnessed(given: context.Context, rule: policy.Policy, served: int) -> int:
+    """Leaves in the newest served checkpoint that the quorum has cosigned."""
+    named = {key.label: name for name, key in rule.witnesses.items()}
+    for row in await given.database.fetch(statements.COSIGNED, served):
+        if rule.met({named[label] for label in row["cosigners"] if label in named}):
+            return int(row["size"])
+    return 0
 
 
 @router.get("/log", responses={200: {"model": models.Log}})
@@ -53,13 +69,12 @@ async def get_log(given: Given) -> Response:
     """The published log: what an auditor must know to check it. Its files are at the root of this server."""
     key = given.log_key()
     if given.log is None:
-        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=NOT_PUBLISHED)
+        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=tlog.NOT_PUBLISHED)
     if key is None:
         hint = "Ask again; `decklog status` says what is waited for"
         raise problems.Problem(503, "NotReady", "the log has no name yet", hint=hint)
-    head = await given.database.row(statements.RUNGS)
-    assert head is not None  # noqa: S101 (the migration puts it there)
-    return answering.json({"origin": key.name, "vkey": str(key), "size": head["published"]})
+    served = await asyncio.to_thread(tlog.served_size, given.log)
+    return answering.json({"origin": key.name, "vkey": str(key), "size": served})
 
 
 _SPOKEN = ("events", "last_leaf", "last_us")

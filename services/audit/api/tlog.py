@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from decklog.model.tlog import checkpoint, note, tiles
-from services.audit.api import context, problems, statements, status
+from services.audit.api import context, problems, statements
 from services.audit.api.context import Actor, Given
 from services.audit.core import integration
 from services.audit.publisher import folder
@@ -24,6 +24,8 @@ CHECKPOINT = "/checkpoint"
 CHECKPOINTS = "/checkpoints.jsonl"
 TILES = "/tile/"
 
+NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
+
 _IMMUTABLE = "max-age=31536000, immutable"
 _NEVER = {"Cache-Control": "no-cache"}
 
@@ -31,6 +33,12 @@ _NEVER = {"Cache-Control": "no-cache"}
 def is_of_the_log(path: str) -> bool:
     """Whether a path of the server is one of these."""
     return path in (CHECKPOINT, CHECKPOINTS) or path.startswith(TILES)
+
+
+def served_size(log: folder.LogFolder) -> int:
+    """Leaves in the checkpoint that is served."""
+    served = log.read(folder.CHECKPOINT)
+    return 0 if served is None else checkpoint.parse(note.parse(served).text).size
 
 
 @router.get(CHECKPOINT)
@@ -70,17 +78,18 @@ async def get_checkpoints(
     given: Given, after: Annotated[int, Query(ge=0, le=2**63 - 1, description="only larger ones")] = 0
 ) -> StreamingResponse:
     """Every checkpoint up to the served one, the smallest first: `{"size", "note"}`, one a line."""
-    served = _log(given).read(folder.CHECKPOINT)
-    newest = 0 if served is None else checkpoint.parse(note.parse(served).text).size
-    return StreamingResponse(_checkpoints(given, after, newest), media_type="application/jsonl", headers=_NEVER)
+    return StreamingResponse(
+        _checkpoints(given, after, served_size(_log(given))), media_type="application/jsonl", headers=_NEVER
+    )
 
 
 async def _checkpoints(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:
     async for row in given.database.stream(statements.CHECKPOINTS, after, newest):
-        yield orjson.dumps({"size": row["size"], "note": row["note"].decode()}) + b"\n"
+        signed = row["note"].decode() + row["cosignatures"]
+        yield orjson.dumps({"size": row["size"], "note": signed}) + b"\n"
 
 
 def _log(given: context.Context) -> folder.LogFolder:
     if given.log is None:
-        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=status.NOT_PUBLISHED)
+        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=NOT_PUBLISHED)
     return given.log

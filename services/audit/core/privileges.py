@@ -98,6 +98,7 @@ _APPENDS = frozenset({Part.WRITER, Part.ERASER})
 NEEDED: Mapping[Part, Sequence[tuple[str, str]]] = {
     Part.WRITER: (
         *(("INSERT", f"ledger.{table}") for table in ("entry", "payload", "source", "dedup", "checkpoint")),
+        *(("INSERT", f"ledger.{table}") for table in ("cosignature", "time_stamp")),
         ("UPDATE", "ledger.head"),
         ("UPDATE", "ledger.position"),
     ),
@@ -112,6 +113,7 @@ NEEDED: Mapping[Part, Sequence[tuple[str, str]]] = {
         ("SELECT", "ledger.entry"),
         ("SELECT", "ledger.payload"),
         ("SELECT", "ledger.checkpoint"),
+        ("SELECT", "ledger.cosignature"),
         ("SELECT", "audit.timeline"),
     ),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from decklog.model.tlog import checkpoint
+from decklog.model.tlog import asking, checkpoint
 
 
 class Problem(NamedTuple):
@@ -59,11 +59,35 @@ def origin_problem(stored: checkpoint.Checkpoint | None, name: str) -> Problem |
     return Problem(text, "Set DECKLOG_LOG_ORIGIN back to the domain before the last slash of the first name")
 
 
+def disputed(witness: str, said: asking.Ahead | asking.Disputed, *, asked: int, newest: int) -> Problem | None:
+    """What it means that a witness has seen another history of the log; None if it has only seen more than was asked.
+
+    `asked` is the size of the checkpoint that it was asked about, `newest` that of the newest that was signed here.
+    """
+    if isinstance(said, asking.Disputed):
+        text = (
+            f"the witness {witness!r} has seen another history: it refuses the checkpoint of {asked} leaves as no "
+            f"continuation of what it cosigned ({said.said})"
+        )
+        return Problem(text, _FORKED)
+    if said.size <= newest:
+        return None
+    text = (
+        f"the witness {witness!r} has cosigned {said.size} leaves of this log, the newest checkpoint here has "
+        f"{newest}: database and folder were restored from a backup, or somebody else signs in its name"
+    )
+    return Problem(text, _RESTORE)
+
+
 def _behind(size: int, published: int) -> Problem:
     text = f"the database has {size} leaves, but a checkpoint of {published} was published: it is older than that"
     return Problem(text, _RESTORE)
 
 
+_FORKED = (
+    "Stop here and keep everything: database, log folder, and what the witness shows. Find out which of the two "
+    "histories is the true one and who signed the other; nothing more is signed"
+)
 _RESTORE = (
     "Restore a newer backup of the database: until it knows the published checkpoint nothing is sequenced and nothing "
     "is signed, since both would fork the log. The missing entries are kept in the folder that DECKLOG_LOG_DIR names"

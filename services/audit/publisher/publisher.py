@@ -18,7 +18,7 @@ from decklog.runtime import backoff, names, ops
 from services.audit import waiting
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import publishing, records
+from services.audit.publisher import publishing, records, witnessed
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -47,6 +47,8 @@ class Parts:
     domain: str
     installation: Callable[[], str]
     readiness: ops.Readiness
+    witnesses: witnessed.Rule | None = None
+    """Who is to cosign the checkpoints; None where nobody is asked."""
     failpoint: Callable[[str], None] = no_failpoint
 
 
@@ -67,6 +69,8 @@ class Publisher:
                 async with _connected(self._parts.postgres) as connection:
                     found = publication.problem(await publishing.standing(connection, self._parts.folder))
                     publishing.insist(found)
+                    if self._parts.witnesses is not None:
+                        await witnessed.check(connection, self._parts.witnesses, self._parts.folder, stop)
                     return True
             except errors.Transient as error:
                 attempt += 1
@@ -88,6 +92,10 @@ class Publisher:
                         attempt = 0
             except folders.Busy:
                 await self._stand_by(stop)
+            except witnessed.Disputed as dispute:
+                self._parts.readiness.waiting("publisher", str(dispute))
+                log.critical("nothing more is signed", reason=str(dispute))
+                await stop.wait()
             except errors.Transient as error:
                 attempt += 1
                 await self._weather(error, attempt, stop)
@@ -105,9 +113,10 @@ class Publisher:
         with self._parts.folder.held():
             signer = await self._signer(stop)
             if signer is not None:
+                witnessed.check_policy(self._parts.witnesses, signer.verifier)
                 climb = publishing.Publishing(connection, self._parts.folder, signer, self._parts.failpoint)
                 await climb.resume()
-                await self._follow(connection, climb, stop)
+                await self._climb(connection, climb, stop)
         return True
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
@@ -124,21 +133,46 @@ class Publisher:
             await waiting.first(stop, seconds=GAP_SECONDS)
         return None
 
-    async def _follow(self, connection: asyncpg.Connection, climb: publishing.Publishing, stop: asyncio.Event) -> None:
+    async def _climb(self, connection: asyncpg.Connection, climb: publishing.Publishing, stop: asyncio.Event) -> None:
+        rule = self._parts.witnesses
+        if rule is None:
+            await self._follow(connection, climb, None, stop)
+            return
+        async with witnessed.asking(connection, rule, self._parts.folder) as circle:
+            rung = witnessed.Witnessed(connection, rule, circle, self._parts.readiness)
+            await self._follow(connection, climb, rung, stop)
+
+    async def _follow(
+        self,
+        connection: asyncpg.Connection,
+        climb: publishing.Publishing,
+        rung: witnessed.Witnessed | None,
+        stop: asyncio.Event,
+    ) -> None:
+        """Sign what is new, have it witnessed, serve it; what is held back for witnesses is the next to be served."""
         woken = asyncio.Event()
         with failures.translated("publisher"):
             await connection.add_listener(HEAD_CHANNEL, lambda *_: woken.set())
+        serves = await self._serve(climb, rung, stop)
         while not stop.is_set():
             woken.clear()
             with tracer.start_as_current_span(names.SPAN_PUBLISH) as span:
-                moved = await climb.step()
+                moved = serves and await climb.step()
+                serves = await self._serve(climb, rung, stop)
                 span.set_attribute(names.LEAF, climb.size)
             self._parts.readiness.works("publisher")
-            _published.set(climb.size)
-            if moved:
+            _published.set(climb.served)
+            if moved and serves:
                 await waiting.first(stop, seconds=GAP_SECONDS)
             else:
-                await waiting.first(woken, stop, seconds=WAKE_SECONDS)
+                events = [*([woken] if serves else []), *([rung.news] if rung else []), stop]
+                await waiting.first(*events, seconds=WAKE_SECONDS)
+
+    async def _serve(self, climb: publishing.Publishing, rung: witnessed.Witnessed | None, stop: asyncio.Event) -> bool:
+        if rung is not None:
+            return await rung.climb(climb, stop)
+        await climb.serve()
+        return True
 
 
 def signing_key(pem: bytes, origin: str) -> keys.SigningKey:

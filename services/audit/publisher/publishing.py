@@ -1,15 +1,15 @@
-"""One climb from sequenced to served: integrate what is new, sign the tree, store the checkpoint, then serve it."""
+"""One climb from sequenced to served: integrate what is new, sign the tree, store the checkpoint; then it is served."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import asyncpg
 
 from decklog.model import errors, merkle
-from decklog.model.tlog import checkpoint, edge, keys, note, tile_hashes, tiles
+from decklog.model.tlog import checkpoint, edge, keys, note, proofs, tile_hashes, tiles
 from services.audit.core import integration, publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import records
+from services.audit.publisher import records, witnesses
 
 CHUNK = 16 * tiles.WIDTH
 """Entries that are integrated at a stretch, in a thread: catching up must not keep the sequencer waiting."""
@@ -48,15 +48,27 @@ class Publishing:
         self._signer = signer
         self._failpoint = failpoint
         self._edge = edge.Edge()
-        self._published = checkpoint.Checkpoint(signer.name, 0, merkle.EMPTY_ROOT)
+        self._signed = checkpoint.Checkpoint(signer.name, 0, merkle.EMPTY_ROOT)
+        self._note = b""
+        self._served = 0
 
     @property
     def size(self) -> int:
-        """Leaves in the newest checkpoint."""
-        return self._published.size
+        """Leaves in the newest signed checkpoint."""
+        return self._signed.size
+
+    @property
+    def served(self) -> int:
+        """Leaves in the checkpoint that is served."""
+        return self._served
+
+    @property
+    def newest(self) -> witnesses.Offer | None:
+        """The newest signed checkpoint, if there is one."""
+        return witnesses.Offer(self._signed, note.parse(self._note)) if self._note else None
 
     async def resume(self) -> None:
-        """Take up where the log stands: look whether it may go on, and serve what was signed and not served yet."""
+        """Take up where the log stands: look whether it may go on, and with which tiles."""
         found = await standing(self._connection, self._folder)
         insist(publication.problem(found))
         insist(publication.origin_problem(found.stored, self._signer.name))
@@ -64,13 +76,12 @@ class Publishing:
         if found.stored is None or signed is None:
             return
         self._check_signer(signed)
-        self._published = found.stored
+        self._signed, self._note = found.stored, signed
+        self._served = found.served.size if found.served else 0
         self._edge = await self._recall()
-        if found.served != found.stored:
-            await self._serve(signed)
 
     async def step(self) -> bool:
-        """Publish the tree as it stands; False if it already is."""
+        """Sign the tree as it stands, and store its checkpoint; False if it already was."""
         head = await records.head(self._connection)
         if head.size < self.size:
             found = await standing(self._connection, self._folder)
@@ -81,21 +92,27 @@ class Publishing:
         if reached.tree(head.size).root() != head.root:
             text = f"the first {head.size} leaves do not give the root that the head row has"
             raise errors.Terminal(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
-        await self._publish(checkpoint.Checkpoint(self._signer.name, head.size, head.root))
+        await self._sign(checkpoint.Checkpoint(self._signer.name, head.size, head.root))
         self._edge = reached.edge
         return True
 
-    async def _publish(self, tree: checkpoint.Checkpoint) -> None:
+    async def serve(self, lines: Iterable[str] = ()) -> None:
+        """Serve the newest signed checkpoint, with these signature lines of others behind the log's own."""
+        if not self._note:
+            return
+        signed = self._note + "".join(f"{line}\n" for line in lines).encode()
+        if await asyncio.to_thread(self._folder.read, folders.CHECKPOINT) == signed:
+            return
+        await asyncio.to_thread(self._folder.write, [integration.File(folders.CHECKPOINT, signed)])
+        before, self._served = self._served, self._signed.size
+        await asyncio.to_thread(self._folder.remove, integration.outgrown(before, self._served))
+
+    async def _sign(self, tree: checkpoint.Checkpoint) -> None:
         signed = checkpoint.sign(tree, [self._signer])
         self._failpoint("log.before_store")
         await records.store(self._connection, tree, signed)
         self._failpoint("log.after_store")
-        await self._serve(signed)
-        before, self._published = self._published, tree
-        await asyncio.to_thread(self._folder.remove, integration.outgrown(before.size, tree.size))
-
-    async def _serve(self, signed: bytes) -> None:
-        await asyncio.to_thread(self._folder.write, [integration.File(folders.CHECKPOINT, signed)])
+        self._signed, self._note = tree, signed
 
     async def _integrate(self, start: edge.Edge, end: int) -> integration.Integrated:
         """Make the files of the tree of `end` leaves durable, from a number of whole tiles on."""
@@ -119,7 +136,7 @@ class Publishing:
     def _check_continues(self, start: edge.Edge, entries: list[integration.Entry]) -> None:
         """The leaves below the newest checkpoint must still be those that were signed."""
         below, _ = integration.integrate(start, entries[: self.size - start.size])
-        if below.tree(self.size).root() != self._published.root:
+        if below.tree(self.size).root() != self._signed.root:
             raise _Diverged(
                 f"the first {self.size} leaves are not those whose checkpoint was published",
                 where="ledger.entry",
@@ -129,20 +146,13 @@ class Publishing:
     async def _recall(self) -> edge.Edge:
         """The whole tiles at the published size: from the log's files, or made again where they are lost or damaged."""
         try:
-            read = tile_hashes.reader(self.size, self._tile)
+            read = _reader(self._folder, self.size)
             found = edge.at(self.size // tiles.WIDTH, read)
             rest = await records.entries(self._connection, found.size, self.size)
             self._check_continues(found, rest)
         except (_Missing, _Diverged, ValueError):
             found = (await self._integrate(edge.Edge(), self.size)).edge
         return found
-
-    def _tile(self, tile: tiles.Tile) -> bytes:
-        for path in (tile.path, tile.full.path):
-            data = self._folder.read(f"{integration.PUBLIC}/{path}")
-            if data is not None:
-                return data[: tile.width * merkle.HASH_SIZE]
-        raise _Missing(tile.path)
 
     def _check_signer(self, signed: bytes) -> None:
         try:
@@ -153,6 +163,39 @@ class Publishing:
                 where="DECKLOG_LOG_KEY_FILE",
                 hint="Put back the key that has signed it: a log does not change its key in silence",
             ) from error
+
+
+def _reader(folder: folders.LogFolder, size: int) -> proofs.ReadHashes:
+    """Hashes of the tree of that size, from its tiles. The reader raises _Missing, and ValueError for a wrong tile."""
+
+    def tile(wanted: tiles.Tile) -> bytes:
+        for path in (wanted.path, wanted.full.path):
+            data = folder.read(f"{integration.PUBLIC}/{path}")
+            if data is not None:
+                return data[: wanted.width * merkle.HASH_SIZE]
+        raise _Missing(wanted.path)
+
+    return tile_hashes.reader(size, tile)
+
+
+async def proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> list[bytes]:
+    """The proof that the tree of `old` leaves is the beginning of a signed one. Raises Transient for lost tiles."""
+    return await asyncio.to_thread(_proof, folder, old, tree)
+
+
+def _proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> list[bytes]:
+    read = _reader(folder, tree.size)
+    try:
+        found = proofs.consistency(old, tree.size, read)
+        # Damaged tiles must not look like a fork to whoever gets the proof.
+        proofs.verify_consistency(found, old=old, old_root=proofs.root(old, read), new=tree.size, new_root=tree.root)
+    except (_Missing, ValueError) as error:
+        raise errors.Transient(
+            f"the log's tiles do not give the proof from {old} to {tree.size} leaves: {error}",
+            where=str(folder.path),
+            hint="They are made again at the next start",
+        ) from error
+    return found
 
 
 class _Missing(errors.DecklogError):

@@ -1,5 +1,6 @@
 """What the publisher reads from Postgres and stores there: SQL in, values out. Raises Transient or Terminal."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import asyncpg
@@ -29,6 +30,15 @@ _STORE = """
 INSERT INTO ledger.checkpoint (size, root, note, number)
 SELECT $1, $2, $3, coalesce((SELECT number + 1 FROM ledger.checkpoint ORDER BY number DESC LIMIT 1), 0)
 """
+
+_COSIGN = """
+INSERT INTO ledger.cosignature (size, cosigner, line)
+SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
+"""
+
+_COSIGNED = "SELECT cosigner, max(size) AS size FROM ledger.cosignature GROUP BY cosigner"
+
+_COSIGNATURES = "SELECT cosigner, line FROM ledger.cosignature WHERE size = $1 ORDER BY cosigner"
 
 _TAMPERED = "Somebody has changed it: find out who before anything more is signed"
 
@@ -84,6 +94,24 @@ async def store(connection: asyncpg.Connection, published: checkpoint.Checkpoint
     """Keep a signed checkpoint, for ever; it is durable when this returns."""
     with failures.translated("publisher"):
         await connection.execute(_STORE, published.size, published.root, signed)
+
+
+async def cosign(connection: asyncpg.Connection, size: int, lines: Mapping[str, note.Signature]) -> None:
+    """Keep what cosigners said of the checkpoint of a size; of what one says twice the first is kept."""
+    with failures.translated("publisher"):
+        await connection.execute(_COSIGN, size, list(lines), [str(line) for line in lines.values()])
+
+
+async def cosigned(connection: asyncpg.Connection) -> dict[str, int]:
+    """The largest size that each cosigner vouched for."""
+    with failures.translated("publisher"):
+        return {row["cosigner"]: row["size"] for row in await connection.fetch(_COSIGNED)}
+
+
+async def cosignatures(connection: asyncpg.Connection, size: int) -> dict[str, str]:
+    """The lines of those who cosigned the checkpoint of a size."""
+    with failures.translated("publisher"):
+        return {row["cosigner"]: row["line"] for row in await connection.fetch(_COSIGNATURES, size)}
 
 
 def parse(data: bytes | None, where: str) -> checkpoint.Checkpoint | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from decklog.model import merkle, receipt
-from decklog.model.tlog import bundle, checkpoint, tiles
+from decklog.model.tlog import bundle, checkpoint, policy, tiles
 from tests import audit_leaves as some
-from tests import audit_process
+from tests import audit_process, witnesses
 from tests.audit_process import LOG, Process
 
 
@@ -95,6 +95,24 @@ async def test_every_checkpoint_that_was_signed_can_be_had(process: Process) -> 
     assert trees[-1] == newest
     assert len(trees) >= 2
     assert rest.text.splitlines() == answer.text.splitlines()[-1:]
+
+
+async def test_cosignatures_are_served_and_counted(database: str, tmp_path: Path) -> None:
+    """With a policy: the rung *witnessed* keeps up, and checkpoints and their list carry the lines of the witness."""
+    key = witnesses.made(tmp_path / "witness")
+    with witnesses.running(tmp_path / "witness", str(LOG)) as witness:
+        rule = tmp_path / "policy"
+        rule.write_text(f"log {LOG}\nwitness w {key} {witness.url}\nquorum w\n")
+        async with audit_process.running(database, tmp_path, log_policy=rule, log_wait=True) as process:
+            await process.say("reconcile", some.rendered())
+            newest = await opened(process, DECLARED + 1)
+            status = await audit_process.published(process)
+            async with bearer(process) as reader:
+                served = (await reader.get("/checkpoint")).content
+                listed = [json.loads(line) for line in (await reader.get("/checkpoints.jsonl")).text.splitlines()]
+    assert [rung["name"] for rung in status["rungs"]] == ["sequenced", "projected", "published", "witnessed"]
+    assert policy.parse(rule.read_bytes()).open(served) == newest
+    assert policy.parse(rule.read_bytes()).open(listed[-1]["note"].encode()) == newest
 
 
 PATHS = ["/checkpoint", "/checkpoints.jsonl", "/tile/0/000.p/3", "/tile/entries/000.p/3"]

@@ -1,0 +1,198 @@
+"""The rung *witnessed* on a real Postgres, with witnesses as processes: ours, and litewitness of other people."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from decklog.model import errors
+from decklog.model.tlog import keys, policy
+from decklog.verifier import log as verifier
+from decklog.verifier import source
+from services.audit.publisher import folder, witnessed
+from tests import audit_leaves as some
+from tests import audit_ledger, witnesses
+from tests import stack as stacks
+from tests.published_log import SIGNER, Log, running, until
+from tests.third_party import verifiers
+
+pytestmark = pytest.mark.timeout(600)
+LOG = str(SIGNER.verifier)
+
+
+@pytest.fixture
+def log(database, tmp_path):
+    return Log(database, tmp_path / "log")
+
+
+@pytest.fixture
+def ours(tmp_path):
+    """One witness: its key, and what starts it. It runs where the test wants it to."""
+    key = witnesses.made(tmp_path / "ours", "ours.example/1")
+    return key, lambda: witnesses.running(tmp_path / "ours", LOG)
+
+
+def rule(tmp_path: Path, *lines: str, wait: bool = True) -> witnessed.Rule:
+    """The rule of a policy file with these lines."""
+    file = tmp_path / "policy"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return witnessed.read(file, wait=wait)
+
+
+async def cosigned(log: Log, given: witnessed.Rule, size: int) -> None:
+    """Wait until the served checkpoint of that size has the quorum."""
+
+    def holds() -> bool:
+        with contextlib.suppress(FileNotFoundError, policy.NoQuorum):
+            trusted = policy.Policy(
+                (SIGNER.verifier,), given.policy.witnesses, given.policy.groups, given.policy.quorum
+            )
+            return trusted.open((log.path / folder.CHECKPOINT).read_bytes()).size == size
+        return False
+
+    await until(holds, seconds=60)
+
+
+async def test_nothing_is_served_before_the_quorum_and_everything_after_it(log, ours, tmp_path):
+    """The witness is away, the log grows: held back, in words. It comes: served, with its line. A restart goes on."""
+    key, start = ours
+    with start() as first:
+        where = first.url
+    given = rule(tmp_path, f"witness w {key} {where}", "quorum w")
+    await log.grow(5)
+    async with running(log.publisher(rule=given)):
+        await until(lambda: "held back" in log.readiness.reasons.get("witnesses", ""))
+        await log.grow(300)
+        assert not (log.path / folder.CHECKPOINT).exists()
+    assert [one.size for one in await log.stored()] == [5]
+    with start() as second:
+        given = rule(tmp_path, f"witness w {key} {second.url}", "quorum w")
+        async with running(log.publisher(rule=given)):
+            await cosigned(log, given, 305)
+            assert "witnesses" not in log.readiness.reasons
+            await log.grow(10)
+            await cosigned(log, given, 315)
+        assert "422" not in second.stop()
+    rows = await log.execute("SELECT size, cosigner FROM ledger.cosignature ORDER BY size")
+    assert [tuple(row) for row in rows] == [(size, key.label) for size in (5, 305, 315)]
+
+
+async def test_without_waiting_the_log_goes_on_and_says_that_nobody_vouches(log, ours, tmp_path):
+    """Served without a cosignature while the witness is away, with one as soon as it is there."""
+    key, _ = ours
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        dead = reserved.getsockname()[1]
+    given = rule(tmp_path, f"witness w {key} http://127.0.0.1:{dead}", "quorum w", wait=False)
+    await log.grow(5)
+    async with running(log.publisher(rule=given)):
+        await until(lambda: (log.path / folder.CHECKPOINT).exists())
+        assert log.served().size == 5
+        await until(lambda: "served without" in log.readiness.reasons.get("witnesses", ""))
+        argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", f"127.0.0.1:{dead}"]
+        with witnesses.running(tmp_path / "ours", argv=argv):
+            await cosigned(log, given, 5)
+
+
+async def test_a_witness_that_has_seen_another_history_stops_the_log(log, ours, tmp_path, stack, migrated_template):
+    """Forked with the real key, and cut: the witness refuses, it is told in words, nothing more is signed or served."""
+    key, start = ours
+    with start() as witness:
+        given = rule(tmp_path, f"witness w {key} {witness.url}", "quorum w")
+        await log.grow(300)
+        async with running(log.publisher(rule=given)):
+            await cosigned(log, given, 300)
+        for count, told in ((300, "has seen another history"), (400, "has seen another history"), (3, "restored")):
+            uri = await stacks.create_database(stack, migrated_template)
+            other = Log(uri, tmp_path / f"other {count}")
+            await audit_ledger.append(uri, [some.leaf(number, some.changed(number + 9)) for number in range(count)])
+            async with running(other.publisher(rule=given)) as task:
+                await until(lambda other=other: "witness" in other.readiness.reasons.get("publisher", ""))
+                assert told in other.readiness.reasons["publisher"]
+                assert not (other.path / folder.CHECKPOINT).exists()
+                assert not task.done()
+            refused = other.publisher(rule=given)
+            assert not await refused.may_go_on(asyncio.Event())
+            assert "must not go on" in other.readiness.reasons["sequencer"]
+            await stacks.drop_database(stack, uri)
+
+
+def test_a_policy_that_could_never_be_met_is_refused_with_the_line_to_write(tmp_path, ours):
+    """No URL, no file, no policy, another log's."""
+    key, _ = ours
+    with pytest.raises(errors.Terminal, match="witness NAME VKEY URL"):
+        rule(tmp_path, f"witness w {key}", "quorum w")
+    with pytest.raises(errors.Terminal, match="line 1"):
+        rule(tmp_path, "witness")
+    with pytest.raises(errors.Terminal, match="No such file"):
+        witnessed.read(tmp_path / "nothing", wait=True)
+    other = keys.from_pem(keys.new_pem(b"x" * 32), "x.example").verifier
+    with pytest.raises(errors.Terminal, match=f"log {SIGNER.verifier}".replace("+", r"\+")):
+        witnessed.check_policy(rule(tmp_path, f"log {other}", "quorum none"), SIGNER.verifier)
+
+
+@pytest.fixture
+def litewitness(tmp_path: Path):
+    """The witness of filippo.io/torchwood, with its key in an agent of its own; its key and URL."""
+    programs = verifiers.built("witness", *verifiers.LITEWITNESS)
+    if shutil.which("ssh-agent") is None:
+        pytest.skip("no ssh-agent on PATH, which litewitness keeps its key in")
+    home = tmp_path / "lite"
+    home.mkdir()
+    run = lambda *argv: subprocess.run(argv, cwd=home, check=True, capture_output=True, text=True).stdout  # noqa: E731
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", "s"], cwd=home, stdout=subprocess.DEVNULL)
+    try:
+        while not (home / "s").exists():
+            assert agent.poll() is None
+        subprocess.run(["ssh-add", "-q", "key"], cwd=home, check=True, env={"SSH_AUTH_SOCK": "s"}, capture_output=True)
+        run(f"{programs}/witnessctl", "add-log", "-db", "db", "-origin", SIGNER.name)
+        run(f"{programs}/witnessctl", "add-key", "-db", "db", "-origin", SIGNER.name, "-key", LOG)
+        with socket.create_server(("127.0.0.1", 0)) as reserved:
+            address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        fingerprint = run("ssh-keygen", "-l", "-f", "key.pub").split()[1]
+        argv = [f"{programs}/litewitness", "-ssh-agent", "s", "-db", "db", "-name", "lite.example/1"]
+        lite = subprocess.Popen(
+            [*argv, "-key", fingerprint, "-listen", address], cwd=home, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            said = ""
+            while "listening" not in said:
+                line = lite.stderr.readline()
+                assert line, said
+                said += line
+            vkey = next(word for word in said.replace('"', " ").split() if word.startswith("vkey=")).removeprefix(
+                "vkey="
+            )
+            yield vkey, f"http://{address}"
+        finally:
+            lite.kill()
+            lite.communicate()
+    finally:
+        agent.kill()
+        agent.wait()
+
+
+async def test_witnesses_of_other_people_cosign_our_log(log, ours, litewitness, tmp_path):
+    """Theirs and ours, a quorum of both; torchwood verifies what is served, and so do we with the policy file."""
+    (key, start), (foreign, url) = ours, litewitness
+    with start() as witness:
+        lines = (f"witness a {key} {witness.url}", f"witness b {foreign} {url}", "group both all a b", "quorum both")
+        given = rule(tmp_path, f"log {LOG}", *lines)
+        for size in (3, 700):
+            await log.grow(size - log.size)
+            async with running(log.publisher(rule=given)):
+                await cosigned(log, given, size)
+    served = log.path / folder.CHECKPOINT
+    vouch = await asyncio.to_thread(verifiers.cosigned, served, LOG, str(key), foreign)
+    assert sorted(vouch) == ["lite.example/1", SIGNER.name, "ours.example/1"]
+    verdict = verifier.verify(source.Folder(log.path / "public"), given.policy, verifier.Wanted())
+    assert (verdict.findings, verdict.leaves) == ([], 700)
+    served.write_bytes(b"\n".join(line for line in served.read_bytes().split(b"\n") if b"lite.example" not in line))
+    with pytest.raises(verifiers.Refused):
+        await asyncio.to_thread(verifiers.cosigned, served, LOG, str(key), foreign)
+    verdict = verifier.verify(source.Folder(log.path / "public"), given.policy, verifier.Wanted())
+    assert "quorum" in str(verdict.findings[0])
