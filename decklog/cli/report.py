@@ -3,28 +3,49 @@
 import os
 import sys
 
+from decklog.cli import screen
 from decklog.model import errors
 
 _RED, _DIM, _END = "\x1b[31;1m", "\x1b[2m", "\x1b[0m"
+_INDENT = 9
+"""Columns before what is said: `  where  …`."""
 
 
 def note(text: str) -> None:
     """Say what goes on."""
-    _write(f"{text}\n")
+    _write("".join(_wrapped(line, 2) for line in text.split("\n")))
 
 
 def failure(error: errors.DecklogError) -> None:
     """Say what happened, where, and what to do next."""
-    _write(f"{_painted('Error:', _RED)} {wording(error.problem)}\n")
-    if error.where:
-        _write(f"  {_painted('where', _DIM)}  {error.where}\n")
-    if error.hint:
-        _write(f"  {_painted('next', _DIM)}   {sentence(error.hint)}\n")
+    _say(error.problem, error.where, sentence(error.hint))
 
 
 def usage(problem: str, command: str) -> None:
     """Say what is wrong with the command line."""
-    _write(f"{_painted('Error:', _RED)} {wording(problem)}\n  {_painted('next', _DIM)}   {command} --help\n")
+    _say(problem, "", f"{command} --help")
+
+
+def _say(problem: str, where: str, following: str) -> None:
+    lines = [_wrapped(f"Error: {wording(problem)}", _INDENT).replace("Error:", _painted("Error:", _RED), 1)]
+    for name, text in (("where", where), ("next", following)):
+        if text:
+            label = f"  {name:<{_INDENT - 4}}  "
+            lines.append(_wrapped(label + text, _INDENT).replace(name, _painted(name, _DIM), 1))
+    _write("".join(lines))
+
+
+def _wrapped(line: str, indent: int) -> str:
+    """The line as it fits the terminal, with a hanging indent. A word is never broken, so that it can be copied."""
+    width = screen.width_of(sys.stderr)
+    if width is None or len(line) <= width:
+        return f"{line}\n"
+    import textwrap  # here, because only what is too long should pay for it
+
+    pieces = textwrap.wrap(
+        line, max(width, 2 * indent), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "".join(f"{piece}\n" for piece in pieces)
 
 
 def wording(text: str) -> str:

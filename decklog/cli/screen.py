@@ -7,13 +7,15 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from decklog.cli import exits, sheet
 from decklog.model import errors
 
 _UNLIMITED = 100_000
 _USUAL = 80
+_NARROWEST = 20
+"""Of a column that wraps: on what is narrower still, the terminal may wrap."""
 
 
 def write(text: str) -> None:
@@ -37,7 +39,7 @@ def _discard() -> None:
 
 def draw(blocks: Iterable[sheet.Block]) -> None:
     """Draw blocks on standard output, as wide as the terminal; unlimited where there is none."""
-    write(lines(blocks, width=_width(), colour=_colour()))
+    write(lines(blocks, width=width_of(sys.stdout) or _UNLIMITED, colour=_colour()))
 
 
 def lines(blocks: Iterable[sheet.Block], *, width: int, colour: bool) -> str:
@@ -76,6 +78,19 @@ def _draw(console: Any, block: sheet.Block) -> None:
         case sheet.Text():
             for line in block.lines:
                 console.print(_styled(line), soft_wrap=True)
+        case sheet.Prose():
+            for line in block.lines:
+                _wrapped(console, line, block.indent)
+
+
+def _wrapped(console: Any, line: sheet.Cell | str, indent: int) -> None:
+    """A sentence with a hanging indent; whole where nothing limits the width."""
+    whole = _styled(line)
+    begins = len(whole.plain) - len(whole.plain.lstrip())
+    room = max(console.width - begins - indent, _NARROWEST)
+    for number, piece in enumerate(whole[begins:].wrap(console, room)):
+        piece.pad_left(begins + (indent if number else 0))
+        console.print(piece, soft_wrap=True)
 
 
 def _table(block: sheet.Sheet) -> Any:
@@ -113,13 +128,14 @@ def _styled(cell: sheet.Cell | str) -> Any:
     return rich.text.Text(sheet.text_of(cell), style=sheet.tone_of(cell).value)
 
 
-def _width() -> int:
+def width_of(stream: TextIO) -> int | None:
+    """How many columns a stream has: what COLUMNS says, else its terminal; None where nothing limits it."""
     asked = os.environ.get("COLUMNS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    if not sys.stdout.isatty():
-        return _UNLIMITED
-    return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL  # some terminals do not know how wide they are
+    if not stream.isatty():
+        return None
+    return os.get_terminal_size(stream.fileno()).columns or _USUAL  # some terminals do not know how wide they are
 
 
 def _colour() -> bool:

@@ -62,7 +62,16 @@ class Text:
     title: str = ""
 
 
-Block = Sheet | Facts | Text
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """Sentences under a title, wrapped to fit. What does not fit goes on `indent` columns further in than it began."""
+
+    lines: Sequence[Cell | str]
+    title: str = ""
+    indent: int = 2
+
+
+Block = Sheet | Facts | Text | Prose
 
 _TONES = {
     "in_sync": Tone.GOOD,

@@ -85,6 +85,38 @@ REFUSAL: answers.Refusal = {
                 "hint": "remove one of the two", "file": "more.yaml", "line": 1},
 }  # fmt: skip
 
+DIGEST = "0123456789abcdef" * 4
+TYPED: answers.Failure = {
+    "reason": "Rejected",
+    "message": "failed to create typed patch object (default/settings; /v1, Kind=Secret): .data.password: expected "
+    f"string, got &value.valueUnstructured{{Value:masked:e4e37594:{DIGEST}}}",
+    "hint": "Correct the object in Git",
+    "file": "apps/shop/a-folder-with-a-long-name/secret-with-a-long-name.yaml",
+    "line": 1,
+    "object": "/Secret/default/settings",
+}
+UNREACHABLE: answers.Failure = {
+    "reason": "Unreachable",
+    "message": "there is no repository at /srv/git/gone",
+    "hint": "Correct the url, or restore the repository",
+}
+REFUSED: answers.Application = {**NEW, "name": "refused", "failures": {"sync": TYPED}, "source_failure": UNREACHABLE}
+TWICE: answers.Application = {
+    **NEW,
+    "name": "twice",
+    "failures": {"sync": FAILURE, "render": {**FAILURE}},
+    "source_failure": {**UNREACHABLE},
+}
+REFUSED_OBJECTS: list[answers.ApplicationObject] = [
+    {"object": "/Secret/default/settings", "verdict": "unknown", "health": "missing", "health_reason": "",
+     "health_message": "it does not exist", "file": "apps/secret.yaml", "line": 1, "episode": "", "outcome": "failed",
+     "failure": TYPED},
+    {"object": "/Service/default/web", "verdict": "unknown", "health": "missing", "health_reason": "",
+     "health_message": "it does not exist", "file": "apps/service.yaml", "line": 1, "episode": "", "outcome": "",
+     "failure": {"reason": "Rejected", "message": "spec.ports[0].port: Invalid value: 70000: must be between 1 and "
+                 "65535, inclusive", "hint": "Correct the object in Git", "file": "apps/service.yaml", "line": 1}},
+]  # fmt: skip
+
 OBJECTS: list[answers.ApplicationObject] = [
     {"object": "/Namespace//decklog-demo-shop", "verdict": "in_sync", "health": "healthy", "health_reason": "",
      "health_message": "", "file": "apps/namespace.yaml", "line": 1, "episode": "", "outcome": "", "failure": None},
@@ -229,3 +261,16 @@ HEALING: answers.Sync = {
     "cause_summary": "Deployment.apps decklog-demo-shop/web differs in /spec/replicas, /metadata/labels/team",
 }
 DETAIL: answers.ApplicationDetail = {**BLOG, "object_list": OBJECTS, "syncs": [HEALING]}
+REFUSED_DETAIL: answers.ApplicationDetail = {**REFUSED, "object_list": REFUSED_OBJECTS, "syncs": []}
+UNTOLD: answers.Episode = {
+    **EPISODE,
+    "object": "/Secret/default/settings",
+    "verdict": "unknown",
+    "patch": [{"op": "replace", "path": "/data/password", "value": f"masked:e4e37594:{DIGEST}"}],
+    "managers": [],
+    "failure": TYPED,
+}
+TROUBLED: answers.Status = {
+    **STATUS,
+    "waiting": {"kafka": "the broker cannot be reached at 127.0.0.1:9092: connection refused, for 12 minutes by now"},
+}

@@ -33,10 +33,10 @@ def listing(
         names=[one["name"] for one in found],
         blocks=lambda: [
             sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=_EMPTY),
-            *words.failures((f"{one['name']}: {what}", failure) for one in found for what, failure in _failures(one)),
+            *words.failures((one["name"], what, failure) for one in found for what, failure in _failures(one)),
             *words.failures(
                 (
-                    (f"{one['kind'] or 'document'} {one['name']}".strip(), one["failure"])
+                    ("", f"{one['kind'] or 'document'} {one['name']}".strip(), one["failure"])
                     for one in refused
                     if one["failure"]
                 ),
@@ -63,7 +63,7 @@ def _failures(one: answers.Application) -> list[tuple[str, answers.Failure]]:
     """What keeps an application from being as declared, failures of what it names included."""
     source = f"source {words.spec(one['spec'], 'source')}"
     named = [(source, one["source_failure"]), (f"cluster {one['cluster']}", one["cluster_failure"])]
-    return [*one["failures"].items(), *((what, failure) for what, failure in named if failure)]
+    return [*sorted(one["failures"].items()), *((what, failure) for what, failure in named if failure)]
 
 
 def _drifted(one: answers.Application) -> int:
@@ -77,7 +77,7 @@ def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
         names=[one["name"]],
         blocks=lambda: [
             _facts(one, now),
-            *words.failures(_failures(one)),
+            *words.failures(("", what, failure) for what, failure in [*_failures(one), *_of_objects(one)]),
             sheet.Sheet(
                 columns=_OBJECT_COLUMNS,
                 rows=[_object_row(found) for found in one["object_list"]],
@@ -85,13 +85,18 @@ def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
                 empty="None is known yet.",
             ),
             *_messages(one["object_list"]),
-            *words.failures(
-                (words.kubernetes_object(found["object"]), found["failure"])
-                for found in one["object_list"]
-                if found["failure"]
-            ),
         ],
     )
+
+
+def _of_objects(one: answers.ApplicationDetail) -> list[tuple[str, answers.Failure]]:
+    """What keeps single objects from being as declared, but for what ended the sync and so is told already."""
+    known = {(failure.get("object"), failure["message"]) for _, failure in _failures(one)}
+    return [
+        (words.kubernetes_object(found["object"]), found["failure"])
+        for found in one["object_list"]
+        if found["failure"] and (found["object"], found["failure"]["message"]) not in known
+    ]
 
 
 def _facts(one: answers.ApplicationDetail, now: moments.Now) -> sheet.Facts:
@@ -132,7 +137,7 @@ def _because(one: answers.ApplicationDetail) -> str:
     if last is None:
         return ""
     leaf = f" (leaf {last['cause_leaf']})" if last["cause_leaf"] is not None else ""
-    return ": ".join(filter(None, [last["trigger"], last["cause_summary"]])) + leaf
+    return ": ".join(filter(None, [last["trigger"], words.masked(last["cause_summary"] or "")])) + leaf
 
 
 def _health(one: answers.Application) -> sheet.Cell:
@@ -164,4 +169,4 @@ def _messages(objects: Sequence[answers.ApplicationObject]) -> list[sheet.Block]
         for found in objects
         if found["health_message"] and found["health"] != "healthy"
     ]
-    return [sheet.Text(lines, title="Messages")] if lines else []
+    return [sheet.Prose(lines=lines, title="Messages")] if lines else []

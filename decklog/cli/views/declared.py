@@ -32,7 +32,7 @@ def clusters(found: Sequence[answers.Cluster]) -> output.Answer:
                 rows=[_cluster(one) for one in found],
                 empty="No cluster is declared. Declare one in the fleet repository: kind: Cluster",
             ),
-            *words.failures((one["name"], _unconfirmed(one)) for one in found if _is_another(one)),
+            *words.failures((one["name"], "", _unconfirmed(one)) for one in found if _is_another(one)),
         ],
     )
 
@@ -78,7 +78,7 @@ def sources(found: Sequence[answers.Source], now: moments.Now) -> output.Answer:
                 rows=[_source(one, now) for one in found],
                 empty="No source is declared. `decklog app create … --repo URL` declares one.",
             ),
-            *words.failures((one["name"], one["failure"]) for one in found if one["failure"]),
+            *words.failures((one["name"], "", one["failure"]) for one in found if one["failure"]),
         ],
     )
 

@@ -60,8 +60,16 @@ def single(one: answers.Episode, now: moments.Now) -> output.Answer:
         names=[one["episode"]],
         blocks=lambda: [
             _facts(one, now),
-            *([sheet.Text(words.failure(one["failure"]), title="Why it cannot be told")] if one["failure"] else []),
-            *([sheet.Text(_patch(one["patch"]), title="Patch from live to Git")] if one["patch"] else []),
+            *(
+                [sheet.Prose(lines=words.failure(one["failure"]), title="Why it cannot be told")]
+                if one["failure"]
+                else []
+            ),
+            *(
+                [sheet.Prose(lines=_patch(one["patch"]), title="Patch from live to Git", indent=9)]
+                if one["patch"]
+                else []
+            ),
             *_managers(one, now),
         ],
     )

@@ -66,7 +66,7 @@ def _troubles(found: answers.Status) -> list[sheet.Block]:
     if found["unplaced"]:
         text = f"leaves that a projection could not place: {found['unplaced']} (see the view audit.unplaced)"
         lines.append(sheet.Cell(text, sheet.Tone.BAD))
-    return [sheet.Text(lines, title="Trouble")] if lines else []
+    return [sheet.Prose(lines=lines, title="Trouble")] if lines else []
 
 
 def _behind(number: int) -> sheet.Cell:

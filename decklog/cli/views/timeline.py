@@ -35,12 +35,11 @@ def name(one: answers.Moment) -> str:
     return one["event_id"] or str(one["leaf"])
 
 
-def line(one: answers.Moment, now: moments.Now) -> sheet.Text:
+def line(one: answers.Moment, now: moments.Now) -> sheet.Facts:
     """One line of a timeline that is being followed: its columns cannot wait to see what is wider."""
     about = _about(one)[:_APPLICATION_WIDTH].ljust(_APPLICATION_WIDTH)
     time = moments.local(one["time_us"], now)
-    text = f"{one['leaf']:>7}  {time}  {about}  {_what(one)}"
-    return sheet.Text([sheet.Cell(text, _LEVELS.get(one["level"], sheet.Tone.PLAIN))])
+    return sheet.Facts(pairs=[(f"{one['leaf']:>7}  {time}  {about}", _said(one))])
 
 
 def _row(one: answers.Moment, now: moments.Now) -> sheet.Row:
@@ -48,13 +47,14 @@ def _row(one: answers.Moment, now: moments.Now) -> sheet.Row:
         str(one["leaf"]),
         moments.brief(one["time_us"], now),
         _about(one),
-        sheet.Cell(_what(one), _LEVELS.get(one["level"], sheet.Tone.PLAIN)),
+        _said(one),
     )
 
 
-def _what(one: answers.Moment) -> str:
+def _said(one: answers.Moment) -> sheet.Cell:
     """What happened and who did it: a column for the latter would take the room of the former."""
-    return f"{one['summary']} ({words.actor(one['actor'])})" if one["actor"] else one["summary"]
+    who = f" ({words.actor(one['actor'])})" if one["actor"] else ""
+    return sheet.Cell(words.masked(one["summary"]) + who, _LEVELS.get(one["level"], sheet.Tone.PLAIN))
 
 
 def _about(one: answers.Moment) -> str:

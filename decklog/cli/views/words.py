@@ -1,7 +1,7 @@
 """Short forms shared by the views: objects, commits, places, failures."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from decklog.cli import sheet
@@ -11,6 +11,8 @@ from decklog.model import objects
 SHORT_COMMIT = 8
 _SHOWN = re.compile(r"([A-Z]\w*)(?:\.(\S+))? (?:([^\s/]+)/)?([^\s/]+)")
 _OPAQUE = re.compile(r"[0-9a-f]{16,}")
+_MASKED = re.compile(r"\b(masked:[0-9a-f]+:[0-9a-f]{8})[0-9a-f]{56}\b")
+_MOST_NAMED = 5
 
 
 def commit(full: str) -> str:
@@ -21,6 +23,11 @@ def commit(full: str) -> str:
 def actor(full: str) -> str:
     """Who, with an opaque id shortened: `author:6b67079e…` says as much to a reader."""
     return _OPAQUE.sub(lambda found: f"{found[0][:SHORT_COMMIT]}…", full)
+
+
+def masked(text: str) -> str:
+    """A sentence with the digests of masked values shortened, as nobody reads them."""
+    return _MASKED.sub(r"\1…", text)
 
 
 def ref(full: str) -> str:
@@ -64,23 +71,42 @@ def place(origin: answers.Origin | None) -> str:
     return f"{origin.get('file', '')}{line} of {origin.get('source', '')}@{commit(origin.get('commit', ''))}"
 
 
-def failure(found: answers.Failure, prefix: str = "") -> list[sheet.Cell | str]:
+def failure(found: answers.Failure, subject: str = "") -> list[sheet.Cell | str]:
     """A failure on two lines: what and where, and what to do next."""
     line = f":{found['line']}" if found.get("line") else ""
     where = f" [{found['file']}{line}]" if found.get("file") else ""
-    about = f" ({kubernetes_object(found['object'])})" if found.get("object") else ""
-    said = f"{prefix}{found['message'] or found['reason']}{about}{where}"
-    lines: list[sheet.Cell | str] = [sheet.Cell(said, sheet.Tone.BAD)]
+    about = kubernetes_object(found.get("object", ""))
+    about = f" ({about})" if about and about not in subject else ""
+    said = f"{subject}: {found['message'] or found['reason']}" if subject else found["message"] or found["reason"]
+    lines: list[sheet.Cell | str] = [sheet.Cell(masked(f"{said}{about}{where}"), sheet.Tone.BAD)]
     if found.get("hint"):
         hint = found["hint"]
         lines.append(sheet.quiet(f"  next: {hint[:1].upper()}{hint[1:]}"))
     return lines
 
 
-def failures(by_subject: Iterable[tuple[str, answers.Failure]], title: str = "Failures") -> list[sheet.Block]:
-    """A block of failures, or none."""
-    lines = [line for subject, found in by_subject for line in failure(found, f"{subject}: ")]
-    return [sheet.Text(lines, title=title)] if lines else []
+def failures(by_subject: Iterable[tuple[str, str, answers.Failure]], title: str = "Failures") -> list[sheet.Block]:
+    """A block of failures, or none; each is told once, however many it keeps from something.
+
+    Each comes with who has it (empty if that is plain) and what it is about, such as the stage that failed.
+    """
+    told: dict[tuple[object, ...], tuple[answers.Failure, list[str], list[str]]] = {}
+    for who, what, found in by_subject:
+        fields = (found["message"] or found["reason"], found.get("file"), found.get("line"), found.get("object"))
+        _, having, about = told.setdefault(fields, (found, [], []))
+        having.extend([who] if who and who not in having else [])
+        about.extend([what] if what and what not in about else [])
+    lines = [
+        line
+        for found, having, about in told.values()
+        for line in failure(found, ": ".join(filter(None, [_some(having), ", ".join(about)])))
+    ]
+    return [sheet.Prose(lines=lines, title=title)] if lines else []
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def spec(found: Mapping[str, Any] | None, field: str) -> str:

@@ -115,15 +115,26 @@ def display(key: str) -> str:
 
 
 def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Everything that failed and was not put right since, most basic first."""
+    """Everything that failed and was not put right since, each once.
+
+    The most basic comes first.
+    """
     failures = application["failures"] or {}
     named = (
         (f"source {application['spec'].get('source')}", application.get("source_failure")),
         (f"cluster {application['cluster']}", application.get("cluster_failure")),
     )
     found = [*named, *((stage, failures.get(stage)) for stage in _STAGES)]
-    return [{"stage": stage, **failure} for stage, failure in found if failure]
+    told: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for stage, failure in found:
+        if failure:
+            same = told.setdefault(tuple(map(failure.get, _SAME)), {**failure, "stage": ""})
+            same["stage"] = ", ".join(filter(None, [same["stage"], stage]))
+    return list(told.values())
 
+
+_SAME = ("message", "file", "line", "object")
+"""What two failures have in common that are one, met at several stages."""
 
 _STAGES = ("state", "render", "claim", "sync")
 

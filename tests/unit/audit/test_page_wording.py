@@ -33,3 +33,12 @@ def test_a_failure_of_a_source_names_it() -> None:
     """It may be another one than the reader thinks of."""
     (trouble,) = wording.troubles(application(source_failure={"message": "away"}))
     assert trouble["stage"] == "source infra"
+
+
+def test_a_failure_that_two_stages_met_is_shown_once() -> None:
+    """A sync that was asked for fails for what keeps the commit from being rendered."""
+    failure = {"message": "invalid YAML", "file": "a.yaml", "line": 3}
+    (trouble,) = wording.troubles(application(failures={"sync": failure, "render": dict(failure)}))
+    assert trouble == {**failure, "stage": "render, sync"}
+    other = {**failure, "line": 4}
+    assert len(wording.troubles(application(failures={"sync": failure, "render": other}))) == 2

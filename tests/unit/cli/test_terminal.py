@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -135,3 +136,15 @@ def test_output_that_cannot_be_written_is_an_error_in_words(environment: dict[st
     assert done.returncode == exits.Code.FAILED
     assert "no space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_long_error_goes_on_below_itself_and_no_word_of_it_is_broken(environment: dict[str, str]) -> None:
+    """80 columns: the lines that follow begin where `where` and `next` begin to speak."""
+    session = Session(["timeline", "--since", "the day before yesterday"], environment | {"COLUMNS": "80"})
+    assert session.end() == exits.Code.USAGE
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", session.said).splitlines()
+    assert lines[0].startswith("Error: ")
+    assert len(lines) > 2
+    assert all(len(line) <= 80 for line in lines)
+    assert all(line.startswith(" " * 9) for line in lines[1:-1])
+    assert "2026-11-23T09:00:00Z" in session.said
