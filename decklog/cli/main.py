@@ -1,6 +1,7 @@
 """The command `decklog`: assembles the tree, runs it, and turns whatever happens into an exit code."""
 
 import errno
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -119,12 +120,28 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "decklog"
-    problem = error.format_message().removeprefix("Invalid value: ")  # of no single flag: the sentence says it all
+    problem = _plain(error.format_message())
     if context is not None and problem == context.get_help():
         report.note(problem)  # a group without a command: its help is the answer
     else:
         report.usage(problem, path)
     return exits.Code.USAGE
+
+
+_WORDS = (
+    (re.compile(r"^Invalid value: "), ""),  # of no single flag: the sentence says it all
+    (re.compile(r" is not a valid int(eger)?( range)?\b"), " is not a whole number"),
+    (re.compile(r" is not in the range x>=(\d+)"), r" is too small; the least is \1"),
+    (re.compile(r" is not in the range (\d+)<=x<=(\d+)"), r" is not between \1 and \2"),
+    (re.compile(r"^Got unexpected extra argument\S* \((.*)\)"), r"too many arguments: \1"),
+)
+"""The parser's words, where people say it otherwise."""
+
+
+def _plain(message: str) -> str:
+    for pattern, words in _WORDS:
+        message = pattern.sub(words, message)
+    return message
 
 
 if __name__ == "__main__":

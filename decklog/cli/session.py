@@ -4,8 +4,6 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-import typer
-
 from decklog.cli import moments, zone
 from decklog.client import settings
 
@@ -33,11 +31,3 @@ def log() -> "source.Source":
 def now() -> moments.Now:
     """The moment and the zone of this machine."""
     return moments.Now(us=time.time_ns() // 1000, zone=zone.Local())
-
-
-def instant(option: str, text: str, now: moments.Now) -> int | None:
-    """The instant that an option's text means; None where it is not given. Raises BadParameter."""
-    try:
-        return moments.parse_instant(text, now) if text else None
-    except moments.NotAMoment as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -11,7 +11,8 @@ ROOT = "/api/v1"
 STREAM = f"{ROOT}/stream"
 MOST = 1_000
 """The longest page the server gives."""
-FULL_ID_DIGITS = 32
+LAST_LEAF = 2**62
+"""No leaf has a larger number."""
 
 Params = Mapping[str, str | int | bool | None]
 
@@ -158,7 +159,7 @@ def instant_of(server: Caller, identifier: str) -> int:
 
 def event(server: Caller, identifier: str) -> answers.Event:
     """One event, by its id, a beginning of it, or the number of its leaf. Raises NotFound or Rejected."""
-    by_leaf = identifier.isascii() and identifier.isdigit() and len(identifier) < FULL_ID_DIGITS
+    by_leaf = identifier.isascii() and identifier.isdigit() and int(identifier) < LAST_LEAF  # else part of an id
     found: answers.Event = server.get(_path("leaves" if by_leaf else "events", identifier))
     return found
 

@@ -34,19 +34,7 @@ def failure(status: int, body: Any, where: str) -> errors.DecklogError:
 
 
 def _what(status: int, said: Mapping[str, Any]) -> str:
-    text = str(said.get("detail") or said.get("title") or f"the server answered {status}")
-    wrong = [f"{_place(one)}: {one.get('msg') or one.get('detail')}" for one in _list(said) if isinstance(one, Mapping)]
-    return "; ".join([text.rstrip("."), *wrong])
-
-
-def _list(said: Mapping[str, Any]) -> list[Any]:
-    found = said.get("errors")
-    return found if isinstance(found, list) else []
-
-
-def _place(one: Mapping[str, Any]) -> str:
-    location = one.get("loc") or one.get("pointer") or "request"
-    return ".".join(map(str, location)) if isinstance(location, list) else str(location)
+    return str(said.get("detail") or said.get("title") or f"the server answered {status}").rstrip(".")
 
 
 def _where(said: Mapping[str, Any], otherwise: str) -> str:

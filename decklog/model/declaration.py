@@ -3,7 +3,6 @@
 The same rules hold for a file of the fleet repository and for a call of the API, so both use this module.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
+from decklog.model import naming
 from decklog.model.masking import credentials
 
 API_VERSION = "decklog.dev/v1"
@@ -62,7 +62,6 @@ class _Field:
     required: bool = False
 
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REF = re.compile(r"refs/[^\s~^:?\[\\]+")
 _MOST_SHOWN = 200
 _SCP = re.compile(r"(?:[^/@:]+@)?[^/@:]+:[^/].*")
@@ -70,17 +69,14 @@ _SCP = re.compile(r"(?:[^/@:]+@)?[^/@:]+:[^/].*")
 
 def name_of(value: Any) -> str:
     """Return a DNS label (RFC 1123), or raise."""
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
-        raise _Wrong(
-            f"{_shown(value)} is not a valid name",
-            "use 1 to 63 lower-case letters, digits and '-', such as 'shop-frontend'",
-        )
+    if not isinstance(value, str) or not naming.LABEL.fullmatch(value):
+        raise _Wrong(f"{_shown(value)} is not a valid name", f"use {naming.FORM}")
     return value
 
 
 def reference_of(value: Any) -> str:
     """Return the name of credentials. What is none is not repeated: it may be the credential itself."""
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+    if not isinstance(value, str) or not naming.LABEL.fullmatch(value):
         raise _Wrong("this is not the name of credentials", "name what is kept beside the service, such as 'forge'")
     return value
 
@@ -226,8 +222,8 @@ _FIELDS: Mapping[str, Mapping[str, _Field]] = {
 
 
 def _nearest(word: str, words: Any) -> str:
-    near = difflib.get_close_matches(word, [str(known) for known in words], n=1)
-    return f"did you mean {near[0]!r}?" if near else f"use {', '.join(sorted(words))}"
+    near = naming.nearest(word, words)
+    return f"did you mean {near!r}?" if near else f"use {', '.join(sorted(words))}"
 
 
 def _fill(message: Message, fields: Mapping[str, _Field], values: Any) -> Message:

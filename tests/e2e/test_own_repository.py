@@ -54,7 +54,7 @@ def test_a_repository_of_ones_own_is_delivered_and_taken_back(full: full_stack.F
     [
         (["--repo", "/nowhere/at/all"], 3, "no such folder"),
         (["--dest-cluster", "nowhere"], 3, "there is no cluster 'nowhere'"),
-        (["--path", "../up"], 3, "leads out of the repository"),
+        (["--path", "../up"], 2, "leads out of the repository"),
         (["--path", "absent", "--wait", "synced"], 1, "absent"),
     ],
 )

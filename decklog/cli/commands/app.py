@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import output, report, session, waiting
+from decklog.cli import named, output, report, session, waiting
 from decklog.cli.commands import app_create
 from decklog.cli.views import accepted, applications
 from decklog.client import api, nearest
@@ -13,8 +13,8 @@ from decklog.client import api, nearest
 commands = typer.Typer(help="Applications: what is kept equal to Git.", no_args_is_help=True, rich_markup_mode=None)
 commands.command("create")(app_create.create)
 
-Name = Annotated[str, typer.Argument(help="Name of the application.", metavar="NAME")]
-Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.")]
+Name = Annotated[str, typer.Argument(help="Name of the application.", metavar="NAME", callback=named.declared)]
+Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)]
 
 
 @commands.command("list")
@@ -29,7 +29,7 @@ def list_applications(how: output.Option = output.Format.TABLE) -> None:
 @commands.command("get")
 def get(name: Name, how: output.Option = output.Format.TABLE) -> None:
     """Show one application with its objects."""
-    with session.connect() as server, nearest.suggesting(name, lambda: api.application_names(server)):
+    with session.connect() as server, nearest.suggesting("application", name, lambda: api.application_names(server)):
         found = api.application(server, name)
     output.show(applications.single(found, session.now()), how)
 
@@ -37,7 +37,12 @@ def get(name: Name, how: output.Option = output.Format.TABLE) -> None:
 @commands.command("sync")
 def sync(
     name: Name,
-    commit: Annotated[str, typer.Option(help="Commit to sync to; the newest one if absent.", show_default=False)] = "",
+    commit: Annotated[
+        str,
+        typer.Option(
+            help="Commit to sync to; the newest one that is known if absent.", show_default=False, callback=named.commit
+        ),
+    ] = "",
     prune: Annotated[bool, typer.Option("--prune", help="Also delete what Git no longer has, this time.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it on the API server without a write.")] = False,
     reason: Reason = "",
@@ -49,7 +54,7 @@ def sync(
     seconds = waiting.seconds(timeout)
     body = {"commit": commit, "prune": prune, "dryRun": dry_run, "reason": reason}
     with session.connect() as server:
-        with nearest.suggesting(name, lambda: api.application_names(server)):
+        with nearest.suggesting("application", name, lambda: api.application_names(server)):
             found = api.sync(server, name, body)
         report.note(f"{'Dry-run' if dry_run else 'Sync'} of {name} requested")
         waiting.wait(server, name, found, wait, seconds, dry_run=dry_run)
@@ -68,7 +73,7 @@ def delete(
     if cascade and keep:
         raise typer.BadParameter("--cascade and --keep exclude each other")
     cascades = _ask(name) if not (cascade or keep) else cascade
-    with session.connect() as server, nearest.suggesting(name, lambda: api.application_names(server)):
+    with session.connect() as server, nearest.suggesting("application", name, lambda: api.application_names(server)):
         found = api.delete_application(server, name, cascade=cascades, reason=reason)
     fate = "its objects are being deleted" if cascades else "its objects stay in the cluster"
     report.note(f"Application {name} removed; {fate}")

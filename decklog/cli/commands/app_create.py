@@ -4,21 +4,35 @@ from typing import Annotated, Any
 
 import typer
 
-from decklog.cli import choices, moments, output, report, repository, session, waiting
+from decklog.cli import choices, moments, named, output, report, repository, session, waiting
 from decklog.cli.views import accepted
 from decklog.client import api
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="Name: a DNS label, unique per installation.", metavar="NAME")],
-    path: Annotated[str, typer.Option(help="Folder of the manifests within the repository.", metavar="DIR")],
-    dest_cluster: Annotated[str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="Name: a DNS label, unique per installation.", metavar="NAME", callback=named.new)
+    ],
+    path: Annotated[
+        str, typer.Option(help="Folder of the manifests within the repository.", metavar="DIR", callback=named.folder)
+    ],
+    dest_cluster: Annotated[
+        str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME", callback=named.declared)
+    ],
     repo: Annotated[
         str, typer.Option(help="Repository: a URL or a local path. Reuses or declares a source.", metavar="URL|PATH")
     ] = "",
-    source: Annotated[str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME")] = "",
+    source: Annotated[
+        str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME", callback=named.optional)
+    ] = "",
     dest_namespace: Annotated[
-        str, typer.Option(help="Namespace for objects that name none.", metavar="NAMESPACE", show_default=False)
+        str,
+        typer.Option(
+            help="Namespace for objects that name none.",
+            metavar="NAMESPACE",
+            show_default=False,
+            callback=named.namespace,
+        ),
     ] = "",
     ref: Annotated[
         str, typer.Option(help="Branch, or full ref; the default branch if absent.", show_default=False)
@@ -43,7 +57,7 @@ def create(
         str, typer.Option(help="How long 'progressing' may last, such as 5m.", metavar="DURATION", show_default=False)
     ] = "",
     owner: Annotated[str, typer.Option(help="Who to ask about it.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",
     wait: waiting.Option = None,
     timeout: waiting.Timeout = waiting.DEFAULT,
     how: output.Option = output.Format.TABLE,
@@ -87,10 +101,18 @@ def _camel(name: str) -> str:
 
 
 def _whole_seconds(text: str) -> int:
+    if not text:
+        return 0
     try:
-        return moments.duration_us(text) // moments.SECOND if text else 0
+        seconds = moments.duration_us(text) // moments.SECOND
     except moments.NotAMoment as error:
         raise typer.BadParameter(str(error), param_hint="--health-timeout") from error
+    if not 0 < seconds < 2**31:
+        raise typer.BadParameter(
+            f"{text!r} is too {'long' if seconds else 'short'}; write 1s or more, such as 5m",
+            param_hint="--health-timeout",
+        )
+    return seconds
 
 
 def _body(name: str, repo: str, spec: dict[str, Any], reason: str) -> dict[str, Any]:

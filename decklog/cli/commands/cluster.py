@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import choices, output, report, session, waiting
+from decklog.cli import choices, named, output, report, session, waiting
 from decklog.cli.views import accepted, declared
 from decklog.client import api, nearest
 
@@ -21,11 +21,11 @@ def list_clusters(how: output.Option = output.Format.TABLE) -> None:
 
 @commands.command("confirm")
 def confirm(
-    name: Annotated[str, typer.Argument(help="Name of the cluster.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of the cluster.", metavar="NAME", callback=named.declared)],
     uid: Annotated[
         str, typer.Option(help="uid of its kube-system namespace, to be sure which one is meant.", show_default=False)
     ] = "",
-    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",
     wait: Annotated[
         choices.Record | None, typer.Option("--wait", help="Return only when this came true.", show_default=False)
     ] = None,
@@ -35,7 +35,7 @@ def confirm(
     """Confirm that a name is meant to point at another cluster than before. Until then nothing is written to it."""
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
-        with nearest.suggesting(name, lambda: api.cluster_names(server)):
+        with nearest.suggesting("cluster", name, lambda: api.cluster_names(server)):
             found = api.confirm_cluster(server, name, {"uid": uid, "reason": reason})
         report.note(f"Identity of cluster {name} confirmed")
         waiting.wait(server, name, found, choices.Wait.RECORDED if wait is not None else None, seconds)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import choices, moments, output, session
+from decklog.cli import choices, moments, named, output, session
 from decklog.cli.views import notices as view
 from decklog.client import api
 
@@ -30,7 +30,7 @@ def list_notices(
     query = {
         "kind": None if kind is None else kind.value,
         "topic": topic or None,
-        "since": session.instant("--since", since, now),
+        "since": named.instant("--since", since, now),
     }
     with session.connect() as server:
         found = api.notices(server, query, limit)

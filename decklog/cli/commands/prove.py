@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import report, session
+from decklog.cli import named, report, session
 from decklog.client import api, failures
 
 
 def prove(
     event: Annotated[
-        str, typer.Argument(help="Id of an event, the beginning of one, or the number of its leaf.", metavar="EVENT")
+        str,
+        typer.Argument(
+            help="Id of an event, the beginning of one, or the number of its leaf.",
+            metavar="EVENT",
+            callback=named.event,
+        ),
     ],
     file: Annotated[Path, typer.Option("--output", "-o", help="Where the proof goes.", metavar="FILE.tlog-proof")],
 ) -> None:

@@ -4,14 +4,19 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import output, session
+from decklog.cli import named, output, session
 from decklog.cli.views import event as view
 from decklog.client import api
 
 
 def show(
     event: Annotated[
-        str, typer.Argument(help="Id of an event, the beginning of one, or the number of its leaf.", metavar="EVENT")
+        str,
+        typer.Argument(
+            help="Id of an event, the beginning of one, or the number of its leaf.",
+            metavar="EVENT",
+            callback=named.event,
+        ),
     ],
     how: output.Option = output.Format.TABLE,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from decklog.cli import moments, output, report, screen, session
+from decklog.cli import moments, named, output, report, screen, session
 from decklog.cli.views import changes, words
 from decklog.cli.views import state as view
 from decklog.client import answers, api, nearest
@@ -22,8 +22,12 @@ def state(
     diff: Annotated[
         str, typer.Option(help="Another moment: show what was different then.", metavar="MOMENT", show_default=False)
     ] = "",
-    app: Annotated[str, typer.Option(help="Only this application's objects.", metavar="NAME")] = "",
-    cluster: Annotated[str, typer.Option(help="Only this cluster's objects.", metavar="NAME")] = "",
+    app: Annotated[
+        str, typer.Option(help="Only this application's objects.", metavar="NAME", callback=named.optional)
+    ] = "",
+    cluster: Annotated[
+        str, typer.Option(help="Only this cluster's objects.", metavar="NAME", callback=named.optional)
+    ] = "",
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Show what was there at a moment.
@@ -34,7 +38,7 @@ def state(
     if app and cluster:
         raise typer.BadParameter("--app and --cluster exclude each other: an application is on one cluster")
     now = session.now()
-    instants = [_moment("--at", at, now), *([_moment("--diff", diff, now)] if diff else [])]
+    instants = [named.moment("--at", at, now), *([named.moment("--diff", diff, now)] if diff else [])]
     with session.connect() as server:
         exact = [one if isinstance(one, int) else api.instant_of(server, one.id) for one in instants]
         found = [_state(server, one, app, cluster) for one in exact]
@@ -51,16 +55,6 @@ def state(
         output.show(view.listing(found[0], now, nothing=nothing), how)
 
 
-def _moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:
-    try:
-        found = moments.parse(text, now)
-    except moments.NotAMoment as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-    if isinstance(found, int) and found > now.us + moments.SECOND:
-        raise typer.BadParameter(f"{text!r} is yet to come; the record knows what was", param_hint=option)
-    return found
-
-
 def _nothing(server: "server.Server", at: int, now: moments.Now) -> str:
     """What an empty answer means: that nothing was there must not be said of a time that the record does not reach."""
     begins = api.beginning(server)
@@ -74,8 +68,8 @@ def _nothing(server: "server.Server", at: int, now: moments.Now) -> str:
 def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:
     if not (app or cluster):
         return [version for name in api.cluster_names(server) for version in _state(server, at, "", name)]
-    names = api.application_names if app else api.cluster_names
-    with nearest.suggesting(app or cluster, lambda: names(server)):
+    kind, names = ("application", api.application_names) if app else ("cluster", api.cluster_names)
+    with nearest.suggesting(kind, app or cluster, lambda: names(server)):
         return api.state(server, at=at, app=app, cluster=cluster)
 
 

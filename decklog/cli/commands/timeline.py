@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from decklog.cli import moments, output, report, screen, session
+from decklog.cli import moments, named, output, report, screen, session
 from decklog.cli.views import timeline as view
 from decklog.cli.views import words
 from decklog.client import answers, api, failures, follow, nearest
@@ -20,7 +20,7 @@ _KINDS_OF_LEAVES = ["Conflict", "Erased", "Erasure", "Gap", "Poison", "Rotation"
 
 
 def timeline(
-    app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME")] = "",
+    app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME", callback=named.optional)] = "",
     object_: Annotated[
         str,
         typer.Option(
@@ -50,7 +50,7 @@ def timeline(
         "actor": actor or None,
         "kind": kind or None,
     }
-    times = {"since": session.instant("--since", since, now), "until": session.instant("--until", until, now)}
+    times = _times(since, until, now)
     with session.connect() as server:
         found = api.timeline(server, query | times, limit)[::-1]
         if not found:
@@ -62,6 +62,13 @@ def timeline(
         after = found[-1]["leaf"] if found else -1
         for moment in follow.timeline(server, query, after=after, sleep=time.sleep, lost=_lost):
             _print([moment], how)
+
+
+def _times(since: str, until: str, now: moments.Now) -> dict[str, int | None]:
+    begin, end = named.instant("--since", since, now), named.instant("--until", until, now)
+    if begin is not None and end is not None and begin > end:
+        raise typer.BadParameter(f"--since {since} is after --until {until}: nothing can lie between them")
+    return {"since": begin, "until": end}
 
 
 def _explain_nothing(server: "server.Server", app: str, kind: str) -> None:

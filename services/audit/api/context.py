@@ -11,7 +11,7 @@ from decklog.model.denials import Denial
 from decklog.model.tlog import keys, policy
 from decklog.ports import clock, stream
 from decklog.runtime import emitter, ops
-from services.audit.api import database, fleet, problems, sessions, statements, watermark
+from services.audit.api import complaints, database, fleet, problems, sessions, statements, watermark
 from services.audit.api.door import ACTOR
 from services.audit.publisher import folder
 
@@ -74,7 +74,7 @@ async def caught_up(
         str | None,
         Query(
             description="id of an event that the answer must already reflect",
-            pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+            pattern=complaints.EVENT,
         ),
     ] = None,
 ) -> None:

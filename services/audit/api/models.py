@@ -5,6 +5,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from services.audit.api import complaints
 from services.audit.core import rows
 
 
@@ -224,7 +225,7 @@ class ConfirmCluster(Asked):
 class RequestSync(Asked):
     """A sync to run now, whatever the mode."""
 
-    commit: str = Field(default="", pattern=r"^[0-9a-f]{0,64}$", description="commit or unique prefix; empty = newest")
+    commit: str = Field(default="", pattern=complaints.COMMIT, description="commit or unique prefix; empty = newest")
     prune: bool = False
     dry_run: bool = Field(default=False, alias="dryRun")
     reason: str = Field(default="", max_length=1000)

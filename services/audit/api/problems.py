@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from decklog.model import errors
+from services.audit.api import complaints
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "https://decklog.dev/problems/"
@@ -38,7 +39,8 @@ class Details(BaseModel):
     detail: str
     where: str
     hint: str
-    errors: list[dict[str, Any]] | None = None
+    errors: list[dict[str, str]] | None = None
+    """Of a request that does not fit (422): each thing that is wrong, with `in`, `name` and `detail`."""
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -107,17 +109,23 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    wrong = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    wrong = [complaints.told(one) for one in error.errors()]
     hint = "Correct what is named; /api/v1/openapi.json says what fits"
-    problem = Problem(422, "InvalidRequest", "the request does not fit the API", hint=hint)
+    problem = Problem(422, "InvalidRequest", "; ".join(map(complaints.sentence, wrong)), hint=hint)
     return _answer(request, problem, extra={"errors": wrong})
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    says = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.method} is not what {request.url.path} takes",
+    }
     hints = {404: "See /api/v1/openapi.json for what there is", 405: "See /api/v1/openapi.json for the methods"}
     reason = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
-    problem = Problem(error.status_code, reason, str(error.detail), hint=hints.get(error.status_code, ""))
+    problem = Problem(
+        error.status_code, reason, says.get(error.status_code, str(error.detail)), hint=hints.get(error.status_code, "")
+    )
     answer = _answer(request, problem)
     answer.headers.update(error.headers or {})
     return answer

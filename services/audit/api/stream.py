@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from decklog.model import errors
-from services.audit.api import answering, context, filters, statements
+from services.audit.api import answering, complaints, context, filters, statements
 from services.audit.api.context import Given
 
 router = APIRouter(tags=["timeline"])
@@ -26,7 +26,7 @@ PAGE = 500
 async def stream_moments(
     given: Given,
     only: filters.Filtered,
-    last_event_id: Annotated[str | None, Header(pattern=r"^-?\d{1,18}$", description="leaf seen last")] = None,
+    last_event_id: Annotated[str | None, Header(pattern=complaints.LEAF, description="leaf seen last")] = None,
     last_leaf: Annotated[
         int | None, Query(ge=-1, le=2**62, description="the same, for who cannot set a header at first")
     ] = None,

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
-from decklog.model import declaration, fleet
+from decklog.model import declaration, fleet, naming
 
 Fleet = fleet.Fleet
 Message = fleet_pb2.SourceDeclared | fleet_pb2.ApplicationDeclared | fleet_pb2.ApplicationRemoved
@@ -136,11 +136,18 @@ def _parse(kind: str, name: str, spec: Mapping[str, Any]) -> declaration.Spec:
 
 def _check_references(now: Fleet, spec: fleet_pb2.ApplicationSpec, known: set[str]) -> None:
     if spec.source not in known and now.source(spec.source) is None:
-        names = ", ".join(one.name for one in now.of_kind("Source")) or "none"
-        raise Refusal(422, "UnknownSource", f"there is no source {spec.source!r}", f"Declared: {names}; or give repo")
+        hint = f"{_declared_names(now, 'Source', spec.source)}; or give repo"
+        raise Refusal(422, "UnknownSource", f"there is no source {spec.source!r}", hint)
     if now.cluster(spec.dest_cluster) is None:
-        names = ", ".join(one.name for one in now.of_kind("Cluster")) or "none"
-        raise Refusal(422, "UnknownCluster", f"there is no cluster {spec.dest_cluster!r}", f"Declared: {names}")
+        hint = _declared_names(now, "Cluster", spec.dest_cluster)
+        raise Refusal(422, "UnknownCluster", f"there is no cluster {spec.dest_cluster!r}", hint)
+
+
+def _declared_names(now: Fleet, kind: str, wanted: str) -> str:
+    """What there is instead of something that is not declared, the nearest name first."""
+    names = [one.name for one in now.of_kind(kind)]
+    near = naming.nearest(wanted, names)
+    return (f"Did you mean {near!r}? " if near else "") + f"Declared: {', '.join(names) or 'none'}"
 
 
 def _source(now: Fleet, repo: str, by: Author) -> tuple[str, list[Message]]:

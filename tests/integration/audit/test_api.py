@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,45 @@ async def test_what_cannot_be_declared_is_refused_with_the_way_out(
     assert says in problem["detail"]
     assert problem["hint"]
     assert "pass" not in answer.text
+
+
+_SYNC = "/applications/shop/sync"
+_WRONG: list[tuple[str, str, dict[str, object], str]] = [
+    ("POST", _SYNC, {"json": {"commit": "zzz"}}, "commit is not the id of a commit, or the first 4 or more"),
+    ("POST", _SYNC, {"json": {"commit": 7, "prune": "perhaps"}}, "commit is not text; prune is neither true nor false"),
+    ("POST", _SYNC, {"json": {"commits": "abcd"}}, "commits is no field of this request"),
+    ("POST", _SYNC, {"json": []}, "the body is not a JSON object"),
+    ("POST", _SYNC, {"content": b"{", "headers": {"content-type": "application/json"}}, "the body is not JSON"),
+    ("POST", _SYNC, {}, "the body is missing"),
+    ("POST", _SYNC, {"json": {"reason": "a" * 1001}}, "reason has more than 1000 characters"),
+    ("POST", "/applications", {"json": {"name": "x", "spec": []}}, "spec is not a JSON object"),
+    ("DELETE", "/applications/shop", {"params": {"objects": "burn"}}, "objects is not 'cascade' or 'keep'"),
+    ("GET", "/leaves/many", {}, "leaf is not a whole number"),
+    ("GET", "/leaves/99999999999999999999999", {}, "leaf is more than 4611686018427387904"),
+    ("GET", "/timeline", {"params": {"limit": 0, "before": -1}}, "before is less than 0; limit is less than 1"),
+    ("GET", "/timeline", {"params": {"since": "yesterday"}}, "since: "),
+    ("GET", "/timeline", {"params": {"after": "x"}}, "after is not the whole id of an event"),
+    ("GET", "/drift", {"params": {"phase": "odd"}}, "phase is not 'open', 'resolved' or 'all'"),
+    ("GET", "/stream", {"headers": {"last-event-id": "x"}}, "last-event-id is not the number of a leaf"),
+    ("GET", "/stream", {"params": {"last_leaf": "1.5"}}, "last_leaf is not a whole number"),
+    ("GET", "/events/0123/outcome", {"params": {"until": "soon", "timeout": "inf"}}, "until is not"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "request_", "says"), _WRONG)
+async def test_a_request_that_does_not_fit_is_told_in_plain_words(
+    process: Process, method: str, path: str, request_: dict[str, Any], says: str
+) -> None:
+    """No word of the validator's gets out: a problem document names what is wrong, each thing for itself."""
+    answer = await process.api.request(method, path, **request_)
+    problem = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert says in problem["detail"]
+    assert problem["hint"]
+    for word in ("should", "pattern", "pydantic", "does not fit", "Field required", "Extra inputs"):
+        assert word not in answer.text
+    for one in problem.get("errors", ()):
+        assert one.keys() == {"in", "name", "detail"}
 
 
 async def test_git_beats_the_api_and_the_refusal_names_the_file(process: Process) -> None:

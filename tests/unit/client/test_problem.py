@@ -41,10 +41,5 @@ def test_without_words_the_status_and_the_request_are_named() -> None:
     assert str(found) == "GET http://127.0.0.1/x: the server answered 418"
 
 
-def test_each_wrong_field_is_named() -> None:
-    body = {"title": "Invalid", "errors": [{"loc": ["body", "spec", "mode"], "msg": "'hael' is not known"}, "odd"]}
-    assert problem.failure(422, body, "POST /x").problem == "Invalid; body.spec.mode: 'hael' is not known"
-
-
 def test_a_refused_token_leads_to_the_file_that_holds_it() -> None:
     assert "DECKLOG_TOKEN_FILE" in problem.failure(401, {}, "GET /x").hint
