@@ -362,6 +362,7 @@ CREATE TABLE audit.timeline (
 CREATE INDEX timeline_application ON audit.timeline (application, leaf) WHERE application <> '';
 CREATE INDEX timeline_object ON audit.timeline (object, leaf) WHERE object <> '';
 CREATE INDEX timeline_actor ON audit.timeline (actor, leaf) WHERE actor <> '';
+CREATE INDEX timeline_actors ON audit.timeline (leaf) WHERE actor LIKE '%, %';
 CREATE INDEX timeline_kind ON audit.timeline (kind, leaf);
 CREATE INDEX timeline_cluster ON audit.timeline (cluster, leaf) WHERE cluster <> '';
 -- "since" and "until" ask for recorded time, to which leaves map monotonically: audit.leaves_until finds the leaf.

@@ -30,6 +30,17 @@ def test_a_removed_field_is_blamed_on_whoever_wrote_last():
     assert blamed.manager.manager == "kubectl-edit"
 
 
+def test_all_that_may_have_been_the_last_are_suspects_for_a_removed_field():
+    """The API server's clock has whole seconds: to name one of them would be a guess."""
+    other = {**EDIT, "manager": "a-controller"}
+    scaled = {**EDIT, "manager": "untimed", "subresource": "scale", "time": None}
+    body = live(
+        other, EDIT, scaled, kube.owned("earlier", "Update", {"f:data": {"f:a": {}}}, "2026-11-23T06:59:59Z"), a="1"
+    )
+    blamed = managers.blame(body, body, (patch.Operation(patch.Op.ADD, ("data", "b"), "1"),))
+    assert {one.manager.manager for one in blamed} == {"a-controller", "kubectl-edit", "untimed"}
+
+
 def test_a_field_that_is_ours_alone_is_our_own_doing():
     """Git changed, nobody else did."""
     body = live(OURS, a="1", b="1")

@@ -35,7 +35,7 @@ def show(
     ],
     how: output.Option = output.Format.TABLE,
 ) -> None:
-    """Show one episode: what differs, who set it and when."""
+    """Show one episode: what differs, and the field managers that the API server remembers for it."""
     with session.connect() as server:
         found = api.episode(server, episode)
     output.show(view.single(found, session.now()), how)

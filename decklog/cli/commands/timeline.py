@@ -29,7 +29,7 @@ def timeline(
             metavar="OBJECT",
         ),
     ] = "",
-    actor: Annotated[str, typer.Option(help="Only what this principal, author or field manager did.")] = "",
+    actor: Annotated[str, typer.Option(help="Only of this principal, author or last field manager.")] = "",
     kind: Annotated[str, typer.Option(help="Only this type of event, such as DriftObserved.")] = "",
     since: Annotated[str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False)] = "",
     until: Annotated[str, typer.Option(help="Up to this moment.", show_default=False)] = "",

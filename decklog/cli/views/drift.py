@@ -1,4 +1,4 @@
-"""Drift: the episodes, and one with its patch and who set the fields."""
+"""Drift: the episodes, and one with its patch and the field managers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _COLUMNS = (
     sheet.Column("VERDICT"),
     sheet.Column("SINCE", right=True),
     sheet.Column("LASTED", right=True),
-    sheet.Column("BY", fixed=False),
+    sheet.Column("MANAGERS", fixed=False),
 )
 SHORT_EPISODE = 8
 
@@ -54,7 +54,7 @@ def _verdict(one: answers.Episode) -> sheet.Cell:
 
 
 def single(one: answers.Episode, now: moments.Now) -> output.Answer:
-    """One episode: what differs, who set it and when, and whether it is over."""
+    """One episode: what differs, which field managers are known for it, and whether it is over."""
     return output.Answer(
         value=one,
         names=[one["episode"]],
@@ -117,4 +117,4 @@ def _managers(one: answers.Episode, now: moments.Now) -> list[sheet.Block]:
         )
         for manager in one["managers"]
     ]
-    return [sheet.Sheet(columns=_MANAGERS, rows=rows, title="Who set the differing fields")]
+    return [sheet.Sheet(columns=_MANAGERS, rows=rows, title="Field managers, as the API server remembers them")]

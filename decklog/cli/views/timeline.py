@@ -53,8 +53,19 @@ def _row(one: answers.Moment, now: moments.Now) -> sheet.Row:
 
 def _said(one: answers.Moment) -> sheet.Cell:
     """What happened and who did it: a column for the latter would take the room of the former."""
-    who = f" ({words.actor(one['actor'])})" if one["actor"] else ""
-    return sheet.Cell(words.masked(one["summary"]) + who, _LEVELS.get(one["level"], sheet.Tone.PLAIN))
+    who = _who(one)
+    text = words.masked(one["summary"]) + (f" ({who})" if who else "")
+    return sheet.Cell(text, _LEVELS.get(one["level"], sheet.Tone.PLAIN))
+
+
+_SEEN = ("ObjectChanged", "DriftObserved")
+
+
+def _who(one: answers.Moment) -> str:
+    """Who did it. Of what was seen in a cluster only the last field managers are known: no claim that they did it."""
+    if one["kind"] not in _SEEN or not one["actor"]:
+        return words.actor(one["actor"])
+    return f"last field manager{'s' if ', ' in one['actor'] else ''}: {one['actor']}"
 
 
 def _about(one: answers.Moment) -> str:

@@ -194,7 +194,9 @@ class DriftObserved(_message.Message):
 
     @_builtins.property
     def managers(self) -> _containers.RepeatedCompositeFieldContainer[_subject_pb2.FieldManager]:
-        """Who set the differing fields, newest first."""
+        """The field managers that own the differing fields, newest first; for an extra object all of them. For a field that is gone those
+        that wrote last, which is a suspicion. The API server records whole seconds: within one, the order says nothing.
+        """
 
     @_builtins.property
     def revision(self) -> _subject_pb2.Revision:

@@ -27,7 +27,7 @@ class Filter:
         return (
             query.where("application = {}", self.app)
             .where("object = {}", self.object)
-            .where("actor = {}", self.actor)
+            .where(statements.ACTOR, self.actor)
             .where("cluster = {}", self.cluster)
             .where("kind = {}", self.kind)
         )

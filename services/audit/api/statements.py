@@ -162,6 +162,10 @@ ORDER BY cause = $2 DESC, started_leaf DESC LIMIT 1
 SYNC_CAUSED = f"SELECT {columns(rows.Sync)} FROM audit.sync WHERE cause = $1 ORDER BY started_leaf DESC LIMIT 1"  # noqa: S608
 
 
+# Of what was seen in a cluster, several field managers may share the newest second.
+ACTOR = "(actor = {0} OR (actor LIKE '%, %' AND {0} = ANY(string_to_array(actor, ', '))))"
+
+
 class Query:
     """A statement put together from fixed parts; values only ever travel as parameters."""
 

@@ -447,7 +447,12 @@ class Refusal(Row):
 
 @value
 class Moment(Row):
-    """One line of the timeline."""
+    """One line of the timeline.
+
+    `actor` is who did it: a principal, or the author of a commit. Of what was seen in a cluster (`ObjectChanged`,
+    `DriftObserved`) it holds the last field managers, which may be others than those who did it: all that wrote in the
+    newest second or at a time that the API server did not keep, sorted and joined by a comma.
+    """
 
     TABLE: ClassVar[str] = "timeline"
     leaf: int

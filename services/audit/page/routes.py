@@ -38,7 +38,9 @@ _templates.filters.update(
     sentence=wording.sentence,
     who=wording.who,
 )
-_templates.globals.update(ago=wording.ago, troubles=wording.troubles, counts=wording.counts)
+_templates.globals.update(
+    ago=wording.ago, by=wording.by, troubles=wording.troubles, counts=wording.counts, note=wording.note
+)
 
 
 def mount(app: FastAPI) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from decklog.model import objects, timestamps
+from services.audit.core.projections import timeline
 
 SECOND = 1_000_000
 _OPAQUE = re.compile(r"[0-9a-f]{16,}")
@@ -94,6 +95,13 @@ def who(actor: str) -> str:
     return _OPAQUE.sub(lambda found: f"{found[0][:8]}…", actor)
 
 
+def by(kind: str, actor: str) -> str:
+    """Who did it, as a line of the timeline ends; of what was seen, who wrote last (`decklog.js` says the same)."""
+    if kind in timeline.SEEN and actor:
+        return f"last field manager{'s' if ', ' in actor else ''}: {actor}"
+    return f"by {who(actor)}" if actor else ""
+
+
 def counts(applications: Sequence[Mapping[str, Any]]) -> str:
     """What there is to look at, before one scrolls: `18 applications, 2 failing, 1 drifted`."""
     sound = [one for one in applications if not troubles(one)]
@@ -131,6 +139,14 @@ def troubles(application: Mapping[str, Any]) -> list[dict[str, Any]]:
             same = told.setdefault(tuple(map(failure.get, _SAME)), {**failure, "stage": ""})
             same["stage"] = ", ".join(filter(None, [same["stage"], stage]))
     return list(told.values())
+
+
+def note(application: Mapping[str, Any]) -> str:
+    """That an application has nothing to deliver, which in sync and healthy do not tell; empty if it has."""
+    declared = application["objects"] - application["extra"]
+    if not application["rendered_commit"] or declared or "render" in (application["failures"] or {}):
+        return ""
+    return f"nothing is declared there: 0 objects at {short(application['rendered_commit'])}"
 
 
 _SAME = ("message", "file", "line", "object")

@@ -67,8 +67,9 @@ def blame(
 ) -> tuple[Owned, ...]:
     """Who set the differing fields of the live object, newest first, each with the places it answers for.
 
-    A field that somebody removed is owned by nobody. For it the manager that wrote last and is not ourselves is named:
-    a suspicion, and the best that the API server remembers. Of a manager that did nothing but remove it keeps no trace.
+    A field that somebody removed is owned by nobody. For it those are named that wrote last, ourselves left out: a
+    suspicion, and the best that the API server remembers. It counts whole seconds, so they may be several; of a manager
+    that did nothing but remove it keeps no trace.
 
     Args:
         live: the object as read, with its `managedFields`.
@@ -82,7 +83,7 @@ def blame(
         answering = [manager for manager, tree in known if fields.owned_at(tree, compared, operation.path)]
         others = [manager for manager in answering if manager.manager != name]
         if operation.op is patch.Op.ADD:
-            others = others or _last_writer(known, name)
+            others = others or _last_writers(known, name)
         for manager in others or answering:
             owned.setdefault(manager, []).append(pointer.join(operation.path))
     return _newest_first(Owned(manager, tuple(sorted(set(found)))) for manager, found in owned.items())
@@ -176,10 +177,13 @@ def _is_ours(entry: dict[str, Any], name: str) -> bool:
     )
 
 
-def _last_writer(known: Iterable[tuple[Manager, fields.Tree]], name: str) -> list[Manager]:
+def _last_writers(known: Iterable[tuple[Manager, fields.Tree]], name: str) -> list[Manager]:
+    """All others that may have been the last: in the newest second, or at a time that was not kept."""
     others = [manager for manager, _ in known if manager.manager != name and manager.subresource != "status"]
-    return [max(others)] if others else []
+    newest = max((manager.time for manager in others), default="")
+    return [manager for manager in others if manager.time in ("", newest)]
 
 
 def _newest_first(found: Iterable[Owned]) -> tuple[Owned, ...]:
+    """By time; within one second by name, which says nothing of who came first."""
     return tuple(sorted(found, key=lambda one: (one.manager, one.pointers), reverse=True))

@@ -15,6 +15,9 @@ from services.audit.core.view import AnyNeed, View
 
 LONGEST_NAME = 200
 
+SEEN = frozenset({"ObjectChanged", "DriftObserved"})
+"""Kinds of what is seen in a cluster, of which nobody says who did it."""
+
 _TROUBLE = {
     "conflict": ("error", "The same event came again with other bytes; leaf {leaf} is the first"),
     "poison": ("error", "A record is no event: {reason}"),
@@ -107,7 +110,8 @@ def _moment(leaf: Leaf, message: Message, form: _Form) -> rows.Moment:
 def _late(line: rows.Moment) -> rows.Moment:
     """The line of an event that counts for nothing; what it tells of may have happened all the same."""
     summary = f"Disregarded, its member had been replaced: {line.kind}: {line.summary}"
-    return replace(line, kind="Late", level="warning", summary=summary[: summaries.LONGEST])
+    actor = "" if line.kind in SEEN else line.actor
+    return replace(line, kind="Late", level="warning", actor=actor, summary=summary[: summaries.LONGEST])
 
 
 def _plain(leaf: Leaf, kind: str, level: str, summary: str) -> rows.Moment:
@@ -148,13 +152,21 @@ def _source(message: Message, form: _Form) -> str:
 
 
 def _actor(message: Message, form: _Form) -> str:
-    """Who did it: the principal; for a commit its author's name; for a drift the manager that set the fields."""
+    """Who did it: the principal; for a commit its author's name.
+
+    For what was seen in a cluster (`SEEN`) its last field managers, by name. The API server remembers who wrote last,
+    in whole seconds and for the `scale` subresource not at all: several may have been the last, and none of them need
+    have done what is told.
+    """
     if isinstance(message, git_pb2.CommitObserved):
         return message.author.name
     if "actor" in form.fields:
         return str(message.actor.id)  # type: ignore[attr-defined]
     managers = message.managers if "managers" in form.fields else ()  # type: ignore[attr-defined]
-    return str(max(managers, key=lambda one: one.time_us).manager) if managers else ""
+    # A status is no part of what is told; its writer is named where there is nobody else.
+    writers = [one for one in managers if one.subresource != "status"] or managers
+    newest = max((one.time_us for one in writers), default=0)
+    return ", ".join(sorted({one.manager for one in writers if one.time_us in (0, newest)}))
 
 
 PROJECTION = Projection("timeline", needs, fold)

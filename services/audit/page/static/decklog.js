@@ -26,6 +26,15 @@ function setTime(time, us) {
   time.textContent = ago(us, Date.now() * 1000);
 }
 
+// Of what was seen in a cluster only the last field managers are known (wording.py says the same).
+const SEEN = ["ObjectChanged", "DriftObserved"];
+
+function by(kind, actor) {
+  if (!actor) return "";
+  if (SEEN.includes(kind)) return `last field manager${actor.includes(", ") ? "s" : ""}: ${actor}`;
+  return `by ${who(actor)}`;
+}
+
 function who(actor) {
   return actor.replace(/[0-9a-f]{16,}/g, (id) => `${id.slice(0, 8)}…`);
 }
@@ -37,7 +46,7 @@ function line(template, moment, scoped) {
   setTime(item.querySelector("time"), moment.time_us);
   item.querySelector(".kind").textContent = moment.kind;
   item.querySelector(".summary").textContent = moment.summary;
-  item.querySelector(".actor").textContent = moment.actor ? `by ${who(moment.actor)}` : "";
+  item.querySelector(".actor").textContent = by(moment.kind, moment.actor);
   const link = item.querySelector("a");
   if (scoped || !moment.application) {
     link.replaceWith(scoped ? "" : moment.source);
