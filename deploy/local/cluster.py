@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local import context, control_plane, folder, keeper, kubeconfig, pki, processes
+from deploy.local import context, control_plane, folder, keeper, kubeconfig, pki, processes, redacting
 
 PORTS = ("kubernetes",)
 NODES = 2
@@ -127,6 +127,7 @@ class _Launcher:
             cwd=self.home,
             log=self.ctx.state.log(name),
             env=self.ctx.environment(HOME=str(self.home)),
+            redactor=redacting.Redactor if name == "kube-apiserver" else None,
         )
         await self.ctx.keeper.keep(keeper.Unit(program=program, ready=ready))
 

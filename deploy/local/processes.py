@@ -18,10 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local import folder
+from deploy.local import folder, redacting
 
 PR_SET_PDEATHSIG = 1
 PROC = Path("/proc")
+LONGEST_LINE = 1 << 20
+"""Of a log that is redacted; a longer line is left out."""
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -46,6 +48,8 @@ class Program:
     death_signal: signal.Signals = signal.SIGKILL
     stop_seconds: float = 15.0
     account: Account | None = None
+    redactor: Callable[[], redacting.Redactor] | None = None
+    """What keeps values out of its log; None: it writes the log itself."""
 
 
 def start_time(pid: int) -> str | None:
@@ -90,11 +94,15 @@ class Running:
     program: Program
     handle: asyncio.subprocess.Process
     record: Path
+    copying: asyncio.Task[None] | None = None
+    """From the program's output to its log, until the output ends."""
 
     async def wait(self) -> int:
         """The exit status (negative: the signal), once ended; its group is ended with it."""
         status = await self.handle.wait()
         _signal_group(self.handle.pid, signal.SIGKILL)
+        if self.copying is not None:
+            await asyncio.shield(self.copying)  # whoever waits may be cancelled; what was said is written all the same
         self.record.unlink(missing_ok=True)
         return status
 
@@ -120,14 +128,35 @@ async def start(program: Program, records: Path) -> Running:
             cwd=program.cwd,
             env=dict(program.env),
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=log if program.redactor is None else subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=_prepare(program),
+            limit=LONGEST_LINE,
         )
     record = records / f"{program.name}.json"
     folder.write_atomically(record, json.dumps({"pid": handle.pid, "started": start_time(handle.pid)}))
-    return Running(program, handle, record)
+    return Running(program, handle, record, _copying(program, handle.stdout))
+
+
+def _copying(program: Program, output: asyncio.StreamReader | None) -> asyncio.Task[None] | None:
+    if output is None or program.redactor is None:
+        return None
+    return asyncio.create_task(_copy(output, program.log, program.redactor()), name=f"log of {program.name}")
+
+
+async def _copy(output: asyncio.StreamReader, log: Path, redactor: redacting.Redactor) -> None:
+    """Append what a program says to its log, without what must not be in it, until it says no more."""
+    with log.open("ab", buffering=0) as file:
+        while True:
+            try:
+                line = await output.readline()
+            except ValueError:  # longer than LONGEST_LINE; the rest of it is taken for the next line
+                line = b"(a line that is too long was left out)\n"
+            if not line:
+                return
+            with contextlib.suppress(OSError):  # a full disk: to stop reading would stop the program at its next line
+                file.write(redactor.keep(line))
 
 
 async def complete(program: Program, records: Path) -> int:

@@ -1,13 +1,17 @@
 """The fixtures that all other tests stand on give real, separate parts of one stack."""
 
 import asyncio
+import json
+import subprocess
 import time
+import uuid
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local import redacting
 from tests import stack as stacks
 
 
@@ -45,3 +49,24 @@ async def test_a_database_belongs_to_one_test(empty_database: str, _turn: int) -
     await connection.execute("CREATE TABLE mine (x int)")
     assert await connection.fetchval("SELECT count(*) FROM mine") == 0
     await connection.close()
+
+
+def test_a_value_that_does_not_fit_a_secret_is_not_in_the_log_of_the_api_server(stack: stacks.Stack) -> None:
+    """The API server answers 500 with the value in it, and logs the answer: the log keeps that there was one."""
+    value = f"planted-{uuid.uuid4().hex}"
+    log = stack.state / "logs" / "kube-apiserver.log"
+    seen = log.read_bytes().count(redacting.CUT)
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": value},
+        "data": {"password": {"deep": value}},
+    }
+    command = ["kubectl", "--kubeconfig", str(stack.kubeconfig), "apply", "--server-side", "-n", "default", "-f", "-"]
+    done = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, check=False, timeout=60)
+    assert value in done.stderr, "who asked is told"
+    deadline = time.monotonic() + 20
+    while log.read_bytes().count(redacting.CUT) == seen:
+        assert time.monotonic() < deadline, "the API server logged no answer"
+        time.sleep(0.05)
+    assert value.encode() not in log.read_bytes()
