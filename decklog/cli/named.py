@@ -11,6 +11,7 @@ from decklog.model import naming
 LONGEST_REASON = 1_000
 SHORTEST_ID = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},64}}")
+_WORD = re.compile(r"[0-9A-Za-z-]+")
 _ID = re.compile(rf"(?=(?:-?[0-9a-f]){{{SHORTEST_ID},32}}$)[0-9a-f-]{{1,36}}")
 
 
@@ -19,6 +20,11 @@ def new(text: str) -> str:
     if not naming.LABEL.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is no valid name; use {naming.FORM}")
     return text
+
+
+def new_optional(text: str) -> str:
+    """The same for an option, which need not be given. Raises BadParameter."""
+    return new(text) if text else text
 
 
 def declared(text: str) -> str:
@@ -34,11 +40,6 @@ def declared(text: str) -> str:
 def optional(text: str) -> str:
     """The same for an option, which need not be given. Raises BadParameter."""
     return declared(text) if text else text
-
-
-def namespace(text: str) -> str:
-    """A namespace of a cluster; an option that need not be given. Raises BadParameter."""
-    return new(text) if text else text
 
 
 def folder(text: str) -> str:
@@ -79,10 +80,9 @@ def event(text: str) -> str:
 
 def episode(text: str) -> str:
     """An episode of drift: its id, or the beginning of that. Raises BadParameter."""
-    if not _ID.fullmatch(text.lower()):
-        raise typer.BadParameter(
-            f"{text!r} is no episode; write at least {SHORTEST_ID} digits of its id (see `decklog drift list --all`)"
-        )
+    if not _WORD.fullmatch(text):
+        hint = "write the beginning of its id, as `decklog drift list --all` shows it"
+        raise typer.BadParameter(f"{text!r} is no episode; {hint}")
     return text.lower()
 
 

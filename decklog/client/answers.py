@@ -53,6 +53,8 @@ class Application(TypedDict):
     origin: Origin
     actor: str
     available_commit: str
+    rendered_commit: str
+    """The newest one that could be rendered; empty while there is none."""
     synced_commit: str
     sync_status: str
     synced_us: int | None

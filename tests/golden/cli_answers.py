@@ -32,6 +32,7 @@ SHOP: answers.Application = {
     "origin": GIT,
     "actor": "commit:5f3a",
     "available_commit": COMMIT,
+    "rendered_commit": COMMIT,
     "synced_commit": COMMIT,
     "sync_status": "in_sync",
     "synced_us": us("11:55:00"),
@@ -69,6 +70,7 @@ NEW: answers.Application = {
     **SHOP,
     "name": "new",
     "available_commit": "",
+    "rendered_commit": "",
     "synced_commit": "",
     "sync_status": "unknown",
     "synced_us": None,
@@ -84,6 +86,9 @@ REFUSAL: answers.Refusal = {
     "failure": {"reason": "DuplicateDeclaration", "message": "Application shop is declared at apps.yaml:2 already",
                 "hint": "remove one of the two", "file": "more.yaml", "line": 1},
 }  # fmt: skip
+
+EMPTY: answers.Application = {**SHOP, "name": "empty", "objects": 0, "health_message": "the application has no objects"}
+LEFT_OVER: answers.Application = {**SHOP, "name": "left-over", "sync_status": "drifted", "objects": 2, "extra": 2}
 
 DIGEST = "0123456789abcdef" * 4
 TYPED: answers.Failure = {
@@ -168,7 +173,7 @@ MOMENTS: list[answers.Moment] = [
     {"leaf": 1234, "recorded_us": us("11:58:00.4"), "time_us": us("11:58:00.25"), "kind": "DriftObserved",
      "level": "warning", "cluster": "dev", "application": "shop", "object": "apps/Deployment/decklog-demo-shop/web",
      "source": "infrastructure", "actor": "kubectl-scale",
-     "summary": "Deployment.apps decklog-demo-shop/web differs in /spec/replicas, set by kubectl-scale",
+     "summary": "Deployment.apps decklog-demo-shop/web differs in /spec/replicas",
      "event_id": "01a2f3c4-e5e6-8f12-9abc-0123456789ab"},
     {"leaf": 1240, "recorded_us": us("11:59:00"), "time_us": us("23:59:00", "2026-11-21"), "kind": "Gap",
      "level": "error", "cluster": "", "application": "", "object": "", "source": "", "actor": "",
@@ -274,3 +279,4 @@ TROUBLED: answers.Status = {
     **STATUS,
     "waiting": {"kafka": "the broker cannot be reached at 127.0.0.1:9092: connection refused, for 12 minutes by now"},
 }
+EMPTY_DETAIL: answers.ApplicationDetail = {**EMPTY, "object_list": [], "syncs": []}

@@ -80,7 +80,9 @@ async def drifted(process: Process) -> None:
 async def test_an_application_is_created_listed_and_removed(terminal: Terminal) -> None:
     """Standard output is what was asked for, messages are on standard error, each event can be shown."""
     created = await terminal.run(*CREATE, "--wait", "recorded", "-o", "json")
-    assert (created.code, created.err) == (0, "Application example-app declared\nexample-app is recorded\n")
+    declared, *look_now, recorded = created.err.splitlines()
+    assert (created.code, declared, recorded) == (0, "Application example-app declared", "example-app is recorded")
+    assert "decklog source --help" in " ".join(look_now)
     event = created.json["event_id"]  # type: ignore[index]
     assert (await terminal.run("app", "list", "-o", "name")).out == "example-app\n"
     listed = await terminal.run("app", "list")

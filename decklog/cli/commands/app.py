@@ -7,7 +7,7 @@ import typer
 
 from decklog.cli import named, output, report, session, waiting
 from decklog.cli.commands import app_create
-from decklog.cli.views import accepted, applications
+from decklog.cli.views import accepted, applications, requests
 from decklog.client import api, nearest
 
 commands = typer.Typer(help="Applications: what is kept equal to Git.", no_args_is_help=True, rich_markup_mode=None)
@@ -55,8 +55,10 @@ def sync(
     body = {"commit": commit, "prune": prune, "dryRun": dry_run, "reason": reason}
     with session.connect() as server:
         with nearest.suggesting("application", name, lambda: api.application_names(server)):
+            known = api.application(server, name)
             found = api.sync(server, name, body)
-        report.note(f"{'Dry-run' if dry_run else 'Sync'} of {name} requested")
+        moved = next((one["moved_us"] for one in api.sources(server) if one["name"] == known["spec"]["source"]), None)
+        report.note(requests.requested(known, commit, dry_run=dry_run, moved_us=moved, now=session.now()))
         waiting.wait(server, name, found, wait, seconds, dry_run=dry_run)
     output.show(accepted.accepted("application", name, found), how)
 

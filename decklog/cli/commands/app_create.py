@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from decklog.cli import choices, moments, named, output, report, repository, session, waiting
-from decklog.cli.views import accepted
+from decklog.cli.views import accepted, requests
 from decklog.client import api
 
 
@@ -17,13 +17,13 @@ def create(
         str, typer.Option(help="Folder of the manifests within the repository.", metavar="DIR", callback=named.folder)
     ],
     dest_cluster: Annotated[
-        str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME", callback=named.declared)
+        str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME", callback=named.new)
     ],
     repo: Annotated[
         str, typer.Option(help="Repository: a URL or a local path. Reuses or declares a source.", metavar="URL|PATH")
     ] = "",
     source: Annotated[
-        str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME", callback=named.optional)
+        str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME", callback=named.new_optional)
     ] = "",
     dest_namespace: Annotated[
         str,
@@ -31,7 +31,7 @@ def create(
             help="Namespace for objects that name none.",
             metavar="NAMESPACE",
             show_default=False,
-            callback=named.namespace,
+            callback=named.new_optional,
         ),
     ] = "",
     ref: Annotated[
@@ -83,7 +83,7 @@ def create(
     body = _body(name, repository.locate(repo, path) if repo else "", spec, reason)
     with session.connect() as server:
         found = api.create_application(server, body)
-        report.note(f"Application {name} declared")
+        report.note(f"Application {name} declared\n{requests.LOOK_NOW}")
         waiting.wait(server, name, found, wait, seconds)
     output.show(accepted.accepted("application", name, found), how)
 

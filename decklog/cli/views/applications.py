@@ -34,6 +34,7 @@ def listing(
         blocks=lambda: [
             sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=_EMPTY),
             *words.failures((one["name"], what, failure) for one in found for what, failure in _failures(one)),
+            *_notes([f"{one['name']}: {note}" for one in found if (note := _nothing_declared(one))]),
             *words.failures(
                 (
                     ("", f"{one['kind'] or 'document'} {one['name']}".strip(), one["failure"])
@@ -44,6 +45,19 @@ def listing(
             ),
         ],
     )
+
+
+def _notes(lines: Sequence[str]) -> list[sheet.Block]:
+    return [sheet.Prose(lines=[sheet.Cell(line, sheet.Tone.WARN) for line in lines], title="Notes")] if lines else []
+
+
+def _nothing_declared(one: answers.Application) -> str:
+    """In sync and healthy is easy with nothing to deliver, and a wrong path far more often than a wish."""
+    if not one["rendered_commit"] or one["objects"] > one["extra"] or "render" in one["failures"]:
+        return ""
+    folder = words.spec(one["spec"], "path") or "the root"
+    source, commit = words.spec(one["spec"], "source"), words.commit(one["rendered_commit"])
+    return f"nothing is declared there: 0 objects in {folder} of {source} at {commit}"
 
 
 def _row(one: answers.Application, now: moments.Now) -> sheet.Row:
@@ -82,7 +96,7 @@ def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
                 columns=_OBJECT_COLUMNS,
                 rows=[_object_row(found) for found in one["object_list"]],
                 title="Objects",
-                empty="None is known yet.",
+                empty="There is none." if _nothing_declared(one) else "None is known yet.",
             ),
             *_messages(one["object_list"]),
         ],
@@ -116,6 +130,7 @@ def _facts(one: answers.ApplicationDetail, now: moments.Now) -> sheet.Facts:
         ("because", _because(one)),
         ("health", _health(one)),
         ("objects", _counts(one)),
+        ("note", sheet.Cell(_nothing_declared(one), sheet.Tone.WARN)),
     ]
     return sheet.Facts(pairs=pairs)
 

@@ -42,3 +42,13 @@ def test_a_failure_that_two_stages_met_is_shown_once() -> None:
     assert trouble == {**failure, "stage": "render, sync"}
     other = {**failure, "line": 4}
     assert len(wording.troubles(application(failures={"sync": failure, "render": other}))) == 2
+
+
+def test_an_application_that_delivers_nothing_says_so() -> None:
+    """In sync and healthy as it is; what is left over in the cluster is not declared."""
+    empty = application(rendered_commit="a" * 40, objects=0, extra=0)
+    assert wording.note(empty) == "nothing is declared there: 0 objects at aaaaaaaa"
+    assert wording.note({**empty, "objects": 2, "extra": 2})
+    assert wording.note({**empty, "objects": 2, "extra": 1}) == ""
+    assert wording.note({**empty, "rendered_commit": ""}) == ""
+    assert wording.note({**empty, "failures": {"render": {"message": "x"}}}) == ""
