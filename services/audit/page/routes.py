@@ -39,7 +39,7 @@ _templates.filters.update(
     who=wording.who,
 )
 _templates.globals.update(
-    ago=wording.ago, by=wording.by, troubles=wording.troubles, counts=wording.counts, note=wording.note
+    ago=wording.ago, by=wording.by, troubles=wording.troubles, counts=wording.counts, note=wording.note, here=""
 )
 
 
@@ -53,7 +53,7 @@ def mount(app: FastAPI) -> None:
 async def index(given: Given) -> Response:
     """All applications, and what happens."""
     values = await _applications(given)
-    return _page("index.html", given, **values, **await _timeline(given))
+    return _page("index.html", given, here="/", **values, **await _timeline(given))
 
 
 @router.get("/fragments/applications", response_class=HTMLResponse)
@@ -66,8 +66,8 @@ async def applications_fragment(given: Given) -> Response:
 async def application(given: Given, name: str) -> Response:
     """One application: objects, drift, syncs, and what happened to it."""
     values = await _application(given, name)
-    status = 404 if values["application"] is None else 200
-    return _page("application.html", given, status=status, **values, **await _timeline(given, app=name))
+    code = 404 if values["application"] is None else 200
+    return _page("application.html", given, code, **values, **await _timeline(given, app=name))
 
 
 @router.get("/fragments/applications/{name}", response_class=HTMLResponse)
@@ -79,7 +79,7 @@ async def application_fragment(given: Given, name: str) -> Response:
 @router.get("/record", response_class=HTMLResponse)
 async def record(given: Given) -> Response:
     """How far the record is, and what is not as it must be in what came by Kafka."""
-    return _page("record.html", given, **await _record(given), **await _timeline(given))
+    return _page("record.html", given, here="/record", **await _record(given), **await _timeline(given))
 
 
 @router.get("/fragments/record", response_class=HTMLResponse)
@@ -96,7 +96,7 @@ async def login(request: Request, given: Given, code: Annotated[str, Query(max_l
     session = given.sessions.login(code)
     if isinstance(session, sessions.Refusal):
         given.refused(Denial(reason=session.value, peer=door.peer(request.scope)))
-        return _page("login.html", given, status=403, refusal=session.value)
+        return _page("login.html", given, 403, refusal=session.value)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
         given.sessions.cookie, session, max_age=sessions.LIFE_SECONDS, httponly=True, samesite="strict", path="/"
@@ -160,6 +160,6 @@ async def _timeline(given: context.Context, app: str | None = None) -> dict[str,
     return {"moments": await given.database.fetch(query.text(), *query.values), "leaf": upto - 1, "scope": app or ""}
 
 
-def _page(template: str, given: context.Context, status: int = 200, **values: Any) -> Response:
+def _page(template: str, given: context.Context, code: int = 200, **values: Any) -> Response:
     text = _templates.get_template(template).render(now=given.time.now_us(), **values)
-    return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(text, status_code=code, headers={"Cache-Control": "no-store"})

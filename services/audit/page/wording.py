@@ -11,12 +11,14 @@ SECOND = 1_000_000
 _OPAQUE = re.compile(r"[0-9a-f]{16,}")
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
-SYNC_WORDS: Mapping[str, str] = {
+LABELS: Mapping[str, str] = {
     "in_sync": "In sync",
     "drifted": "Drifted",
     "behind": "Behind",
     "unknown": "Unknown",
     "off": "Off",
+    "partition": "Wrong partition",
+    "clock": "Clock ahead",
 }
 
 TONES: Mapping[str, str] = {
@@ -82,7 +84,7 @@ def tone(word: str) -> str:
 
 def label(word: str) -> str:
     """A machine word for people: `in_sync` → `In sync`."""
-    return SYNC_WORDS.get(word) or word.replace("_", " ").capitalize() or "Not compared yet"
+    return LABELS.get(word) or word.replace("_", " ").capitalize() or "Not compared yet"
 
 
 def sentence(text: str) -> str:

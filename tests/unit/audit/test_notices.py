@@ -13,7 +13,7 @@ from decklog.runtime import names
 from services.audit.core import leaves, rows, sequencing
 from services.audit.core import sequencing_examine as examination
 from services.audit.core.leaf import LATE
-from services.audit.core.projections import notices
+from services.audit.core.projections import notices, speakers
 from services.audit.core.view import View
 from tests import audit_leaves as some
 from tests import sequenced
@@ -137,3 +137,11 @@ def test_alerts_ask_for_metrics_that_exist(rule) -> None:
     assert asked <= known
     if 'notice="' in rule["expr"]:
         assert rule["expr"].split('notice="')[1].split('"')[0] in {one.value for one in sequencing.Notice}
+
+
+def test_a_clock_ahead_does_not_hide_a_silence() -> None:
+    """Whoever says that it is the day after tomorrow was last heard when its event was recorded."""
+    ahead_of_time = some.leaf(0, None, source="/decklog/i/ingest/dev", time_us=some.START + 2 * DAY_US)
+    (row,) = speakers.fold(View(), ahead_of_time)
+    assert isinstance(row, rows.Speaker)
+    assert row.last_us == some.START

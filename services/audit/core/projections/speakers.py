@@ -16,15 +16,16 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
 
 
 def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:
-    """Count the event, and keep the newest time said."""
+    """Count the event, and keep the newest time said; a clock that runs ahead must not hide a silence."""
     service = _service(leaf)
     if service:
         known = view.get(rows.Speaker, service)
+        said = min(leaf.time_us, leaf.recorded_us)
         yield rows.Speaker(
             service=service,
             events=(known.events if known else 0) + 1,
             last_leaf=leaf.index,
-            last_us=max(leaf.time_us, known.last_us if known else leaf.time_us),
+            last_us=max(said, known.last_us if known else said),
         )
 
 
