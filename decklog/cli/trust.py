@@ -7,6 +7,7 @@ from decklog.client import failures
 
 if TYPE_CHECKING:
     from decklog.model.tlog import policy as policies
+    from decklog.model.tlog import time_stamp
 
 
 def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Policy":
@@ -25,6 +26,18 @@ def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Po
         return policies.parse(read(file))
     except (keys.Malformed, policies.Malformed) as error:
         raise failures.Misconfigured(str(error), where=option if file is None else str(file)) from error
+
+
+def of_time(file: Path) -> "time_stamp.Authority":
+    """The authority whose certificates a file holds. Raises Misconfigured."""
+    from decklog.model.tlog import time_stamp
+
+    try:
+        return time_stamp.authority(read(file))
+    except ValueError as error:
+        raise failures.Misconfigured(
+            str(error), where=str(file), hint="Name the file with the certificate at which the authority's chain ends"
+        ) from error
 
 
 def read(file: Path) -> bytes:

@@ -10,23 +10,38 @@ from decklog.runtime import telemetry
 
 
 class Readiness:
-    """What a service still waits for: component → reason. Ready = nothing is waited for."""
+    """What a service still waits for: component → reason. Ready = nothing is waited for.
+
+    Beside that, what does not work and keeps nobody from the rest: troubles.
+    """
 
     def __init__(self, *components: str) -> None:
         self._waiting = dict.fromkeys(components, "starting")
+        self._troubles: dict[str, str] = {}
 
     def waiting(self, component: str, reason: str) -> None:
         """Say that a component does not work, and why (no secrets: everyone may read it)."""
         self._waiting[component] = reason
 
+    def complains(self, component: str, reason: str) -> None:
+        """Say that a component does not work, and that all the rest does without it."""
+        self._waiting.pop(component, None)
+        self._troubles[component] = reason
+
     def works(self, component: str) -> None:
         """Say that a component works."""
         self._waiting.pop(component, None)
+        self._troubles.pop(component, None)
 
     @property
     def reasons(self) -> Mapping[str, str]:
         """What is waited for and why."""
         return dict(self._waiting)
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """What does not work although the service may be ready, and why."""
+        return dict(self._troubles)
 
 
 def application(service: str, readiness: Readiness) -> FastAPI:
@@ -42,7 +57,10 @@ def application(service: str, readiness: Readiness) -> FastAPI:
     @app.get("/readyz")
     async def readyz() -> Response:
         reasons = readiness.reasons
-        return JSONResponse({"ready": not reasons, "waiting": reasons}, status_code=503 if reasons else 200)
+        return JSONResponse(
+            {"ready": not reasons, "waiting": reasons, "troubles": readiness.troubles},
+            status_code=503 if reasons else 200,
+        )
 
     @app.get("/metrics")
     async def metrics() -> Response:

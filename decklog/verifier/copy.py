@@ -3,6 +3,7 @@
 Payloads are no part of the log: they are asked for apart, and whoever hands them out records it.
 """
 
+import base64
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -45,10 +46,13 @@ def copy(given: source.Source, folder: Path, progress: Callable[[int, int], None
             _write(target, [_fetch(given, tile)])
             fetched += 1
         progress(done, len(wanted))
-    _write(folder / source.CHECKPOINTS, _checkpoints(given, size))
+    _write(folder / source.CHECKPOINTS, _checkpoints(given, source.CHECKPOINTS, size))
+    _copy_time_stamps(given, folder, size)
     _write(folder / source.CHECKPOINT, [signed])
     return Copied(size, fetched)
 
+
+_TIME_STAMPS = "timestamps"
 
 Payloads = Callable[[int, int], AbstractContextManager[IO[bytes]]]
 """Opens the payloads of the leaves [first, end), one record after the other."""
@@ -126,15 +130,31 @@ def _cut(tile: tiles.Tile | tiles.Bundle, whole: bytes) -> bytes:
     return bundle.encode(bundle.decode(whole, tiles.WIDTH)[: tile.width])
 
 
-def _checkpoints(given: source.Source, size: int) -> Iterator[bytes]:
+def _copy_time_stamps(given: source.Source, folder: Path, size: int) -> None:
+    """The time stamps, and each of them as the two files that `openssl ts -verify` reads."""
+    lines = list(_checkpoints(given, source.TIME_STAMPS, size))
+    for line in lines:
+        try:
+            found = orjson.loads(line)
+            signed, token = found["note"].encode(), base64.b64decode(found["token"], validate=True)
+            name = folder / _TIME_STAMPS / str(int(found["size"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.Refused(
+                "a line is none of a time stamp", where=f"{given.name}/{source.TIME_STAMPS}"
+            ) from error
+        _write(name.with_suffix(".checkpoint"), [signed])
+        _write(name.with_suffix(".tsr"), [token])
+    if lines:
+        _write(folder / source.TIME_STAMPS, lines)
+
+
+def _checkpoints(given: source.Source, path: str, size: int) -> Iterator[bytes]:
     """The lines of the checkpoints that are not larger than the one that is copied."""
-    for number, line in enumerate(given.lines(source.CHECKPOINTS), start=1):
+    for number, line in enumerate(given.lines(path), start=1):
         try:
             fits = orjson.loads(line)["size"] <= size
         except (ValueError, KeyError, TypeError) as error:
-            raise errors.Refused(
-                f"line {number} is none of a checkpoint", where=f"{given.name}/{source.CHECKPOINTS}"
-            ) from error
+            raise errors.Refused(f"line {number} is none of a checkpoint", where=f"{given.name}/{path}") from error
         if fits:
             yield line
 

@@ -21,11 +21,18 @@ class History:
     """Goes along with the leaves, from the left, and holds each stored checkpoint against the tree at its size."""
 
     def __init__(
-        self, lines: Iterator[bytes], trusted: policy.Policy, tree: checkpoint.Checkpoint, report: Report
+        self,
+        lines: Iterator[bytes],
+        trusted: policy.Policy,
+        tree: checkpoint.Checkpoint,
+        report: Report,
+        *,
+        path: str = source.CHECKPOINTS,
     ) -> None:
         self._trusted = trusted
         self._tree = tree
         self._report = report
+        self._path = path
         self._lines = self._read(lines)
         self._next = next(self._lines, None)
         self._edge = edge.Edge()
@@ -85,4 +92,4 @@ class History:
         return tree
 
     def _tell(self, number: int, text: str) -> None:
-        self._report(Finding(path=f"{source.CHECKPOINTS} line {number}", problem=text))
+        self._report(Finding(path=f"{self._path} line {number}", problem=text))

@@ -1,12 +1,13 @@
 """A published log as a whole: is it, byte for byte, the log that its newest checkpoint was signed for?"""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from decklog.client import failures
-from decklog.model.tlog import checkpoint, note, policy
+from decklog.model.tlog import checkpoint, note, policy, time_stamp
 from decklog.verifier import source
+from decklog.verifier.anchors import Anchors
 from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
@@ -31,6 +32,8 @@ class Verdict:
     completeness: Completeness | None = None
     """What the leaves cover; None where that was not asked for."""
     findings: list[Finding] = field(default_factory=list)
+    anchors: Anchors | None = None
+    """What an authority vouched for; None where nobody asked."""
     holes: list[Finding] = field(default_factory=list)
     """What is missing, though what there is may be what was signed."""
     complete: bool = True
@@ -47,6 +50,8 @@ class Wanted:
     receipts: bool = True
     payloads: Open | None = None
     completeness: bool = False
+    authority: time_stamp.Authority | None = None
+    """Whose time stamps are verified; None if nobody's are."""
     most: int = 100
 
 
@@ -74,13 +79,21 @@ def verify(
 
     # Read before the newest one: a log that grows meanwhile has none then that is larger than it.
     earlier = _begun(given.lines(source.CHECKPOINTS))
+    stamped = iter(()) if wanted.authority is None else _begun(given.lines(source.TIME_STAMPS))
     try:
         verdict.tree = _newest(given, trusted, report)
         if verdict.tree is not None:
             history = History(earlier, trusted, verdict.tree, report)
             if wanted.completeness and wanted.receipts:
                 verdict.completeness = Completeness(miss, wanted.payloads)
-            _verify_tree(Reading(given, report), history, wanted, verdict, progress)
+            histories = [history]
+            if wanted.authority is not None:
+                verdict.anchors = Anchors(wanted.authority, report)
+                stamps = verdict.anchors.checked(stamped)
+                histories.append(History(stamps, trusted, verdict.tree, report, path=source.TIME_STAMPS))
+            _verify_tree(Reading(given, report), histories, wanted, verdict, progress)
+            if verdict.anchors is not None:
+                verdict.anchors.end()
     except Enough:
         verdict.complete = False
     return verdict
@@ -110,7 +123,11 @@ def _begun(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _verify_tree(
-    reading: Reading, history: History, wanted: Wanted, verdict: Verdict, progress: Callable[[int, int], None]
+    reading: Reading,
+    histories: Sequence[History],
+    wanted: Wanted,
+    verdict: Verdict,
+    progress: Callable[[int, int], None],
 ) -> None:
     tree = verdict.tree
     assert tree is not None  # noqa: S101 (the caller looked)
@@ -119,10 +136,12 @@ def _verify_tree(
     entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness)
     for leaves in reading.leaves(tree.size, tree.root):
         entries.check(leaves)
-        history.leaves(leaves)
+        for history in histories:
+            history.leaves(leaves)
         verdict.leaves += leaves.tile.width
-        verdict.checkpoints = history.count
+        verdict.checkpoints = histories[0].count
         progress(verdict.leaves, tree.size)
-    history.end()
+    for history in histories:
+        history.end()
     if verdict.payloads is not None:
         verdict.payloads.end()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint"
 CHECKPOINTS = "checkpoints.jsonl"
+TIME_STAMPS = "timestamps.jsonl"
 
 _BUFFER = 1 << 18
 _SILENCE_SECONDS = 30.0

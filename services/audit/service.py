@@ -23,7 +23,7 @@ from services.audit.core import publication, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
-from services.audit.publisher import folder, publisher, witnessed
+from services.audit.publisher import anchored, folder, publisher, witnessed
 from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
@@ -77,6 +77,9 @@ class Audit:
         self._pem = b"" if told.log_key_file is None else settings.read_key(told.log_key_file)
         self._log = None if told.log_dir is None else folder.LogFolder(told.log_dir)
         self._rule = None if told.log_policy is None else witnessed.read(told.log_policy, wait=told.log_wait)
+        self._stamps = None
+        if told.log_tsa is not None and told.log_tsa_ca_file is not None:
+            self._stamps = anchored.read(told.log_tsa, told.log_tsa_ca_file, told.log_tsa_interval)
         publishes = () if self._log is None else ("publisher",)
         asks = () if self._rule is None else (witnessed.PART,)
         self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet", *publishes, *asks)
@@ -117,6 +120,11 @@ class Audit:
             tasks.create_task(self._sequencer().run(stop), name="sequencer")
             if publishing is not None:
                 tasks.create_task(publishing.run(stop), name="publisher")
+            if self._log is not None and self._stamps is not None:
+                anchor = anchored.Anchor(
+                    self._told.postgres_writer, self._log, self._stamps, readiness=self._readiness, time=self._time
+                )
+                tasks.create_task(anchor.run(stop), name="time stamps")
 
     def _lock(self, logged_in: sessions.Sessions) -> door.Lock:
         hosts = doors.loopback_hosts(self._bound.getsockname()[1])
@@ -158,6 +166,7 @@ class Audit:
             readiness=self._readiness,
             log=self._log,
             log_policy=None if self._rule is None else self._rule.policy,
+            log_stamped=self._stamps is not None,
             log_key=lambda: self._log_key(view.installation),
             stopping=stop,
             time=self._time,

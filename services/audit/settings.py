@@ -38,6 +38,11 @@ class AuditSettings(settings.ServiceSettings):
     log_policy: Path | None = Field(
         default=None, description="witnesses of the log and their quorum, a file after c2sp.org/tlog-policy"
     )
+    log_tsa: str | None = Field(
+        default=None, pattern=r"^https?://[^/@]+(/.*)?$", description="who stamps checkpoints with the time (RFC 3161)"
+    )
+    log_tsa_ca_file: Path | None = Field(default=None, description="certificates at which its chain ends, PEM")
+    log_tsa_interval: float = Field(default=3600.0, ge=1, description="seconds between two time stamps, at least")
     log_wait: bool = Field(default=False, description="serve a checkpoint only when the quorum has cosigned it")
 
     @property
@@ -76,6 +81,10 @@ class AuditSettings(settings.ServiceSettings):
         given = [one is not None for one in (self.log_origin, self.log_key_file, self.log_dir)]
         if any(given) != all(given):
             raise ValueError(_LOG)
+        if (self.log_tsa is None) != (self.log_tsa_ca_file is None):
+            raise ValueError("DECKLOG_LOG_TSA and DECKLOG_LOG_TSA_CA_FILE come together: an answer is verified")
+        if self.log_tsa is not None and self.log_dir is None:
+            raise ValueError(f"DECKLOG_LOG_TSA stamps a published log. {_LOG}")
         if self.log_policy is not None and self.log_dir is None:
             raise ValueError(f"DECKLOG_LOG_POLICY is about a published log. {_LOG}")
         if self.log_wait and self.log_policy is None:

@@ -14,11 +14,23 @@ async def test_readiness_names_what_is_waited_for_until_nothing_is() -> None:
     transport = httpx.ASGITransport(ops.application("ingest", readiness))
     async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
         waiting = await client.get("/readyz")
-        assert (waiting.status_code, waiting.json()) == (503, {"ready": False, "waiting": {"kafka": "starting"}})
+        expected = {"ready": False, "waiting": {"kafka": "starting"}, "troubles": {}}
+        assert (waiting.status_code, waiting.json()) == (503, expected)
         readiness.works("kafka")
         assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/livez")).text == "ok\n"
         assert "python_info" in (await client.get("/metrics")).text
+
+
+async def test_a_trouble_that_keeps_nobody_from_the_rest_is_told_and_leaves_it_ready() -> None:
+    readiness = ops.Readiness("stamps")
+    transport = httpx.ASGITransport(ops.application("audit", readiness))
+    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+        readiness.complains("stamps", "nobody answers")
+        told = await client.get("/readyz")
+        assert (told.status_code, told.json()["troubles"]) == (200, {"stamps": "nobody answers"})
+        readiness.works("stamps")
+        assert (await client.get("/readyz")).json()["troubles"] == {}
 
 
 async def test_the_server_answers_until_it_is_told_to_stop() -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -13,7 +13,7 @@ from decklog.client import failures, settings
 from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
-    from decklog.model.tlog import checkpoint
+    from decklog.model.tlog import checkpoint, time_stamp
     from decklog.model.tlog import policy as policies
     from decklog.verifier import log, proving, repository, source
 
@@ -29,6 +29,10 @@ def verify(
     policy: Annotated[
         Path | None,
         typer.Option(help="File with keys and a quorum of witnesses (c2sp.org/tlog-policy).", metavar="FILE"),
+    ] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option(help="Also verify its time stamps, against these certificates (PEM).", metavar="FILE"),
     ] = None,
     since: Annotated[
         Path | None,
@@ -64,7 +68,8 @@ def verify(
     elif since is not None:
         answer, verified = view.continued(*_continued(where, since, trusted)), True
     else:
-        found = _log(where, trusted, receipts=not tree_only, completeness=completeness, most=most)
+        wanted = {"receipts": not tree_only, "completeness": completeness, "most": most}
+        found = _log(where, trusted, wanted, None if tsa_ca is None else trust.of_time(tsa_ca))
         compared = _compared(found, repo or [])
         answer = view.single(found, receipts=not tree_only, compared=compared)
         verified = not (found.findings or found.holes or any(one.missing or one.lost for one in compared.values()))
@@ -73,13 +78,14 @@ def verify(
         raise typer.Exit(exits.Code.FAILED)
 
 
-def _log(where: str, trusted: "policies.Policy", *, receipts: bool, completeness: bool, most: int) -> "log.Verdict":
+def _log(
+    where: str, trusted: "policies.Policy", wanted: dict[str, Any], authority: "time_stamp.Authority | None"
+) -> "log.Verdict":
     from decklog.verifier import log, source
 
     with contextlib.closing(_opened(where)) as opened, progress.shown("leaves") as tell:
         payloads = opened.open if isinstance(opened, source.Folder) and opened.has_payloads else None
-        wanted = log.Wanted(receipts=receipts, payloads=payloads, completeness=completeness, most=most)
-        return log.verify(opened, trusted, wanted, tell)
+        return log.verify(opened, trusted, log.Wanted(payloads=payloads, authority=authority, **wanted), tell)
 
 
 def _compared(verdict: "log.Verdict", repositories: list[str]) -> "dict[str, repository.Compared]":

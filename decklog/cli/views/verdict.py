@@ -38,6 +38,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "receipts": receipts,
         "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
+        "time_stamps": _time_value(verdict),
         "findings": [_found(one) for one in verdict.findings],
     }
 
@@ -71,6 +72,7 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("root", base64.b64encode(tree.root).decode()),
             ("payloads", _payloads(verdict)),
             ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
+            ("time", _time(verdict)),
         ]
     )
 
@@ -78,6 +80,27 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
 def _payloads_value(verdict: log.Verdict) -> dict[str, int] | None:
     found = verdict.payloads
     return None if found is None else {"checked": found.checked, "gone": found.gone_count}
+
+
+def _time(verdict: log.Verdict) -> str:
+    """When the log was so at the latest; empty where nobody asked."""
+    if verdict.anchors is None or verdict.anchors.newest is None:
+        return ""
+    newest = verdict.anchors.newest
+    when = newest.stamp.time.isoformat().replace("+00:00", "Z")
+    return f"{newest.size} leaves were signed by {when}, says {newest.stamp.authority}"
+
+
+def _time_value(verdict: log.Verdict) -> dict[str, Any] | None:
+    found = verdict.anchors
+    if found is None:
+        return None
+    newest = found.newest and {
+        "size": found.newest.size,
+        "time": found.newest.stamp.time.isoformat(),
+        "authority": found.newest.stamp.authority,
+    }
+    return {"checked": found.count, "newest": newest}
 
 
 def _payloads(verdict: log.Verdict) -> str:

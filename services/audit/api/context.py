@@ -36,6 +36,8 @@ class Context:
     """The published log; None where none is."""
     log_policy: policy.Policy | None
     """Whose cosignatures are asked for; None where nobody's are."""
+    log_stamped: bool
+    """Whether an authority is asked for time stamps."""
     log_key: Callable[[], keys.VerifierKey | None]
     """Who signs its checkpoints; None where nobody does, or the log has no name yet."""
     stopping: asyncio.Event

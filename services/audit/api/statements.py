@@ -146,6 +146,13 @@ SELECT kind, count(*) AS count, max(leaf) AS last_leaf, max(recorded_us) AS last
 FROM audit.notice GROUP BY kind ORDER BY kind
 """
 
+ANCHORED = "SELECT max(size) FROM ledger.time_stamp"
+
+TIME_STAMPS = """
+SELECT t.size, t.authority, t.token, k.note FROM ledger.time_stamp t JOIN ledger.checkpoint k USING (size)
+WHERE t.size > $1 AND t.size <= $2 ORDER BY t.size, t.authority
+"""
+
 SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608
 
 COMMITS_LIKE = """

@@ -39,7 +39,7 @@ async def standing(given: context.Context) -> dict[str, Any]:
         "services": [{"name": one["service"], **{k: one[k] for k in _SPOKEN}} for one in speakers],
         "notices": await given.database.fetch(statements.NOTICE_COUNTS),
         "unplaced": head["unplaced"],
-        "waiting": {**given.readiness.reasons, **waiting},
+        "waiting": {**given.readiness.troubles, **given.readiness.reasons, **waiting},
     }
 
 
@@ -52,6 +52,9 @@ async def _published(given: context.Context, size: int) -> list[dict[str, Any]]:
     if given.log_policy is not None:
         witnessed = await _witnessed(given, given.log_policy, served)
         rungs.append({"name": "witnessed", "size": witnessed, "behind": served - witnessed})
+    if given.log_stamped:
+        anchored = int(await given.database.value(statements.ANCHORED) or 0)
+        rungs.append({"name": "anchored", "size": anchored, "behind": served - anchored})
     return rungs
 
 

@@ -4,6 +4,8 @@ Beside it every checkpoint that was ever signed, one a line: what an auditor com
 Salts are never served: they are in another folder.
 """
 
+import asyncio
+import base64
 import gzip
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -22,6 +24,7 @@ router = APIRouter(tags=["log"])
 
 CHECKPOINT = "/checkpoint"
 CHECKPOINTS = "/checkpoints.jsonl"
+TIME_STAMPS = "/timestamps.jsonl"
 TILES = "/tile/"
 
 NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
@@ -32,7 +35,7 @@ _NEVER = {"Cache-Control": "no-cache"}
 
 def is_of_the_log(path: str) -> bool:
     """Whether a path of the server is one of these."""
-    return path in (CHECKPOINT, CHECKPOINTS) or path.startswith(TILES)
+    return path in (CHECKPOINT, CHECKPOINTS, TIME_STAMPS) or path.startswith(TILES)
 
 
 def served_size(log: folder.LogFolder) -> int:
@@ -81,6 +84,25 @@ async def get_checkpoints(
     return StreamingResponse(
         _checkpoints(given, after, served_size(_log(given))), media_type="application/jsonl", headers=_NEVER
     )
+
+
+@router.get(TIME_STAMPS)
+async def get_time_stamps(
+    given: Given, after: Annotated[int, Query(ge=0, le=2**63 - 1, description="only larger ones")] = 0
+) -> StreamingResponse:
+    """Every time stamp of a served checkpoint: `{"size", "note", "authority", "token"}`, one a line.
+
+    The token (base64) is the authority's answer (RFC 3161) about exactly the bytes of that note.
+    """
+    served = await asyncio.to_thread(served_size, _log(given))
+    return StreamingResponse(_time_stamps(given, after, served), media_type="application/jsonl", headers=_NEVER)
+
+
+async def _time_stamps(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:
+    async for row in given.database.stream(statements.TIME_STAMPS, after, newest):
+        token = base64.b64encode(row["token"]).decode()
+        line = {"size": row["size"], "note": row["note"].decode(), "authority": row["authority"], "token": token}
+        yield orjson.dumps(line) + b"\n"
 
 
 async def _checkpoints(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:

@@ -114,6 +114,7 @@ NEEDED: Mapping[Part, Sequence[tuple[str, str]]] = {
         ("SELECT", "ledger.payload"),
         ("SELECT", "ledger.checkpoint"),
         ("SELECT", "ledger.cosignature"),
+        ("SELECT", "ledger.time_stamp"),
         ("SELECT", "audit.timeline"),
     ),
 }

@@ -79,6 +79,14 @@ def disputed(witness: str, said: asking.Ahead | asking.Disputed, *, asked: int, 
     return Problem(text, _RESTORE)
 
 
+def stamp_is_due(served: int, stamped: int, seconds_ago: float | None, interval: float) -> bool:
+    """Whether the served checkpoint is to be stamped: it has leaves that no stamp covers, and the last is old enough.
+
+    `seconds_ago` is None where there is no time stamp, or none that is believed.
+    """
+    return served > stamped and (seconds_ago is None or seconds_ago >= interval)
+
+
 def _behind(size: int, published: int) -> Problem:
     text = f"the database has {size} leaves, but a checkpoint of {published} was published: it is older than that"
     return Problem(text, _RESTORE)

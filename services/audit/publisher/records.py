@@ -13,6 +13,9 @@ from services.audit.core import integration
 _LOCK = 0x6465636B6C6F6701
 """Key of the session lock that only the process holds that publishes."""
 
+ANCHOR = 0x6465636B6C6F6702
+"""The same for the process that asks for time stamps."""
+
 _LEAD = "SELECT pg_try_advisory_lock($1)"
 
 _HEAD = "SELECT size, root FROM ledger.head"
@@ -40,7 +43,18 @@ _COSIGNED = "SELECT cosigner, max(size) AS size FROM ledger.cosignature GROUP BY
 
 _COSIGNATURES = "SELECT cosigner, line FROM ledger.cosignature WHERE size = $1 ORDER BY cosigner"
 
+_STAMP = "INSERT INTO ledger.time_stamp (size, authority, token) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+
+_STAMPED = "SELECT size, token FROM ledger.time_stamp ORDER BY size DESC LIMIT 1"
+
 _TAMPERED = "Somebody has changed it: find out who before anything more is signed"
+
+
+class Stamped(NamedTuple):
+    """A checkpoint's time stamp, as the authority answered."""
+
+    size: int
+    token: bytes
 
 
 class Head(NamedTuple):
@@ -50,10 +64,10 @@ class Head(NamedTuple):
     root: bytes
 
 
-async def lead(connection: asyncpg.Connection) -> bool:
-    """Become the only one who publishes, for as long as the connection lives; False if another process is."""
+async def lead(connection: asyncpg.Connection, task: int = _LOCK) -> bool:
+    """Become the only one who publishes (or does another task), while the connection lives; False if another is."""
     with failures.translated("publisher"):
-        return bool(await connection.fetchval(_LEAD, _LOCK))
+        return bool(await connection.fetchval(_LEAD, task))
 
 
 async def head(connection: asyncpg.Connection) -> Head:
@@ -112,6 +126,19 @@ async def cosignatures(connection: asyncpg.Connection, size: int) -> dict[str, s
     """The lines of those who cosigned the checkpoint of a size."""
     with failures.translated("publisher"):
         return {row["cosigner"]: row["line"] for row in await connection.fetch(_COSIGNATURES, size)}
+
+
+async def stamp(connection: asyncpg.Connection, size: int, authority: str, token: bytes) -> None:
+    """Keep the time stamp of the checkpoint of a size; it is durable when this returns."""
+    with failures.translated("time stamps"):
+        await connection.execute(_STAMP, size, authority, token)
+
+
+async def stamped(connection: asyncpg.Connection) -> Stamped | None:
+    """The time stamp of the largest size."""
+    with failures.translated("time stamps"):
+        row = await connection.fetchrow(_STAMPED)
+    return None if row is None else Stamped(row["size"], row["token"])
 
 
 def parse(data: bytes | None, where: str) -> checkpoint.Checkpoint | None:

@@ -122,7 +122,7 @@ class Witnessed:
         reasons = "; ".join(f"{name}: {text}" for name, text in self._circle.troubles.items())
         held = "it is held back" if self._rule.wait else "it is served without"
         text = f"the checkpoint of {size} leaves has no quorum of witnesses, {held}. {reasons or 'They are asked'}"
-        self._readiness.waiting(PART, text)
+        (self._readiness.waiting if self._rule.wait else self._readiness.complains)(PART, text)
 
 
 @contextlib.asynccontextmanager

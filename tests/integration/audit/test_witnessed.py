@@ -78,7 +78,8 @@ async def test_nothing_is_served_before_the_quorum_and_everything_after_it(log, 
             await cosigned(log, given, 315)
         assert "422" not in second.stop()
     rows = await log.execute("SELECT size, cosigner FROM ledger.cosignature ORDER BY size")
-    assert [tuple(row) for row in rows] == [(size, key.label) for size in (5, 305, 315)]
+    assert {5, 305, 315} <= {row["size"] for row in rows}
+    assert {row["cosigner"] for row in rows} == {key.label}
 
 
 async def test_without_waiting_the_log_goes_on_and_says_that_nobody_vouches(log, ours, tmp_path):
@@ -91,7 +92,7 @@ async def test_without_waiting_the_log_goes_on_and_says_that_nobody_vouches(log,
     async with running(log.publisher(rule=given)):
         await until(lambda: (log.path / folder.CHECKPOINT).exists())
         assert log.served().size == 5
-        await until(lambda: "served without" in log.readiness.reasons.get("witnesses", ""))
+        await until(lambda: "served without" in log.readiness.troubles.get("witnesses", ""))
         argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", f"127.0.0.1:{dead}"]
         with witnesses.running(tmp_path / "ours", argv=argv):
             await cosigned(log, given, 5)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from decklog.model import merkle
-from decklog.model.tlog import checkpoint
+from decklog.model.tlog import asking, checkpoint
 from services.audit.core import publication
 
 
@@ -49,3 +49,31 @@ def test_a_log_keeps_its_name():
     assert publication.origin_problem(None, "log.example/i") is None
     assert publication.origin_problem(tree(7), "log.example/i") is None
     assert "log.example/i" in publication.origin_problem(tree(7), "other.example/i").text
+
+
+@pytest.mark.parametrize(
+    ("served", "stamped", "seconds_ago", "due"),
+    [
+        (5, 0, None, True),
+        (5, 3, 3600.0, True),
+        (5, 3, 3599.0, False),
+        (5, 3, None, True),
+        (5, 5, 9999.0, False),
+        (0, 0, None, False),
+        (5, 3, -60.0, False),
+    ],
+)
+def test_when_a_checkpoint_is_stamped(served, stamped, seconds_ago, due):
+    """New leaves and an old stamp, or none that is believed; a clock that is behind the authority's waits."""
+    assert publication.stamp_is_due(served, stamped, seconds_ago, 3600.0) == due
+
+
+def test_what_a_witness_that_disagrees_means():
+    """More leaves than we signed, or another beginning, is told with both sizes; a slower process of ours is not."""
+    ahead = publication.disputed("w", asking.Ahead(9), asked=7, newest=7)
+    assert ahead is not None
+    assert "cosigned 9 leaves" in ahead.text
+    assert publication.disputed("w", asking.Ahead(9), asked=7, newest=9) is None
+    forked = publication.disputed("w", asking.Disputed("another root"), asked=7, newest=9)
+    assert forked is not None
+    assert "another root" in forked.text

@@ -1,0 +1,86 @@
+"""Time stamps (RFC 3161): an authority vouches that something existed at a time that is not ours to choose.
+
+What is stamped is a signed checkpoint, byte for byte as the log signed it: without the lines of witnesses, which come
+and go. The answer of the authority is kept as it came, so that `openssl ts -verify` reads it, too.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import rfc3161_client
+from cryptography import x509
+from rfc3161_client.errors import VerificationError
+
+MAX_TOKEN_BYTES = 100_000
+
+
+class Untrusted(ValueError):
+    """Bytes that prove no time: no answer of an authority, of another one, or about something else."""
+
+
+class Stamp(NamedTuple):
+    """When something existed at the latest, and who says so."""
+
+    time: dt.datetime
+    authority: str
+
+
+class Query(NamedTuple):
+    """A request for a time stamp, and its nonce, which the answer must repeat."""
+
+    data: bytes
+    nonce: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Whom to believe: the certificates at the end of their chains."""
+
+    roots: tuple[x509.Certificate, ...] = field(repr=False)
+
+
+def authority(pem: bytes) -> Authority:
+    """The authority of a file of certificates (PEM). Raises ValueError for one that holds none."""
+    try:
+        roots = tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError as error:
+        raise ValueError("it holds no certificates (PEM)") from error
+    return Authority(roots)
+
+
+def query(data: bytes) -> Query:
+    """A request about these bytes: SHA-256, a random nonce, and the authority's certificates in the answer."""
+    asked = (
+        rfc3161_client.TimestampRequestBuilder()
+        .data(data)
+        .hash_algorithm(rfc3161_client.HashAlgorithm.SHA256)
+        .cert_request(cert_request=True)
+        .nonce(nonce=True)
+        .build()
+    )
+    return Query(asked.as_bytes(), asked.nonce)
+
+
+def check(token: bytes, data: bytes, trusted: Authority, *, nonce: int | None = None) -> Stamp:
+    """What an answer says about these bytes: imprint, signature, chain at that time, and the purpose of the key.
+
+    Raises Untrusted.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise Untrusted(f"a time stamp has at most {MAX_TOKEN_BYTES} bytes here")
+    builder = rfc3161_client.VerifierBuilder(roots=list(trusted.roots), nonce=nonce)
+    try:
+        answer = rfc3161_client.decode_timestamp_response(token)
+        builder.build().verify_message(answer, data)
+        return Stamp(answer.tst_info.gen_time, _signer(answer))
+    except (VerificationError, ValueError, TypeError) as error:
+        raise Untrusted(f"no time stamp to be believed: {error}") from error
+
+
+def _signer(answer: rfc3161_client.TimeStampResponse) -> str:
+    """The name in the certificate whose key has signed, which was verified before."""
+    certificates = map(x509.load_der_x509_certificate, answer.signed_data.certificates)
+    signers = {(one.issuer, one.serial_number) for one in answer.signed_data.signer_infos}
+    found = [one for one in certificates if (one.issuer, one.serial_number) in signers]
+    return found[0].subject.rfc4514_string() if found else ""

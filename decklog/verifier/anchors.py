@@ -1,0 +1,49 @@
+"""Time stamps of checkpoints (RFC 3161): when the log was, at the latest, as it is said to have been."""
+
+import base64
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import orjson
+
+from decklog.model.tlog import checkpoint, note, time_stamp
+from decklog.verifier import source
+from decklog.verifier.finding import Finding
+from decklog.verifier.tree import Report
+
+
+class Anchored(NamedTuple):
+    """That many leaves were signed by then, says the authority."""
+
+    size: int
+    stamp: time_stamp.Stamp
+
+
+class Anchors:
+    """The time stamps that come with a log, each held against the authority; `newest` covers most leaves."""
+
+    def __init__(self, trusted: time_stamp.Authority, report: Report) -> None:
+        self._trusted = trusted
+        self._report = report
+        self.count = 0
+        self.newest: Anchored | None = None
+
+    def checked(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The same lines, without those that are no time stamp of their note, which are told."""
+        for number, line in enumerate(lines, start=1):
+            try:
+                found = orjson.loads(line)
+                signed = found["note"].encode()
+                stamp = time_stamp.check(base64.b64decode(found["token"], validate=True), signed, self._trusted)
+                size = checkpoint.parse(note.parse(signed).text).size
+            except (ValueError, KeyError, TypeError, AttributeError) as error:  # all of ours are ValueErrors
+                self._report(Finding(path=f"{source.TIME_STAMPS} line {number}", problem=str(error)))
+                continue
+            self.count += 1
+            self.newest = Anchored(size, stamp)
+            yield line
+
+    def end(self) -> None:
+        """Miss what was asked for, where there is nothing."""
+        if self.count == 0:
+            self._report(Finding(path=source.TIME_STAMPS, problem="there is no time stamp of this authority"))

@@ -1,0 +1,128 @@
+"""The rung *anchored*: audit has its checkpoints stamped by an authority, exports that, and everybody can check it."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from decklog.model.tlog import policy, time_stamp
+from decklog.verifier import copy, source
+from decklog.verifier import log as verifier
+from tests import audit_leaves as some
+from tests import audit_process, time_authority
+from tests.audit_process import LOG, Process
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return time_authority.Authority(tmp_path / "tsa")
+
+
+def running(database: str, tmp_path: Path, url: str, authority: time_authority.Authority, interval: float = 1.0):
+    return audit_process.running(
+        database, tmp_path, log_tsa=url, log_tsa_ca_file=authority.ca, log_tsa_interval=interval
+    )
+
+
+async def rung(process: Process, name: str) -> dict:
+    """How far a rung is, as `decklog status` gets it."""
+    status = (await process.get("/status")).json()
+    return next(one for one in status["rungs"] if one["name"] == name)
+
+
+async def until_anchored(process: Process, *, beyond: int = 0) -> int:
+    """Wait until more leaves than so many are published, and all are stamped; how many that is."""
+    async with asyncio.timeout(30):
+        while True:
+            found = await rung(process, "anchored")
+            if found["size"] > beyond and found["behind"] == 0:
+                return found["size"]
+            await asyncio.sleep(0.05)
+
+
+async def troubles(process: Process) -> dict:
+    """What `/readyz` says of the rest while it is ready."""
+    async with httpx.AsyncClient(base_url=process.ops, trust_env=False) as ops:
+        answer = await ops.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["troubles"]
+
+
+async def exported(process: Process, folder: Path) -> source.Folder:
+    """A copy, as `decklog ledger export` makes it."""
+    given = source.url(process.address, token=audit_process.SECRET, loopback=True)
+    await asyncio.to_thread(copy.copy, given, folder)
+    return source.Folder(folder)
+
+
+def verified(copied: source.Folder, authority: time_authority.Authority) -> verifier.Verdict:
+    wanted = verifier.Wanted(authority=time_stamp.authority(authority.ca.read_bytes()))
+    return verifier.verify(copied, policy.of_keys([LOG]), wanted)
+
+
+async def test_checkpoints_are_stamped_exported_and_verified_by_us_and_by_openssl(database, tmp_path, authority):
+    """Two stamps a second apart, a copy, `decklog verify` and `openssl ts`; every change of a line is found."""
+    with authority.serving() as url:
+        async with running(database, tmp_path, url, authority) as process:
+            first = await until_anchored(process)
+            await process.say("reconcile", some.rendered())
+            await until_anchored(process, beyond=first)
+            copied = await exported(process, tmp_path / "copy")
+    folder = tmp_path / "copy"
+    tokens = sorted((folder / "timestamps").glob("*.tsr"))
+    assert len(tokens) == authority.asked >= 2
+    for token in tokens:
+        believed, said = time_authority.accepts(token, token.with_suffix(".checkpoint"), authority.ca)
+        assert believed, said
+    assert not time_authority.accepts(tokens[0], tokens[1].with_suffix(".checkpoint"), authority.ca)[0]
+    verdict = verified(copied, authority)
+    assert verdict.findings == []
+    assert verdict.anchors.count == len(tokens)
+    assert abs(verdict.anchors.newest.stamp.time.timestamp() - time.time()) < 300
+    other = time_authority.Authority(tmp_path / "other")
+    assert {one.path for one in verified(copied, other).findings} >= {
+        "timestamps.jsonl line 1",
+        "timestamps.jsonl line 2",
+    }
+    lines = (folder / "timestamps.jsonl").read_text().splitlines()
+    for changed, told in (
+        ([lines[0], json.dumps(json.loads(lines[1]) | {"token": json.loads(lines[0])["token"]})], "line 2"),
+        ([lines[0].replace(LOG.name, "log.example/x"), lines[1]], "line 1"),
+        (["{}", *lines[1:]], "line 1"),
+        ([], "there is no time stamp"),
+    ):
+        (folder / "timestamps.jsonl").write_text("".join(f"{line}\n" for line in changed))
+        findings = verified(copied, authority).findings
+        assert told in str(findings[0])
+
+
+@pytest.mark.parametrize(
+    ("mood", "told"),
+    [
+        (time_authority.Mood.BUSY, "answers 503"),
+        (time_authority.Mood.GARBAGE, "no time stamp to be believed"),
+        (time_authority.Mood.ANOTHER, "no time stamp to be believed"),
+    ],
+)
+async def test_an_authority_in_trouble_is_told_and_publishing_goes_on(database, tmp_path, authority, mood, told):
+    """Ready all the while, the log grows; what it answers is not stored; once it is well again, all is stamped."""
+    authority.reply(time_stamp.query(b"something else").data)
+    authority.mood = mood
+    with authority.serving() as url:
+        async with running(database, tmp_path, url, authority) as process:
+            async with asyncio.timeout(20):
+                while "time stamps" not in await troubles(process):  # noqa: ASYNC110 (asked over HTTP)
+                    await asyncio.sleep(0.05)
+            assert told in (await troubles(process))["time stamps"]
+            before = (await rung(process, "published"))["size"]
+            await process.say("reconcile", some.rendered())
+            async with asyncio.timeout(20):
+                while (await rung(process, "published"))["size"] == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert (await rung(process, "anchored"))["size"] == 0
+            authority.mood = time_authority.Mood.WELL
+            await until_anchored(process)
+            assert "time stamps" not in await troubles(process)
