@@ -137,6 +137,13 @@ class Recovery:
         for key in recalled.missing_announcements():
             recalled.known[key] = recollection.as_rendered(recalled.known[key])
 
+    async def still_ours(self, member: str, recalled: Recalled, right: ownership.Right) -> bool:
+        """Whether nobody claimed the partition after this right, as far as its logs go now."""
+        stored = await self.stored(member)
+        where = self._where(topics.APPLY)
+        await self.catch_up(recalled, {topics.APPLY.label: (await self._reader.end_offsets([where]))[where]})
+        return stored.whole and stored.newest == right == recalled.newest
+
     async def _take_in_again(self, recalled: Recalled) -> None:
         """Inputs that were taken in and committed are nowhere but in the state, or still in their own topic."""
         where = self._where(topics.CONTROL)

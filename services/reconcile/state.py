@@ -230,6 +230,34 @@ def forgotten(known: recollection.Recollection, *, staying: bool) -> recollectio
     return recollection.Recollection(kept)
 
 
+def repaired(
+    known: recollection.Recollection | None,
+    before: recollection.Recollection | None,
+    *,
+    safe: Iterable[state_pb2.Position],
+    right: ownership.Right,
+) -> recollection.Recollection:
+    """What a repair stores of an application.
+
+    Args:
+        known: what was recalled of it from all that was said; None if nothing was.
+        before: what was stored. What no event tells is taken from there: what was declared, and what was left.
+        safe: as every header has it.
+        right: that of whoever repairs.
+    """
+    former = before.header if before is not None else state_pb2.ApplicationState()
+    after = known if known is not None else empty(former.application)
+    return with_header(
+        after,
+        spec=former.spec if former.HasField("spec") else None,
+        life=former.life or None,
+        left=former.left or None,
+        repaired=after.header.lost or None,
+        safe=list(safe),
+        fence=subject_pb2.Fence(topic_epoch=right.topic_epoch, offset=right.offset),
+    )
+
+
 def untaken(known: recollection.Recollection) -> recollection.Recollection:
     """The same before any input was taken in: all of them are to be taken in again."""
     return with_header(known, control_offset=None, requests=None, claims=None)
