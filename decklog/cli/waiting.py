@@ -1,12 +1,12 @@
 """`--wait recorded|synced|healthy`: follow a command until what was asked for came true, or never will."""
 
 import time
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from decklog.cli import choices, moments, report
+from decklog.cli.views import requests
 from decklog.client import answers, api, awaiting, failures
 
 DEFAULT = "5m"
@@ -39,22 +39,10 @@ def wait(
     if until is None:
         return
     try:
-        _follow(server, name, accepted, until, limit, _dry_run_is if dry_run else _is)
+        _follow(server, name, accepted, until, limit, dry_run=dry_run)
     except KeyboardInterrupt:
         report.note(f"\nNo longer waiting. It goes on: look with `decklog app get {name}`")
         raise
-
-
-def _is(name: str, stage: str) -> str:
-    return f"{name} is {stage}"
-
-
-def _dry_run_is(name: str, stage: str) -> str:
-    if stage == choices.Wait.RECORDED.value:
-        return f"The dry-run of {name} is recorded"
-    return (
-        f"The dry-run of {name} went well and wrote nothing: `decklog timeline --app {name}` shows what a sync would do"
-    )
 
 
 def _follow(
@@ -63,7 +51,8 @@ def _follow(
     accepted: answers.Accepted,
     until: choices.Wait,
     limit: float,
-    words: Callable[[str, str], str],
+    *,
+    dry_run: bool,
 ) -> None:
     clock = awaiting.Clock(now=time.monotonic, sleep=time.sleep)
     for stage in awaiting.stages(server, accepted["event_id"], until.value, limit=limit, clock=clock):
@@ -73,7 +62,7 @@ def _follow(
                 where=f"event {accepted['event_id']}",
                 hint=f"It goes on: look with `decklog app get {name}`, or wait longer with --timeout",
             )
-        report.note(words(name, stage))
+        report.note(requests.stage(name, stage, dry_run=dry_run))
 
 
 def _why(server: api.Caller, name: str) -> str:

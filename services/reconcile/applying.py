@@ -312,10 +312,10 @@ class Sync:
 
     def _kept(self, key: objects.ObjectKey, why: inventory.Kept) -> apply_pb2.ObjectApplied:
         name = self._tools.chronicle.application.application
-        words = f"{key.display} is no longer in Git and was not pruned: {inventory.reason(why)}"
-        hint = inventory.way_out(why, name)
+        words = f"{key.display} is no longer in Git and was not pruned: {complaints.why_kept(why)}"
+        hint = complaints.way_out(why, name)
         if self._order.trigger is sync.Trigger.REMOVAL:
-            words = f"{key.display} stays although its application was removed: {inventory.reason(why)}"
+            words = f"{key.display} stays although its application was removed: {complaints.why_kept(why)}"
             hint = "Delete it by hand if it is not meant to stay"
         failure = sayings.failure("NotPruned", words, hint)
         return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)

@@ -3,7 +3,7 @@
 import pytest
 
 from decklog.model import objects
-from services.reconcile.core import inventory
+from services.reconcile.core import complaints, inventory
 from tests import kube
 
 KEYS = [kube.key(f"/ConfigMap/shop/{name}") for name in "abcd"]
@@ -29,8 +29,8 @@ def test_without_prune_it_is_kept():
 @pytest.mark.parametrize("why", inventory.Kept)
 def test_what_is_kept_says_why_and_what_to_do(why):
     """In words; and nobody is sent to ask for a prune that is refused whoever asks."""
-    assert inventory.reason(why) != why.value
-    asks = "decklog app sync shop --prune" in inventory.way_out(why, "shop")
+    assert complaints.why_kept(why) != why.value
+    asks = "decklog app sync shop --prune" in complaints.way_out(why, "shop")
     assert asks == (why in {inventory.Kept.PRUNE_OFF, inventory.Kept.TOO_MANY, inventory.Kept.TAKES_DATA_ALONG})
 
 

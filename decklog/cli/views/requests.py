@@ -1,6 +1,6 @@
-"""What a request for a sync will do, and how new what it knows is."""
+"""What a request for a sync will do, how new what it knows is, and how far it came."""
 
-from decklog.cli import moments
+from decklog.cli import choices, moments
 from decklog.cli.views import words
 from decklog.client import answers
 
@@ -32,3 +32,14 @@ def requested(known: answers.Application, commit: str, *, dry_run: bool, moved_u
     newest = f"the newest commit of {ref} that is known of source {source}{since}"
     more = f"It cannot be followed now: {failure['message']}" if failure else LOOK_NOW
     return f"{said} to {words.commit(known['available_commit'])} requested: {newest}\n{more}"
+
+
+def stage(name: str, reached: str, *, dry_run: bool) -> str:
+    """How far it came: a stage as the server names it, `recorded`, `synced` or `healthy`."""
+    if not dry_run:
+        return f"{name} is {reached}"
+    if reached == choices.Wait.RECORDED.value:
+        return f"The dry-run of {name} is recorded"
+    return (
+        f"The dry-run of {name} went well and wrote nothing: `decklog timeline --app {name}` shows what a sync would do"
+    )

@@ -160,10 +160,14 @@ def _available(message: control_pb2.RevisionAvailable) -> str:
     return f"Revision {_short(message.revision.commit)} of {_ref(message.revision.ref)} is available"
 
 
+def _attempt(message: control_pb2.SyncRequested | apply_pb2.SyncStarted | apply_pb2.SyncFinished) -> str:
+    return "Dry-run" if message.dry_run else "Sync"
+
+
 def _requested(message: control_pb2.SyncRequested) -> str:
     commit = f" to {_short(message.commit)}" if message.commit else ""
     reason = f": {message.reason}" if message.reason else ""
-    return f"{'Dry-run' if message.dry_run else 'Sync'}{commit} requested{reason}"
+    return f"{_attempt(message)}{commit} requested{reason}"
 
 
 def _wanted_too(message: control_pb2.ObjectClaimed) -> str:
@@ -201,9 +205,8 @@ def _claimed(message: apply_pb2.ClaimConflicted) -> str:
 def _started(message: apply_pb2.SyncStarted) -> str:
     what = f"{message.to_apply} to apply, {message.to_prune} to prune"
     again = f", attempt {message.attempt}" if message.attempt > 1 else ""
-    kind = "Dry-run" if message.dry_run else "Sync"
     trigger = wording.word(message, "trigger")
-    return f"{kind} to {_short(message.revision.commit)} started ({trigger}): {what}{again}"
+    return f"{_attempt(message)} to {_short(message.revision.commit)} started ({trigger}): {what}{again}"
 
 
 def _applied(message: apply_pb2.ObjectApplied) -> str:
@@ -221,8 +224,8 @@ def _finished(message: apply_pb2.SyncFinished) -> str:
     outcome = wording.word(message, "outcome") or "ended"
     seconds = f" in {message.duration_us / 1e6:.1f} s" if message.duration_us else ""
     why = f": {_why(message.failure)}" if message.HasField("failure") else ""
-    kind = "Dry-run" if message.dry_run else "Sync"
-    return f"{kind} to {_short(message.revision.commit)} {outcome}{seconds} ({counts or 'nothing to do'}){why}"
+    said = f"{_attempt(message)} to {_short(message.revision.commit)} {outcome}{seconds}"
+    return f"{said} ({counts or 'nothing to do'}){why}"
 
 
 def _health(message: apply_pb2.HealthChanged) -> str:

@@ -1,9 +1,11 @@
-"""Errors of the world as failures that may be recorded: a stable word, redacted text, and what to do next."""
+"""What goes wrong or is left undone, as it may be recorded: a stable word, redacted text, and what to do next."""
+
+from collections.abc import Mapping
 
 from decklog.events.v1 import subject_pb2
 from decklog.model import errors, masking, objects
 from decklog.ports import cluster
-from services.reconcile.core import identity, sayings
+from services.reconcile.core import identity, inventory, sayings
 
 _REASONS: tuple[tuple[type[errors.DecklogError], str], ...] = (
     (identity.Unconfirmed, "ClusterUnconfirmed"),
@@ -47,3 +49,30 @@ def about_cluster(error: errors.DecklogError, name: str) -> subject_pb2.Failure:
         error.hint,
         transient=isinstance(error, errors.Transient),
     )
+
+
+_KEPT: Mapping[inventory.Kept, str] = {
+    inventory.Kept.PRUNE_OFF: "pruning is off",
+    inventory.Kept.EMPTY_RENDER: "nothing at all is left in Git, which is a wrong path far more often than a wish",
+    inventory.Kept.TOO_MANY: "more than half of the application would go at once",
+    inventory.Kept.ANNOTATION: f"its annotation decklog.dev/prune says {inventory.DISABLED}",
+    inventory.Kept.NOT_OURS: "it does not carry this application's mark",
+    inventory.Kept.TAKES_DATA_ALONG: "what goes with an object of this kind does not come back",
+}
+
+_MAY_BE_ASKED_FOR = frozenset({inventory.Kept.PRUNE_OFF, inventory.Kept.TOO_MANY, inventory.Kept.TAKES_DATA_ALONG})
+"""docs/decisions/0010-what-is-pruned.md."""
+
+
+def why_kept(why: inventory.Kept) -> str:
+    """Why an object is not pruned, in words."""
+    return _KEPT[why]
+
+
+def way_out(why: inventory.Kept, application: str) -> str:
+    """What a person does who wants it gone all the same."""
+    if why in _MAY_BE_ASKED_FOR:
+        return f"Ask for the prune: decklog app sync {application} --prune"
+    if why is inventory.Kept.EMPTY_RENDER:
+        return f"Correct the path or the commit; to remove everything: decklog app delete {application} --cascade"
+    return "Delete it by hand if it is not meant to stay"

@@ -45,33 +45,6 @@ class Kept(StrEnum):
     TAKES_DATA_ALONG = "takes_data_along"
 
 
-_REASONS = {
-    Kept.PRUNE_OFF: "pruning is off",
-    Kept.EMPTY_RENDER: "nothing at all is left in Git, which is a wrong path far more often than a wish",
-    Kept.TOO_MANY: "more than half of the application would go at once",
-    Kept.ANNOTATION: f"its annotation decklog.dev/prune says {DISABLED}",
-    Kept.NOT_OURS: "it does not carry this application's mark",
-    Kept.TAKES_DATA_ALONG: "what goes with an object of this kind does not come back",
-}
-
-_MAY_BE_ASKED_FOR = frozenset({Kept.PRUNE_OFF, Kept.TOO_MANY, Kept.TAKES_DATA_ALONG})
-"""docs/decisions/0010-what-is-pruned.md."""
-
-
-def reason(why: Kept) -> str:
-    """Why an object is not pruned, in words."""
-    return _REASONS[why]
-
-
-def way_out(why: Kept, application: str) -> str:
-    """What a person does who wants it gone all the same."""
-    if why in _MAY_BE_ASKED_FOR:
-        return f"Ask for the prune: decklog app sync {application} --prune"
-    if why is Kept.EMPTY_RENDER:
-        return f"Correct the path or the commit; to remove everything: decklog app delete {application} --cascade"
-    return "Delete it by hand if it is not meant to stay"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneGuard:
     """How far pruning may go.
