@@ -5,8 +5,9 @@ import re
 import typer
 
 from decklog.cli import moments
+from decklog.cli.views import words
 from decklog.client import api
-from decklog.model import naming
+from decklog.model import naming, objects
 
 LONGEST_REASON = 1_000
 SHORTEST_ID = 4
@@ -84,6 +85,17 @@ def episode(text: str) -> str:
         hint = "write the beginning of its id, as `decklog drift list --all` shows it"
         raise typer.BadParameter(f"{text!r} is no episode; {hint}")
     return text.lower()
+
+
+def kubernetes_object(text: str) -> str:
+    """The key of an object that is named as tables show it, or by its key; need not be given. Raises BadParameter."""
+    if not text:
+        return text
+    try:
+        return str(objects.ObjectKey.parse(words.object_key(text)))
+    except ValueError:
+        wanted = "write it as tables show it, 'Deployment.apps shop/web', or as apps/Deployment/shop/web"
+        raise typer.BadParameter(f"{text!r} names no object; {wanted}") from None
 
 
 def moment(option: str, text: str, now: moments.Now) -> int | moments.AtEvent:

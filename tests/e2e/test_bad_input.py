@@ -82,6 +82,10 @@ class Voyage:
     names: Mapping[str, str]
     page: "Page"
 
+    def told(self, *arguments: str) -> str:
+        """What the command tells people, as wide as it likes."""
+        return self.full.run("env", "COLUMNS=100000", "decklog", *arguments).stdout
+
     def detail(self, case: str) -> dict[str, object]:
         """What `decklog app get` says, as JSON."""
         found: dict[str, object] = json.loads(
@@ -170,12 +174,12 @@ def test_bad_input_is_a_failure_that_says_what_to_do(voyage: Voyage, tmp_path: P
     """Each case by what `app get`, `app list`, the timeline and the page say; the sound one goes on."""
     for name in CASES:
         stack.eventually(lambda name=name: voyage.failure(name) is not None, 60, 0.3)  # type: ignore[misc]
-    listed, index = voyage.full.run("decklog", "app", "list").stdout, voyage.page.text("/")
+    listed, index = voyage.told("app", "list"), voyage.page.text("/")
     for name, case in CASES.items():
         app = voyage.names[name]
         timeline = voyage.full.run("decklog", "timeline", "-o", "json", "--limit", "500").stdout
         shown = {
-            "app get": voyage.full.run("decklog", "app", "get", app).stdout,
+            "app get": voyage.told("app", "get", app),
             "app list": "\n".join(re.findall(rf"^{app}: .*\n  next: .*$", listed, re.MULTILINE)),
             "page": index,
             "its page": voyage.page.text(f"/applications/{app}"),

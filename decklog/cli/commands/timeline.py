@@ -8,7 +8,6 @@ import typer
 
 from decklog.cli import moments, named, output, report, screen, session
 from decklog.cli.views import timeline as view
-from decklog.cli.views import words
 from decklog.client import answers, api, failures, follow, nearest
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ def timeline(
             "--object",
             help="Only this object: 'Deployment.apps shop/web', or apps/Deployment/shop/web.",
             metavar="OBJECT",
+            callback=named.kubernetes_object,
         ),
     ] = "",
     actor: Annotated[str, typer.Option(help="Only of this principal, author or last field manager.")] = "",
@@ -46,7 +46,7 @@ def timeline(
         raise typer.BadParameter("--follow has no end, so it cannot have --until")
     query: dict[str, str | int | bool | None] = {
         "app": app or None,
-        "object": words.object_key(object_) or None,
+        "object": object_ or None,
         "actor": actor or None,
         "kind": kind or None,
     }

@@ -9,6 +9,9 @@ from services.audit.api import context, problems, statements
 from services.audit.core import moments
 
 Name = Annotated[str | None, Query(max_length=1000)]
+Actor = Annotated[
+    str | None, Query(max_length=1000, description="principal, author of a commit, or one of the last field managers")
+]
 Moment = Annotated[str | None, Query(max_length=64, description="RFC 3339, or microseconds since 1970")]
 
 
@@ -33,7 +36,7 @@ class Filter:
         )
 
 
-def of(app: Name = None, object: Name = None, actor: Name = None, cluster: Name = None, kind: Name = None) -> Filter:  # noqa: A002 (the parameter's name in the API)
+def of(app: Name = None, object: Name = None, actor: Actor = None, cluster: Name = None, kind: Name = None) -> Filter:  # noqa: A002 (the parameter's name in the API)
     """The filter of a request. NUL is in no text of the database, so nothing can match it."""
     values = {"app": app, "object": object, "actor": actor, "cluster": cluster, "kind": kind}
     return Filter(**{name: None if value is None else value.replace("\0", "\ufffd") for name, value in values.items()})

@@ -121,6 +121,7 @@ def test_every_exit_code_is_explained_in_help_and_documentation() -> None:
         (["app", "sync", "x", "--reason", "a" * 1001], "it has 1001 characters; at most 1000 are recorded"),
         (["cluster", "confirm", "a b"], "can be the name of nothing"),
         (["timeline", "--app", "a/b"], "can be the name of nothing"),
+        (["timeline", "--object", "web"], "'web' names no object; write it as tables show it"),
         (["timeline", "--since", "2999-01-01"], "is yet to come"),
         (["timeline", "--since", "1h", "--until", "2h"], "--since 1h is after --until 2h"),
         (["timeline", "--limit", "many"], "'many' is not a whole number"),
