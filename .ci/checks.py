@@ -35,7 +35,7 @@ class Outcome:
 def checks(*, tests: bool) -> list[Check]:
     """The longest first, so that they do not start last."""
     migrations = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "migrations").glob("*.sql"))
-    fast = ("tests/unit", "tests/properties", "tests/contract")
+    fast = ("tests/unit", "tests/properties", "tests/contract", "tests/golden")
     found = [
         Check("types", ("mypy",)),
         Check("imports", ("lint-imports",)),

@@ -246,6 +246,7 @@ STATUS: answers.Status = {
         {"name": "ingest", "events": 40, "last_leaf": 1198, "last_us": us("11:59:58")},
         {"name": "reconcile", "events": 1190, "last_leaf": 1240, "last_us": us("09:00:00")},
     ],
+    "notices": [],
     "unplaced": 1,
     "waiting": {"fleet": "ingest has not created the installation yet"},
 }
@@ -277,6 +278,7 @@ UNTOLD: answers.Episode = {
 }
 TROUBLED: answers.Status = {
     **STATUS,
+    "notices": [{"kind": "gap", "count": 2, "last_leaf": 1240, "last_us": us("11:59:00")}],
     "waiting": {"kafka": "the broker cannot be reached at 127.0.0.1:9092: connection refused, for 12 minutes by now"},
 }
 EMPTY_DETAIL: answers.ApplicationDetail = {**EMPTY, "object_list": [], "syncs": []}
