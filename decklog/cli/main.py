@@ -16,6 +16,7 @@ from decklog.cli.commands import (
     app,
     cluster,
     drift,
+    evidence,
     ledger,
     notice,
     prove,
@@ -44,6 +45,7 @@ _ORDER = (
     "show",
     "ledger",
     "prove",
+    "evidence",
     "verify",
     "witness",
     "notice",
@@ -82,6 +84,7 @@ def tree() -> typer.Typer:
     root.command("show")(show.show)
     root.add_typer(ledger.commands, name="ledger")
     root.command("prove")(prove.prove)
+    root.command("evidence")(evidence.evidence)
     root.command("verify")(verify.verify)
     root.add_typer(witness.commands, name="witness")
     root.add_typer(notice.commands, name="notice")

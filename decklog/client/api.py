@@ -1,6 +1,6 @@
 """One function per endpoint of `/api/v1`: arguments in, answers out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, Any, Protocol
 from urllib.parse import quote
@@ -182,6 +182,13 @@ def outcome(server: Caller, identifier: str, *, until: str, hold: float) -> answ
 def payloads(server: Caller, first: int, end: int, reason: str) -> AbstractContextManager[IO[bytes]]:
     """The payloads of the leaves [first, end), in the form of payload files. The server records who took them."""
     return server.download(_path("exports", "payloads"), {"first": first, "end": end, "reason": reason})
+
+
+def evidence(server: Caller, leaves: Sequence[int], selection: str, reason: str) -> AbstractContextManager[IO[bytes]]:
+    """What is said of some leaves, with their payloads (see the server's API). The server records who took them."""
+    return server.download(
+        _path("exports", "evidence"), {"leaves": list(leaves), "selection": selection, "reason": reason}
+    )
 
 
 def status(server: Caller) -> answers.Status:

@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
-from decklog.verifier.completeness import Completeness
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.payloads import Group, Payloads
 from decklog.verifier.tree import Leaves, Reading
+
+
+class Watch(Protocol):
+    """Goes along with the entries, to say what they are as a whole."""
+
+    def check(self, group: Group) -> None:
+        """Look at some entries, in order."""
 
 
 @dataclass(slots=True)
@@ -19,7 +26,7 @@ class Entries:
     receipts: bool
     payloads: Payloads | None = None
     """What the receipts commit to, where it is there to be looked at."""
-    completeness: Completeness | None = None
+    completeness: Watch | None = None
     """Whether none is missing, where that is asked for."""
     recorded_at: int = 0
 

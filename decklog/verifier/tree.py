@@ -32,11 +32,14 @@ class Reading:
     source: source.Source
     report: Report
 
-    def leaves(self, size: int, root: bytes) -> Iterator[Leaves]:
-        """The hashes of all leaves of the tree with this size and root, a tile at a time from the left."""
+    def leaves(self, size: int, root: bytes, span: tuple[int, int] | None = None) -> Iterator[Leaves]:
+        """The hashes of all leaves of the tree with this size and root, a tile at a time from the left.
+
+        With a `span`, leaves [first, end), only the tiles that hold some of them, and nothing else is read.
+        """
         edge = self._edge(size, root)
         for tile in sorted(edge, key=lambda one: -one.level):
-            yield from self._below(tile, edge[tile], None)
+            yield from self._below(tile, edge[tile], None, span or (0, size))
 
     def bundle(self, wanted: tiles.Bundle) -> tuple[str, bytes, int] | None:
         """The bundle of some entries: its path, its bytes, and how many entries are in it; None where it is missing."""
@@ -46,7 +49,9 @@ class Reading:
                 return group.path, data, group.width
         return None
 
-    def _below(self, tile: tiles.Tile, hashes: bytes, root: bytes | None) -> Iterator[Leaves]:
+    def _below(self, tile: tiles.Tile, hashes: bytes, root: bytes | None, span: tuple[int, int]) -> Iterator[Leaves]:
+        if not _meets(tile, span):
+            return
         if tile.level == 0:
             yield Leaves(tile, hashes, root)
             return
@@ -54,7 +59,8 @@ class Reading:
             first, end = hash_span(column)
             child = tiles.Tile(tile.level - 1, tile.number * tiles.WIDTH + column)
             expected = hashes[first:end]
-            yield from self._below(child, self._vouched(child, expected), expected)
+            if _meets(child, span):
+                yield from self._below(child, self._vouched(child, expected), expected, span)
 
     def _vouched(self, tile: tiles.Tile, root: bytes) -> bytes:
         """The hashes of a whole tile whose root is known."""
@@ -142,6 +148,12 @@ class Reading:
         made = f"neither it nor {below} give the hash that the tile above it has"
         text = made if found is not None else f"it cannot be made again from {below}"
         self.report(Finding(path=tile.path, problem=text))
+
+
+def _meets(tile: tiles.Tile, span: tuple[int, int]) -> bool:
+    """Whether any leaf of a span lies below a tile."""
+    first = tile.number * tiles.WIDTH << tiles.HEIGHT * tile.level
+    return first < span[1] and span[0] < first + (tile.width << tiles.HEIGHT * tile.level)
 
 
 def _root(size: int, edge: dict[tiles.Tile, bytes]) -> bytes:

@@ -15,13 +15,15 @@ from decklog.model.tlog import proof_file
 if TYPE_CHECKING:
     from decklog.model.tlog import checkpoint, time_stamp
     from decklog.model.tlog import policy as policies
-    from decklog.verifier import log, proving, repository, source
+    from decklog.verifier import evidence_check, log, proving, repository, source
+
+_EVIDENCE = ".zip"
 
 
 def verify(
     where: Annotated[
         str,
-        typer.Argument(help="An exported folder, the URL of a log, or a .tlog-proof file.", metavar="DIR|URL|FILE"),
+        typer.Argument(help="A folder, the URL of a log, a .tlog-proof file, or evidence.", metavar="DIR|URL|FILE"),
     ],
     vkey: Annotated[
         list[str] | None, typer.Option(help="Public key of the log; may be repeated.", metavar="VKEY")
@@ -49,15 +51,18 @@ def verify(
     most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = 100,
     how: output.Option = output.Format.TABLE,
 ) -> None:
-    """Verify a published log, or a proof out of it, against the log's public key.
+    """Verify a published log, a proof or evidence out of it, against the log's public key.
 
     The checkpoint's signature, every hash and entry below its root, the form of every receipt, every checkpoint that
     was signed before, and payloads where the folder has them (`ledger export --payloads`). A folder is verified
     without any network. Exit code 1 if anything is not what was signed.
     """
+    from decklog.cli.views import evidence as evidence_view
     from decklog.cli.views import verdict as view
 
-    if (repo and not completeness) or (completeness and (tree_only or since or where.endswith(proof_file.SUFFIX))):
+    if (repo and not completeness) or (
+        completeness and (tree_only or since or where.endswith((proof_file.SUFFIX, _EVIDENCE)))
+    ):
         raise failures.Misconfigured(
             "--completeness is of a whole log with its entries, and --repo goes with it",
             hint="Run `decklog verify DIR --completeness --repo PATH`",
@@ -65,6 +70,9 @@ def verify(
     trusted = trust.of_logs(vkey or [], policy, option="--vkey")
     if where.endswith(proof_file.SUFFIX):
         answer, verified = view.proof(_proof(Path(where), trusted)), True
+    elif where.endswith(_EVIDENCE):
+        bundle = _bundle(Path(where), trusted, most)
+        answer, verified = evidence_view.single(bundle), not bundle.findings
     elif since is not None:
         answer, verified = view.continued(*_continued(where, since, trusted)), True
     else:
@@ -110,6 +118,13 @@ def _named(text: str, known: list[str]) -> tuple[str, Path]:
     raise failures.Misconfigured(
         f"it is not clear which source {text!r} is: {there}", where="--repo", hint="Say it: --repo SOURCE=PATH"
     )
+
+
+def _bundle(file: Path, trusted: "policies.Policy", most: int) -> "evidence_check.Verdict":
+    from decklog.verifier import evidence_check
+
+    with progress.shown("leaves") as tell:
+        return evidence_check.verify(file, trusted, most, tell)
 
 
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":

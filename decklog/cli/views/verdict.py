@@ -39,11 +39,12 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
         "time_stamps": _time_value(verdict),
-        "findings": [_found(one) for one in verdict.findings],
+        "findings": [finding_value(one) for one in verdict.findings],
     }
 
 
-def _found(one: finding.Finding) -> dict[str, Any]:
+def finding_value(one: finding.Finding) -> dict[str, Any]:
+    """One thing that is wrong as plain values."""
     span = None if one.span is None else list(one.span)
     return {"leaf": one.leaf, "path": one.path, "bytes": span, "problem": one.problem}
 
@@ -52,9 +53,13 @@ def _blocks(verdict: log.Verdict, *, receipts: bool) -> Sequence[sheet.Block]:
     facts = [] if verdict.tree is None else [_facts(verdict, receipts=receipts)]
     if not verdict.findings:
         return [*facts, sheet.Text([sheet.Cell("Verified: every byte is what was signed.", sheet.Tone.GOOD)])]
-    rows = [_row(found) for found in verdict.findings]
-    blocks: list[sheet.Block] = [*facts, sheet.Sheet(columns=_FINDINGS, rows=rows, title="Not what was signed")]
-    if not verdict.complete:
+    return [*facts, *findings(verdict.findings, "Not what was signed", complete=verdict.complete)]
+
+
+def findings(found: Sequence[finding.Finding], title: str, *, complete: bool) -> list[sheet.Block]:
+    """What is wrong as a table, and whether there may be more."""
+    blocks: list[sheet.Block] = [sheet.Sheet(columns=_FINDINGS, rows=[_row(one) for one in found], title=title)]
+    if not complete:
         blocks.append(
             sheet.Text([sheet.Cell("There may be more: --most says how many are looked for.", sheet.Tone.WARN)])
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from decklog.model import evidence
 from services.audit.core import rows
 
 
@@ -117,6 +118,13 @@ PAYLOADS = """
 SELECT e.receipt, p.salt, p.value, p.headers
 FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) WHERE e.leaf >= $1 AND e.leaf < $2 ORDER BY e.leaf
 """
+
+# What is said of leaves, with what they commit to; a leaf without a line of the timeline has no kind.
+EVIDENCE = f"""
+SELECT e.leaf AS number, e.receipt, p.salt, p.value, p.headers, {", ".join(f"t.{name}" for name in evidence.MOMENT)}
+FROM ledger.entry e LEFT JOIN ledger.payload p USING (leaf) LEFT JOIN audit.timeline t USING (leaf)
+WHERE e.leaf = ANY ($1) ORDER BY e.leaf
+"""  # noqa: S608
 
 HEAD_SIZE = "SELECT size FROM ledger.head"
 

@@ -1,0 +1,328 @@
+"""Evidence bundles verified: without network, against the log's public key alone, and in bounded memory."""
+
+import hashlib
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from decklog.client import failures
+from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
+from decklog.model.tlog import checkpoint, policy, proof_file, proofs
+from decklog.verifier import evidence as made
+from decklog.verifier import evidence_stretch
+from decklog.verifier.finding import Finding
+from decklog.verifier.tree import Report
+
+_CHUNK = 1 << 16
+_MOST_BYTES = 64 << 20
+"""No file but tables, values and sums is anywhere near: a larger one is not read into memory."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was verified, and what is wrong. `payloads`: how many are what their leaves commit to."""
+
+    tree: checkpoint.Checkpoint | None = None
+    chosen: selection.Selection | None = None
+    stretch: evidence.Stretch | None = None
+    completeness: str = ""
+    leaves: int = 0
+    payloads: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    complete: bool = True
+    """False when it stopped at the number of findings that was asked for."""
+
+
+class _Enough(Exception):
+    """As many findings as were asked for."""
+
+
+def verify(
+    path: Path, trusted: policy.Policy, most: int = 100, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Verdict:
+    """Verify a bundle. `progress` is told of leaves done and leaves in all.
+
+    Raises Misconfigured where there is no such file, or none that is a zip.
+    """
+    verdict = Verdict()
+
+    def report(found: Finding) -> None:
+        verdict.findings.append(found)
+        if len(verdict.findings) >= most:
+            raise _Enough
+
+    try:
+        with zipfile.ZipFile(path) as opened:
+            _Check(opened, report, verdict).run(trusted, progress)
+    except _Enough:
+        verdict.complete = False
+    except (OSError, zipfile.BadZipFile) as error:
+        raise failures.Misconfigured(
+            f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
+        ) from error
+    return verdict
+
+
+class _Check:
+    """One bundle being verified."""
+
+    def __init__(self, opened: zipfile.ZipFile, report: Report, verdict: Verdict) -> None:
+        self._zip = opened
+        self._report = report
+        self._verdict = verdict
+        self._names = frozenset(opened.namelist())
+        self._leaves: list[int] = []
+
+    def run(self, trusted: policy.Policy, progress: Callable[[int, int], None]) -> None:
+        """Look at everything."""
+        self._sums()
+        tree = self._checkpoint(trusted)
+        if tree is None:
+            return
+        self._verdict.tree = tree
+        leaves = sorted({name.split("/")[1] for name in self._names if name.startswith(evidence.LEAVES)})
+        self._leaves = [int(folder) for folder in leaves if _is_number(folder)]
+        chosen = self._manifest(tree, len(leaves))
+        rows = self._rows()
+        for done, folder in enumerate(leaves, start=1):
+            leaf = self._leaf(folder, tree)
+            if leaf is not None:
+                self._row(next(rows, None), *leaf)
+            progress(done, len(leaves))
+        if next(rows, None) is not None:
+            self._tell(evidence.ROWS, "it has more rows than there are leaves")
+        self._table()
+        if chosen is not None:
+            self._guide(made.Wanted(chosen=chosen, leaves=self._leaves, stretch=self._verdict.stretch), tree)
+            if self._verdict.stretch is not None:
+                evidence_stretch.check(self._zip, self._verdict.stretch, chosen, self._leaves, tree, self._tell_once)
+
+    def _sums(self) -> None:
+        """Each file has the digest that is written down, and no other file is there."""
+        expected, known = dict(self._listed()), set(_known(self._names))
+        for name, times in Counter(self._zip.namelist()).items():
+            if times > 1:
+                self._tell(name, "it is there twice")
+            if name not in known:
+                self._tell(name, "no evidence has such a file")
+        for name in sorted(self._names - {evidence.SUMS}):
+            found = self._digest(name)
+            if name not in expected:
+                self._tell(name, f"{evidence.SUMS} does not name it")
+            elif found is not None and found != expected[name]:
+                self._tell(name, f"it is not the file whose digest {evidence.SUMS} has")
+        for name in expected:
+            if name not in self._names:
+                self._tell(name, "it is missing")
+
+    def _listed(self) -> Iterator[tuple[str, str]]:
+        for line in (self._read(evidence.SUMS) or b"").decode(errors="replace").splitlines():
+            digest, _, name = line.partition("  ")
+            yield name, digest
+
+    def _digest(self, name: str) -> str | None:
+        digest = hashlib.sha256()
+        try:
+            with self._zip.open(name) as opened:
+                while part := opened.read(_CHUNK):
+                    digest.update(part)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            self._tell(name, f"it cannot be read: {error}")
+            return None
+        return digest.hexdigest()
+
+    def _checkpoint(self, trusted: policy.Policy) -> checkpoint.Checkpoint | None:
+        data = self._read(evidence.CHECKPOINT)
+        if data is None:
+            return None
+        try:
+            return trusted.open(data)
+        except ValueError as error:
+            self._tell(evidence.CHECKPOINT, str(error))
+            return None
+
+    def _manifest(self, tree: checkpoint.Checkpoint, leaves: int) -> selection.Selection | None:
+        """What the bundle says it is about, if the manifest is the one that belongs to it."""
+        data = self._read(evidence.MANIFEST)
+        try:
+            said = orjson.loads(data or b"")
+            chosen = selection.parse(said["selection"])
+            where = (
+                None if said["stretch"] is None else evidence.Stretch(said["stretch"]["first"], said["stretch"]["end"])
+            )
+            gone = said["without_payload"]
+            exact = evidence.manifest(tree, chosen, leaves, gone, where) == data
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            self._tell(evidence.MANIFEST, "it is no manifest of evidence")
+            return None
+        if not exact:
+            self._tell(evidence.MANIFEST, "it does not say what belongs to this checkpoint and these leaves")
+            return None
+        if (where is None) != (not chosen.application):
+            self._tell(
+                evidence.MANIFEST, "an application is chosen within a stretch of the log, events are without one"
+            )
+            return None
+        self._verdict.chosen, self._verdict.stretch = chosen, where
+        self._verdict.completeness = evidence.completeness(tree, chosen, leaves, where)
+        without = {leaf for leaf in self._leaves if evidence.folder(leaf) + evidence.VALUE not in self._names}
+        if set(gone) != without:
+            self._tell(evidence.MANIFEST, "the leaves without payload are others than it names")
+        return chosen
+
+    def _leaf(self, folder: str, tree: checkpoint.Checkpoint) -> tuple[int, bytes] | None:
+        """Verify the files of a leaf; its number and receipt if both are proved."""
+        where = f"{evidence.LEAVES}{folder}/"
+        if not _is_number(folder) or evidence.folder(int(folder)) != where:
+            self._tell(where, "no leaf is called so")
+            return None
+        leaf, entry = int(folder), self._read(where + evidence.RECEIPT)
+        text = self._read(where + evidence.PROOF)
+        if entry is None or text is None:
+            return None
+        problem = self._proof_problem(text, leaf, entry, tree)
+        if problem:
+            self._tell(where + evidence.PROOF, problem, leaf)
+            return None
+        try:
+            said = receipt_form.members(entry)
+        except receipt.Malformed as error:
+            self._tell(where + evidence.RECEIPT, str(error), leaf)
+            return None
+        self._verdict.leaves += 1
+        self._payload(where, leaf, entry, said)
+        return leaf, entry
+
+    def _proof_problem(self, text: bytes, leaf: int, entry: bytes, tree: checkpoint.Checkpoint) -> str:
+        try:
+            found = proof_file.parse(text.decode())
+            if found.checkpoint.encode() != self._read(evidence.CHECKPOINT):
+                return "it is a proof under another checkpoint"
+            if found.index != leaf:
+                return f"it is a proof of leaf {found.index}"
+            if found.extra != entry:
+                return "it is a proof of another receipt"
+            root = merkle.leaf_hash(entry)
+            proofs.verify_inclusion(found.hashes, leaf=root, index=leaf, size=tree.size, root=tree.root)
+        except ValueError as error:
+            return f"it proves nothing: {error}"
+        return ""
+
+    def _payload(self, where: str, leaf: int, entry: bytes, said: dict[str, Any]) -> None:
+        self._headers(where, leaf, entry)
+        if where + evidence.VALUE not in self._names:
+            return
+        salt, committed = self._read(where + evidence.SALT), said["commitment"]
+        if salt is None:
+            return
+        digest, length = hashlib.sha256(salt), 0
+        with self._zip.open(where + evidence.VALUE) as opened:
+            while part := opened.read(_CHUNK):
+                digest.update(part)
+                length += len(part)
+        if committed is None:
+            self._tell(where + evidence.VALUE, "its leaf commits to no payload", leaf)
+        elif digest.hexdigest() != committed:
+            self._tell(where + evidence.VALUE, "it is not the payload that its leaf commits to", leaf)
+        elif length != said["len"]:
+            self._tell(where + evidence.VALUE, f"it has {length} bytes, its leaf says {said['len']}", leaf)
+        else:
+            self._verdict.payloads += 1
+
+    def _headers(self, where: str, leaf: int, entry: bytes) -> None:
+        data = self._read(where + evidence.HEADERS)
+        if data is None:
+            return
+        try:
+            kept = evidence.kept(data)
+            exact = evidence.headers_json(entry, kept) == data
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            self._tell(where + evidence.HEADERS, f"they cannot be read: {error}", leaf)
+            return
+        problem = receipt_attributes.contradiction(entry, kept)
+        if problem or not exact:
+            self._tell(where + evidence.HEADERS, problem or "they are not those that its leaf has", leaf)
+
+    def _rows(self) -> Iterator[Any]:
+        """The rows, one a line as they were written; None for a line that is none."""
+        if evidence.ROWS not in self._names:
+            return
+        with self._zip.open(evidence.ROWS) as opened:
+            for line in opened:
+                text = line.strip().removesuffix(b",")
+                if text not in (b"[", b"]", b"[]", b""):
+                    found = None
+                    with suppress(orjson.JSONDecodeError):
+                        found = orjson.loads(text)
+                    yield found if isinstance(found, dict) else {}
+
+    def _row(self, row: Any, leaf: int, entry: bytes) -> None:
+        if row is None:
+            self._tell(evidence.ROWS, "it has no row of this leaf", leaf)
+        elif not evidence.is_of(row, entry, leaf):
+            self._tell(evidence.ROWS, "its row says something else than the receipt", leaf)
+
+    def _table(self) -> None:
+        """The table is the rows again."""
+        expected, found = hashlib.sha256(), self._digest(evidence.TABLE) if evidence.TABLE in self._names else ""
+        try:
+            for part in evidence.rows_csv(self._rows()):
+                expected.update(part)
+        except (TypeError, ValueError):
+            found = None
+        if found != expected.hexdigest():
+            self._tell(evidence.TABLE, f"it is not the table of {evidence.ROWS}")
+
+    def _guide(self, wanted: made.Wanted, tree: checkpoint.Checkpoint) -> None:
+        """What tells people how to check the bundle is what belongs to it: nobody is to be led astray."""
+        texts = {evidence.VERIFY: made.guide(tree, wanted)}
+        texts |= {evidence.TOOLS + name: made.resource(name) for name in made.TOOLS}
+        for name, text in texts.items():
+            data = self._read(name)
+            if data is not None and data != text:
+                self._tell(name, "it is not the one that belongs to evidence of this form")
+
+    def _read(self, name: str) -> bytes | None:
+        """A file of the bundle that is small; what is missing or not small is told."""
+        try:
+            info = self._zip.getinfo(name)
+            if info.file_size > _MOST_BYTES:
+                self._tell(name, f"it has {info.file_size} bytes")
+                return None
+            return self._zip.read(info)
+        except KeyError:
+            self._tell(name, "it is missing")
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+            pass  # told when the digests were compared
+        return None
+
+    def _tell(self, path: str, problem: str, leaf: int | None = None) -> None:
+        self._tell_once(Finding(path=path, problem=problem, leaf=leaf))
+
+    def _tell_once(self, found: Finding) -> None:
+        if found not in self._verdict.findings:
+            self._report(found)
+
+
+def _is_number(folder: str) -> bool:
+    return folder.isascii() and folder.isdigit()
+
+
+def _known(names: Iterable[str]) -> Iterator[str]:
+    """The names that a bundle may have, of those; the part of the log is looked at with the stretch."""
+    fixed = {evidence.CHECKPOINT, evidence.MANIFEST, evidence.SUMS, evidence.VERIFY, evidence.ROWS, evidence.TABLE}
+    fixed |= {evidence.TOOLS + name for name in made.TOOLS}
+    of_leaves = {evidence.RECEIPT, evidence.PROOF, evidence.VALUE, evidence.SALT, evidence.HEADERS}
+    for name in names:
+        parts = name.split("/")
+        of_leaf = (
+            name.startswith(evidence.LEAVES) and len(parts) == len(("leaves", "N", "file")) and parts[2] in of_leaves
+        )
+        if name in fixed or of_leaf or name.startswith(evidence.LOG):
+            yield name

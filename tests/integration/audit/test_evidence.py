@@ -1,0 +1,203 @@
+"""`decklog evidence` end to end: asked for with the shipped command, checked by the programs that VERIFY.md names."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from decklog.cli import exits
+from decklog.events.v1 import drift_pb2
+from tests import audit_leaves as some
+from tests import audit_process
+from tests.audit_process import Process
+
+pytestmark = pytest.mark.timeout(600)
+"""The first run on a machine compiles the parts of Go that the program of the bundle uses."""
+
+VKEY = str(audit_process.LOG)
+
+
+@pytest.fixture
+async def process(database: str, tmp_path: Path) -> AsyncIterator[Process]:
+    async with audit_process.running(database, tmp_path) as running:
+        yield running
+
+
+async def decklog(process: Process, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and error of the shipped command on the running server."""
+    settings = {"DECKLOG_SERVER": process.address, "DECKLOG_TOKEN_FILE": str(process.folder / "token")}
+    program = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("decklog")),
+        *arguments,
+        env={"PATH": os.environ["PATH"], "COLUMNS": "80", **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await program.communicate()
+    assert program.returncode is not None
+    return program.returncode, output.decode(), errors.decode()
+
+
+async def shop(process: Process) -> str:
+    """An application with drift, beside another one; the id of the drift."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    last = await process.say(
+        "reconcile", some.rendered(("settings", "j1:a")), some.changed(5), some.drift(drift_pb2.DRIFT_PHASE_OPENED)
+    )
+    await process.say("reconcile", some.changed(7), key="dev/other")
+    await process.get("/timeline", after=last)
+    await audit_process.published(process)
+    return last
+
+
+def shell(folder: Path, *commands: str) -> subprocess.CompletedProcess[str]:
+    """Commands as somebody who reads VERIFY.md types them."""
+    environment = os.environ | {
+        "VKEY": VKEY,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly",
+        "GOWORK": "off",
+    }
+    script = "\n".join(["set -e", *commands])
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def commands(folder: Path) -> list[str]:
+    """The commands of VERIFY.md, one block each; without those that set the key or are ours."""
+    blocks = re.findall(r"(?:^    .*\n)+", (folder / "VERIFY.md").read_text(), re.MULTILINE)
+    texts = [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
+    return [text for text in texts if not text.startswith(("VKEY=", "decklog "))]
+
+
+def left_behind(folder: Path) -> list[Path]:
+    return list(folder.glob("*x.zip*"))
+
+
+def unpacked(file: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(file) as opened:
+        opened.extractall(folder)
+    return folder
+
+
+async def test_evidence_of_an_application_is_checked_by_other_peoples_programs(
+    process: Process, tmp_path: Path
+) -> None:
+    """sha256sum, OpenSSL, golang.org/x/mod/sumdb and tlog-scales, with the very commands of VERIFY.md."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go on PATH")
+    await shop(process)
+    file = tmp_path / "shop.zip"
+    code, _, said = await decklog(process, "evidence", "--app", "shop", "-o", str(file), "--reason", "audit 2026")
+    words = f"4 leaves are in {file}; check it with: decklog verify {file} --vkey KEY"
+    assert (code, " ".join(said.split())) == (0, words)
+    assert file.stat().st_mode & 0o077 == 0
+    code, output, _ = await decklog(process, "verify", str(file), "--vkey", VKEY)
+    print(output)
+    assert code == exits.Code.DONE
+    folder = unpacked(file, tmp_path / "unpacked")
+    print((folder / "VERIFY.md").read_text())
+    found = commands(folder)
+    assert len(found) == 6
+    for command in found:
+        done = await asyncio.to_thread(shell, folder, command)
+        print(command, done.stdout, done.stderr)
+        assert done.returncode == 0, done.stderr
+        assert "not what was committed to" not in done.stdout
+    listed = done.stdout.split()
+    assert (
+        sorted(listed[: len(listed) // 2])
+        == sorted(listed[len(listed) // 2 :])
+        == sorted(path.name for path in (folder / "leaves").iterdir())
+    )
+    (told,) = (await process.get("/timeline", kind="TrailExported")).json()["items"] or [None]
+    assert told["summary"].startswith("Evidence of 4 leaves exported, application shop from the beginning to the end")
+
+
+def flip(path: Path) -> None:
+    """Change a bit; of a proof one of its hashes, since who has the receipt does not look at its copy there."""
+    data = bytearray(path.read_bytes())
+    data[data.find(b"\nindex ") + len("index 0\n") + 8 if path.suffix == ".tlog-proof" else len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("leaves/{}/value.bin", 0),
+        ("checkpoint", 1),
+        ("leaves/{}/receipt.json", 2),
+        ("leaves/{}/proof.tlog-proof", 2),
+        ("leaves/{}/receipt.json", 3),
+        ("leaves/{}/proof.tlog-proof", 3),
+        ("leaves/{}/value.bin", 4),
+        ("leaves/{}/salt.bin", 4),
+        ("log/tile/entries/000.p/{width}", 5),
+        ("log/tile/0/000.p/{width}", 5),
+    ],
+)
+async def test_other_peoples_programs_refuse_what_was_changed(
+    process: Process, tmp_path: Path, path: str, command: int
+) -> None:
+    """Each command of VERIFY.md can fail: one bit of what it checks is enough."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go on PATH")
+    event = await shop(process)
+    file = tmp_path / "shop.zip"
+    await decklog(process, "evidence", "--app", "shop", "-o", str(file))
+    folder = unpacked(file, tmp_path / "unpacked")
+    leaf = (await process.get(f"/events/{event}")).json()["leaf"]
+    width = json.loads((folder / "MANIFEST.json").read_text())["size"]
+    flip(folder / path.format(f"{leaf:012d}", width=width))
+    done = await asyncio.to_thread(shell, folder, commands(folder)[command])
+    assert done.returncode != 0 or "is not what was committed to" in done.stdout, done.stdout
+
+
+async def test_evidence_of_events_is_the_same_under_the_same_checkpoint(process: Process, tmp_path: Path) -> None:
+    """Named by id, its beginning, or leaf; asked for again, the log has grown by the record of the first time."""
+    event = await shop(process)
+    one, other, newer = (tmp_path / f"{name}.zip" for name in ("one", "other", "newer"))
+    await decklog(process, "evidence", "--event", event, "--event", "0", "-o", str(one))
+    with zipfile.ZipFile(one) as opened:
+        (tmp_path / "kept").write_bytes(opened.read("checkpoint"))
+    await audit_process.published(process)
+    again = ["evidence", "--event", "0", "--event", event[:30], "--checkpoint", str(tmp_path / "kept")]
+    await decklog(process, *again, "-o", str(other))
+    assert one.read_bytes() == other.read_bytes()
+    await decklog(process, "evidence", "--event", event, "-o", str(newer))
+    code, output, _ = await decklog(process, "verify", str(newer), "--vkey", VKEY, "-o", "json")
+    said = json.loads(output)
+    assert (code, said["verified"], said["leaves"], said["payloads"]) == (0, True, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], exits.Code.USAGE, "evidence is of events or of an application"),
+        (["--app", "shop", "--event", "0"], exits.Code.USAGE, "evidence is of events or of an application"),
+        (["--event", "0", "--from", "-1h"], exits.Code.USAGE, "--from and --to go with --app"),
+        (["--app", "shop", "--from", "-1h", "--to", "-2h"], exits.Code.USAGE, "--from is after --to"),
+        (["--app", "shp"], exits.Code.NOT_FOUND, "there is no application 'shp'"),
+        (["--event", "999999"], exits.Code.NOT_FOUND, "there is no leaf '999999'"),
+    ],
+)
+async def test_what_cannot_be_is_refused(
+    process: Process, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    """With the reason; no file is left behind, and nothing is recorded as taken."""
+    await shop(process)
+    found, _, said = await decklog(process, "evidence", *arguments, "-o", str(tmp_path / "x.zip"))
+    print(said)
+    assert (found, words in " ".join(said.split())) == (code, True), said
+    assert not left_behind(tmp_path)
+    assert (await process.get("/timeline", kind="TrailExported")).json()["items"] == []

@@ -1,0 +1,304 @@
+"""Evidence bundles: the same for the same, whole, and with one thing changed the verifier says what."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+import pytest
+
+from decklog.client import failures
+from decklog.model import evidence, headers, payload_file, receipt, selection
+from decklog.model.tlog import keys, policy
+from decklog.verifier import evidence as making
+from decklog.verifier import evidence_check, source
+from tests import log_files
+
+TRUSTED = policy.of_keys([log_files.SIGNER.verifier])
+SIZE = 900
+BASE = 1_700_000_000_000_000
+
+
+def _entry(number, data):
+    """Every third leaf is of another application, every tenth has no payload."""
+    said = receipt.parse(data)
+    if number % 10 == 9:
+        said = said._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=receipt.Original(number - 1))
+    return receipt.encode(said._replace(key="dev/other" if number % 3 == 0 else "dev/shop"))
+
+
+ENTRIES = [_entry(number, data) for number, data in enumerate(log_files.receipts(SIZE))]
+SHOP = selection.Selection(application="shop", since=BASE + 300, until=BASE + 599)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("log")
+    log_files.write(path, ENTRIES)
+    return path
+
+
+def said(leaves):
+    """What a server says of leaves."""
+    for leaf in leaves:
+        hop = headers.encode([("traceparent", b"\xff"), ("x", None)])
+        none = payload_file.encode(None, None, None, committed=False)
+        record = none if leaf % 10 == 9 else payload_file.encode(*log_files.payload(leaf), hop, committed=True)
+        (parsed,) = payload_file.records(io.BytesIO(record).read)
+        moment = {"kind": "ObjectChanged", "actor": "=HYPERLINK(1)", "summary": f"settings {leaf}, changed"}
+        yield making.Said(leaf, moment, {"n": leaf}, parsed)
+
+
+def made(folder, chosen=SHOP, leaves=None):
+    log = making.pinned(source.Folder(folder), None)
+    where = making.stretch(log, chosen) if leaves is None else None
+    found = making.chosen_leaves(log, chosen, where) if leaves is None else leaves
+    out = io.BytesIO()
+    making.write(out, log, making.Wanted(chosen=chosen, leaves=found, stretch=where), said)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    return made(folder)
+
+
+def files(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def packed(found, *, sums=True):
+    """A zip of these files, with digests that fit unless told otherwise: whoever changes one can change both."""
+    found = {name: data for name, data in found.items() if name != evidence.SUMS} | (
+        {} if sums else {evidence.SUMS: found[evidence.SUMS]}
+    )
+    if sums:
+        found[evidence.SUMS] = evidence.sums((name, hashlib.sha256(data).hexdigest()) for name, data in found.items())
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as opened:
+        for name, data in found.items():
+            opened.writestr(name, data)
+    return out.getvalue()
+
+
+def verdict(tmp_path, data, trusted=TRUSTED):
+    file = tmp_path / "x.zip"
+    file.write_bytes(data)
+    return evidence_check.verify(file, trusted)
+
+
+def told(tmp_path, data, **more):
+    return [str(one) for one in verdict(tmp_path, data, **more).findings]
+
+
+def test_a_stretch_of_an_application_verifies(tmp_path, whole):
+    """Exactly the leaves between the moments whose key is the application's, proved, with what they commit to."""
+    found = verdict(tmp_path, whole)
+    assert [str(one) for one in found.findings] == []
+    expected = [leaf for leaf in range(300, 600) if leaf % 3]
+    assert found.leaves == len(expected)
+    assert found.payloads == len([leaf for leaf in expected if leaf % 10 != 9])
+    assert found.stretch == (300, 600)
+    assert "are all of application shop" in found.completeness
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "stretch"),
+    [
+        (None, None, (0, 900)),
+        (0, BASE, (0, 1)),
+        (BASE + 899, None, (899, 900)),
+        (BASE + 255, BASE + 256, (255, 257)),
+        (BASE + 10**9, None, (900, 900)),
+        (0, 5, (0, 0)),
+    ],
+)
+def test_every_stretch_has_its_ends(tmp_path, folder, since, until, stretch):
+    """At the ends of the log and of its tiles, and where nothing was recorded."""
+    found = verdict(tmp_path, made(folder, selection.Selection(application="shop", since=since, until=until)))
+    assert ([str(one) for one in found.findings], found.stretch) == ([], stretch)
+
+
+def test_named_leaves_verify_and_claim_nothing_of_others(tmp_path, folder):
+    """The first, the last, and one between; without a payload, too."""
+    found = verdict(tmp_path, made(folder, selection.Selection(), [0, 309, 899]))
+    assert (found.findings, found.leaves, found.payloads) == ([], 3, 1)
+    assert found.completeness == "It holds the 3 leaves that were named, and says nothing of others."
+
+
+def test_the_same_is_the_same_byte_for_byte(folder, whole):
+    """The same leaves under the same checkpoint."""
+    assert made(folder) == whole
+
+
+def test_rows_are_readable_and_no_formula(whole):
+    """One row a leaf, as JSON and as a table; no spreadsheet computes what somebody wrote."""
+    found = files(whole)
+    rows = json.loads(found[evidence.ROWS])
+    assert [row["leaf"] for row in rows] == [leaf for leaf in range(300, 600) if leaf % 3]
+    assert (rows[0]["actor"], rows[0]["data"]) == ("=HYPERLINK(1)", {"n": 301})
+    table = found[evidence.TABLE].decode().splitlines()
+    assert table[0].split(",") == list(evidence.COLUMNS)
+    assert "'=HYPERLINK(1)" in table[1]
+    assert len(table) == len(rows) + 1
+    kept = json.loads(found[evidence.folder(301) + evidence.HEADERS])
+    assert {"name": "ce_type", "value": "dev.decklog.v1.ObjectChanged", "from": "receipt"} in kept
+    assert {"name": "traceparent", "base64": "/w==", "from": "record"} in kept
+
+
+LEAF = evidence.folder(301)
+
+
+def replaced(name, old, new):
+    def change(found):
+        assert old in found[name], name
+        found[name] = found[name].replace(old, new, 1)
+
+    return change
+
+
+def removed(name):
+    return lambda found: found.pop(name)
+
+
+def added(name, data=b"x"):
+    return lambda found: found.update({name: data})
+
+
+def exchanged(name):
+    other = evidence.folder(302)
+
+    def change(found):
+        found[LEAF + name], found[other + name] = found[other + name], found[LEAF + name]
+
+    return change
+
+
+def without_leaf(found):
+    """A leaf left out, with everything that speaks of it: what a forger would do."""
+    for name in [name for name in found if name.startswith(LEAF)]:
+        del found[name]
+    rows = [row for row in json.loads(found[evidence.ROWS]) if row["leaf"] != 301]
+    found[evidence.ROWS] = b"".join(evidence.rows_json(rows))
+    found[evidence.TABLE] = b"".join(evidence.rows_csv(rows))
+    for name in (evidence.MANIFEST, evidence.VERIFY):
+        found[name] = (
+            found[name].replace(b"these 200 are", b"these 199 are").replace(b'"leaves": 200', b'"leaves": 199')
+        )
+
+
+TAMPERS = {
+    "a receipt": (replaced(LEAF + "receipt.json", b"dev/shop", b"dev/shoq"), f"leaf 301: {LEAF}proof.tlog-proof: "),
+    "a proof": (replaced(LEAF + "proof.tlog-proof", b"index 301", b"index 302"), f"leaf 301: {LEAF}proof.tlog-proof: "),
+    "a value": (replaced(LEAF + "value.bin", b"301", b"302"), f"leaf 301: {LEAF}value.bin: it is not the payload"),
+    "a salt": (added(LEAF + "salt.bin", bytes(32)), f"leaf 301: {LEAF}value.bin: it is not the payload"),
+    "a header": (
+        replaced(LEAF + "headers.json", b"ObjectChanged", b"ObjectDeleted"),
+        f"leaf 301: {LEAF}headers.json: they are not those that its leaf has",
+    ),
+    "receipts exchanged": (exchanged("receipt.json"), f"leaf 301: {LEAF}proof.tlog-proof: it is a proof of another"),
+    "proofs exchanged": (exchanged("proof.tlog-proof"), f"leaf 301: {LEAF}proof.tlog-proof: it is a proof of leaf 302"),
+    "values exchanged": (exchanged("value.bin"), f"leaf 301: {LEAF}value.bin: it is not the payload"),
+    "a value removed": (removed(LEAF + "value.bin"), "MANIFEST.json: the leaves without payload are others"),
+    "a proof removed": (removed(LEAF + "proof.tlog-proof"), f"{LEAF}proof.tlog-proof: it is missing"),
+    "a row's subject": (
+        replaced("rows.json", b"dev/shop/ConfigMap/301", b"dev/shop/ConfigMap/300"),
+        "leaf 301: rows.json: its row says something else than the receipt",
+    ),
+    "a cell of the table": (replaced("rows.csv", b"settings 301", b"settings 300"), "rows.csv: it is not the table"),
+    "a leaf left out": (
+        without_leaf,
+        "leaf 301: log/tile/entries/001: the selection takes it, and it is not there",
+    ),
+    "the moments": (
+        replaced("MANIFEST.json", b'"since_us": 1700000000000300', b'"since_us": 1700000000000301'),
+        "MANIFEST.json: it does not say what belongs",
+    ),
+    "a sentence of the manifest": (
+        replaced("MANIFEST.json", b"are all of", b"are some of"),
+        "MANIFEST.json: it does not say",
+    ),
+    "the guide": (replaced("VERIFY.md", b"sha256sum -c", b"echo"), "VERIFY.md: it is not the one that belongs"),
+    "a tool": (
+        replaced("tools/main.go", b"os.Exit(1)", b"os.Exit(0)"),
+        "tools/main.go: it is not the one that belongs",
+    ),
+    "a receipt of the stretch": (
+        replaced("log/tile/entries/001", b"dev/shop", b"dev/shoq"),
+        "leaf 256: log/tile/entries/001",
+    ),
+    "a hash of the stretch": (
+        lambda found: found.update({"log/tile/0/001": bytes(32) + found["log/tile/0/001"][32:]}),
+        "leaf 256: log/tile/0/001",
+    ),
+    "entries of the stretch removed": (removed("log/tile/entries/002"), "log/tile/entries/002: it is missing"),
+    "another file": (added("leaves/000000000301/more"), "leaves/000000000301/more: no evidence has such a file"),
+    "another part of the log": (added("log/tile/0/000"), "log/tile/0/000: it is no part of the stretch"),
+    "the checkpoint": (replaced("checkpoint", b"\n900\n", b"\n901\n"), "checkpoint: "),
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERS)
+def test_whatever_is_changed_is_named(tmp_path, whole, tamper):
+    """With digests that fit, as a forger would make them: what is proved does not rest on them."""
+    change, expected = TAMPERS[tamper]
+    found = files(whole)
+    change(found)
+    problems = told(tmp_path, packed(found))
+    assert any(one.startswith(expected) for one in problems), problems
+
+
+def test_digests_name_every_file_that_differs(tmp_path, whole):
+    """Without any key: what differs from SHA256SUMS, what it does not name, and what is missing."""
+    found = files(whole)
+    found["rows.csv"] += b"x"
+    del found["tools/signature.sh"]
+    found["more"] = b""
+    problems = told(tmp_path, packed(found, sums=False))
+    for expected in (
+        "rows.csv: it is not the file whose digest SHA256SUMS has",
+        "tools/signature.sh: it is missing",
+        "more: SHA256SUMS does not name it",
+        "more: no evidence has such a file",
+    ):
+        assert expected in problems
+
+
+def test_a_bundle_of_another_key_is_refused(tmp_path, whole):
+    """Somebody else's signature proves nothing."""
+    other = keys.from_pem(keys.new_pem(b"o" * 32), log_files.SIGNER.name)
+    (found,) = told(tmp_path, whole, trusted=policy.of_keys([other.verifier]))
+    assert found.startswith("checkpoint: ")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"x" * 500])
+def test_what_is_no_bundle_is_refused(tmp_path, data):
+    """With where and what to do."""
+    with pytest.raises(failures.Misconfigured, match="the bundle cannot be read"):
+        verdict(tmp_path, data)
+
+
+def test_any_byte_of_the_file_counts(tmp_path, whole):
+    """Flipped anywhere: found, or no zip any more; but for what only says how it is packed."""
+    for at in range(0, len(whole), len(whole) // 60):
+        data = bytearray(whole)
+        data[at] ^= 1
+        try:
+            problems = told(tmp_path, bytes(data))
+        except failures.Misconfigured:
+            continue
+        with zipfile.ZipFile(io.BytesIO(data)) as opened:
+            try:
+                same = {name: opened.read(name) for name in opened.namelist()} == files(whole)
+            except (zipfile.BadZipFile, NotImplementedError):
+                same = False
+        assert problems or same, at
+
+
+def test_an_answer_that_lacks_a_leaf_makes_no_bundle(folder):
+    """The server must say something of every leaf that was asked for."""
+    log = making.pinned(source.Folder(folder), None)
+    wanted = making.Wanted(chosen=selection.Selection(), leaves=[1, 2], stretch=None)
+    with pytest.raises(failures.Unavailable, match="does not say anything of leaf 2"):
+        making.write(io.BytesIO(), log, wanted, lambda leaves: said(leaves[:1]))
