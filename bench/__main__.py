@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local import envfile
 
 # The last one projects what the others left in the ledger.
-SCRIPTS = ("bench.sequencing", "bench.publishing", "bench.verify", "bench.voyage", "bench.projecting")
+SCRIPTS = ("bench.sequencing", "bench.publishing", "bench.verify", "bench.proving", "bench.voyage", "bench.projecting")
 
 
 def main() -> int:

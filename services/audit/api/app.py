@@ -19,6 +19,7 @@ from services.audit.api import (
     notices,
     outcome,
     problems,
+    proofs,
     state,
     status,
     stream,
@@ -38,6 +39,7 @@ ROUTERS = (
     outcome.router,
     events.router,
     exports.router,
+    proofs.router,
     status.router,
     notices.router,
 )

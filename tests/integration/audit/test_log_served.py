@@ -10,6 +10,7 @@ import pytest
 
 from decklog.model import merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, policy, tiles
+from decklog.verifier import proving
 from tests import audit_leaves as some
 from tests import audit_process, witnesses
 from tests.audit_process import LOG, Process
@@ -160,3 +161,17 @@ async def test_what_is_not_of_the_log_is_not_there(process: Process, path: str) 
         answer = await reader.get(path)
     assert answer.status_code == 404
     assert answer.json()["hint"]
+
+
+async def test_a_proof_is_served_and_stands_alone(process: Process) -> None:
+    """Made on the server out of its tiles, checked with the key alone."""
+    await process.say("reconcile", some.rendered())
+    tree = await opened(process, DECLARED + 1)
+    answer = await process.get("/leaves/2/proof")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    proved = proving.check(answer.text, policy.of_keys([LOG]))
+    assert proved.leaf == 2
+    assert proved.tree.size >= tree.size
+    assert receipt.parse(proved.entry).kind is receipt.Kind.EVENT
+    later = await process.get(f"/leaves/{tree.size + 1000}/proof")
+    assert (later.status_code, "is not published yet" in later.json()["detail"]) == (503, True)
