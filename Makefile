@@ -16,7 +16,7 @@ export DECKLOG_GIVEN := $(strip $(foreach name,$(GIVEN),$(if $(filter command,$(
 # Compiling every module anew at every start costs seconds; some images ask for that.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises proto bench venv
+.PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises prove-tampers proto bench venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ test-stack-down: venv ## Stop and remove that test stack
 
 prove-promises: venv ## Break each promise on purpose and require its test to fail
 	@$(PY) tests/promises/prove.py
+
+prove-tampers: venv ## Tamper with a log of 100,000 leaves and require each to be named
+	@DECKLOG_TAMPER_LEAVES=100000 $(PY) -m pytest tests/tampers -q -s -p no:xdist
 
 bench: venv ## Measure what the README claims
 	@$(PY) -m bench

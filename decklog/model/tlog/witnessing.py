@@ -100,7 +100,7 @@ def accept(asked: Request, latest: Latest) -> checkpoint.Checkpoint:
     """The tree to be cosigned: it has the one that was cosigned last as its beginning.
 
     Raises Refusal: 400 for an old size above the new one, 409 (with the size that was cosigned last) for another old
-    size than that, 422 where the one is not provably the beginning of the other.
+    size than that and for another root of the same size, 422 where the one is not provably the other's beginning.
     """
     tree = asked.tree
     if asked.old > (0 if tree is None else tree.size):
@@ -109,6 +109,8 @@ def accept(asked: Request, latest: Latest) -> checkpoint.Checkpoint:
         raise Refusal(409, f"{latest.size}\n", SIZE)
     if tree is None:
         raise Refusal(422, "the root of no leaves is another one")
+    if tree.size == latest.size and tree.root != latest.root:
+        raise Refusal(409, f"another tree of {tree.size} leaves was cosigned")
     if asked.old == 0:
         if asked.proof:
             raise Refusal(422, "from no leaves nothing is to be proved, but there are hashes")

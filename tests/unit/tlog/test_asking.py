@@ -64,6 +64,13 @@ def test_conflicts_and_disputes(status, body, expected):
     assert meaning(status, body) == expected
 
 
+@pytest.mark.parametrize(("status", "body"), [(409, b"no"), (409, b""), (409, b"7\n"), (422, b"no proof")])
+def test_another_tree_of_the_same_size_is_an_alarm(status, body):
+    """A witness tells with 409, with or without words (c2sp.org/tlog-witness), that it cosigned another root."""
+    again = witnessing.request(7, [], note.sign(TREE.to_text(), [LOG]))
+    assert isinstance(asking.interpret(status, body, again, ONE.verifier), asking.Disputed)
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
