@@ -1,4 +1,5 @@
--- What others said of a checkpoint: cosignatures of witnesses, and time stamps. Facts, too: only ever added to.
+-- What others said of a checkpoint: cosignatures of witnesses, and time stamps; and what a recovered ledger lacks. Facts,
+-- too: only ever added to.
 
 SET LOCAL lock_timeout = '10s';
 SET LOCAL statement_timeout = '60s';
@@ -19,26 +20,35 @@ CREATE TABLE ledger.time_stamp (
     PRIMARY KEY (size, authority)
 );
 
-SELECT ledger.protect(name::regclass) FROM unnest(ARRAY['ledger.cosignature', 'ledger.time_stamp']) AS name;
+-- Leaves whose payload was in Kafka no longer when the ledger was recovered from its published log: their leaves stand,
+-- and what they said is lost.
+CREATE TABLE ledger.missing (
+    leaf bigint NOT NULL CHECK (leaf >= 0),
+    PRIMARY KEY (leaf)
+);
+
+SELECT ledger.protect(name::regclass)
+FROM unnest(ARRAY['ledger.cosignature', 'ledger.time_stamp', 'ledger.missing']) AS name;
 
 DO $$
 DECLARE
     may_become text;
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
-        GRANT SELECT, INSERT ON ledger.cosignature, ledger.time_stamp TO decklog_writer;
+        GRANT SELECT, INSERT ON ledger.cosignature, ledger.time_stamp, ledger.missing TO decklog_writer;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
-        GRANT SELECT ON ledger.cosignature, ledger.time_stamp TO decklog_reader;
+        GRANT SELECT ON ledger.cosignature, ledger.time_stamp, ledger.missing TO decklog_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_api') THEN
-        GRANT SELECT ON ledger.cosignature, ledger.time_stamp TO decklog_api;
+        GRANT SELECT ON ledger.cosignature, ledger.time_stamp, ledger.missing TO decklog_api;
     END IF;
     may_become := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_owner')
         AND pg_has_role(current_user, 'decklog_owner', may_become) THEN
         ALTER TABLE ledger.cosignature OWNER TO decklog_owner;
         ALTER TABLE ledger.time_stamp OWNER TO decklog_owner;
+        ALTER TABLE ledger.missing OWNER TO decklog_owner;
     END IF;
 END
 $$;

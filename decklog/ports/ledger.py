@@ -91,6 +91,8 @@ class Addition:
     after: Head
     leaves: Leaves
     positions: Mapping[stream.TopicPartition, Position]
+    missing: Sequence[int] = ()
+    """Leaves of these whose payload was not to be had when the ledger was recovered."""
 
 
 class Fenced(errors.DecklogError):

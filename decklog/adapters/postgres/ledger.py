@@ -61,6 +61,7 @@ _COPIED = {
     "entry": ("leaf", "hash", "receipt", "recorded_at"),
     "payload": ("leaf", "salt", "value", "headers"),
     "dedup": ("id", "source", "leaf", "sha256"),
+    "missing": ("leaf",),
 }
 
 _MAX_SOURCES = 10_000
@@ -147,6 +148,8 @@ class PostgresWriter:
                 sources = await self._copy_leaves(addition.leaves)
                 self._failpoint("ledger.after_leaves")
                 await self._move_positions(addition.positions)
+                if addition.missing:
+                    await self._copy("missing", ((leaf,) for leaf in addition.missing))
                 self._failpoint("ledger.before_commit")
         # Only now: a number that was rolled back names nothing.
         self._sources = sources if len(sources) <= _MAX_SOURCES else {}

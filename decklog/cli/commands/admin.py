@@ -18,6 +18,7 @@ ENTRY_POINTS = "decklog.admin"
 _SUMMARIES = {
     "audit-db": "Recompute tree, receipts and commitments from the database, and compare.",
     "postgres": "Make and check the logins with which audit's parts work.",
+    "ledger": "Recover a database that is behind its published log.",
     "rebuild": "Rebuild the projections from leaf 0; --check compares them with the live ones.",
     "repair": "Write reconcile's state topic again, from the ledger.",
     "topics": "Create the topics, and check those that exist.",

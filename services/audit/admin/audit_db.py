@@ -53,6 +53,8 @@ _KNOWN = """
 SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1)
 """
 
+_MISSING = "SELECT leaf FROM ledger.missing"
+
 _ROOT_OF_SIZE = "SELECT root FROM ledger.checkpoint WHERE size = $1"
 
 _CURSOR = "SELECT next_leaf FROM audit.cursor"
@@ -76,6 +78,9 @@ def audit_db(
         typer.echo(str(finding))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
+    if audit.missing:
+        named = ", ".join(map(str, sorted(audit.missing)[:20])) + (" …" if len(audit.missing) > 20 else "")
+        typer.echo(f"{len(audit.missing)} payloads were lost when the ledger was recovered, of the leaves {named}")
     if findings:
         typer.echo(
             f"{len(findings)} findings in {audit.size} leaves: restore from a backup, and find out who", err=True
@@ -96,6 +101,7 @@ async def _audit(uri: str, most: int, *, log: Path | None = None) -> tuple[list[
                 connection, await connection.fetchval("SELECT size FROM ledger.head") or 0
             )
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
                 async for finding in _findings(connection, audit, served):
                     if len(found) >= most:
                         break

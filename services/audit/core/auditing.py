@@ -58,6 +58,8 @@ class Audit:
     references: list[Reference] = field(default_factory=list)
     """Duplicates and conflicts of the rows so far, to be looked up and cleared by the caller."""
     _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
+    missing: frozenset[int] = frozenset()
+    """Leaves whose payload is known to be lost: it was gone when the ledger was recovered."""
     _signed: int = 0
     """Checkpoints so far."""
     _coverage: coverage.Coverage = field(default_factory=coverage.Coverage)
@@ -156,7 +158,7 @@ class Audit:
     def _gone_without_erasure(self) -> Iterator[Finding]:
         for first, end in self._gone:
             for number in range(first, end):
-                if not any(start <= number < stop for start, stop in self._erased):
+                if number not in self.missing and not any(start <= number < stop for start, stop in self._erased):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
 
 

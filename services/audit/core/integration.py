@@ -83,10 +83,15 @@ def _files(group: tiles.Bundle, hashes: bytes, entries: Sequence[Entry]) -> list
     tile = tiles.Tile(0, group.number, group.width)
     salts = [entry.salt or b"" for entry in entries]
     return [
-        File(f"{SALTS}/{group.path.removeprefix('tile/')}", b"".join(bytes([len(salt)]) + salt for salt in salts)),
+        File(salts_path(group), b"".join(bytes([len(salt)]) + salt for salt in salts)),
         File(f"{PUBLIC}/{group.path}", bundle.encode([entry.receipt for entry in entries])),
         File(f"{PUBLIC}/{tile.path}", hashes),
     ]
+
+
+def salts_path(group: tiles.Bundle) -> str:
+    """Where the salts of a bundle's payloads are kept."""
+    return f"{SALTS}/{group.path.removeprefix('tile/')}"
 
 
 def outgrown(before: int, after: int) -> list[str]:

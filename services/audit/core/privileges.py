@@ -98,7 +98,7 @@ _APPENDS = frozenset({Part.WRITER, Part.ERASER})
 NEEDED: Mapping[Part, Sequence[tuple[str, str]]] = {
     Part.WRITER: (
         *(("INSERT", f"ledger.{table}") for table in ("entry", "payload", "source", "dedup", "checkpoint")),
-        *(("INSERT", f"ledger.{table}") for table in ("cosignature", "time_stamp")),
+        *(("INSERT", f"ledger.{table}") for table in ("cosignature", "time_stamp", "missing")),
         ("UPDATE", "ledger.head"),
         ("UPDATE", "ledger.position"),
     ),

@@ -98,5 +98,6 @@ _FORKED = (
 )
 _RESTORE = (
     "Restore a newer backup of the database: until it knows the published checkpoint nothing is sequenced and nothing "
-    "is signed, since both would fork the log. The missing entries are kept in the folder that DECKLOG_LOG_DIR names"
+    "is signed, since both would fork the log. Or stop audit and run `decklog admin ledger recover`: the missing "
+    "entries are kept in the folder that DECKLOG_LOG_DIR names"
 )

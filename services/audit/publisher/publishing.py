@@ -146,11 +146,11 @@ class Publishing:
     async def _recall(self) -> edge.Edge:
         """The whole tiles at the published size: from the log's files, or made again where they are lost or damaged."""
         try:
-            read = _reader(self._folder, self.size)
+            read = hashes(self._folder, self.size)
             found = edge.at(self.size // tiles.WIDTH, read)
             rest = await records.entries(self._connection, found.size, self.size)
             self._check_continues(found, rest)
-        except (_Missing, _Diverged, ValueError):
+        except (Missing, _Diverged, ValueError):
             found = (await self._integrate(edge.Edge(), self.size)).edge
         return found
 
@@ -165,15 +165,15 @@ class Publishing:
             ) from error
 
 
-def _reader(folder: folders.LogFolder, size: int) -> proofs.ReadHashes:
-    """Hashes of the tree of that size, from its tiles. The reader raises _Missing, and ValueError for a wrong tile."""
+def hashes(folder: folders.LogFolder, size: int) -> proofs.ReadHashes:
+    """Hashes of the tree of that size, from its tiles. The reader raises Missing, and ValueError for a wrong tile."""
 
     def tile(wanted: tiles.Tile) -> bytes:
         for path in (wanted.path, wanted.full.path):
             data = folder.read(f"{integration.PUBLIC}/{path}")
             if data is not None:
                 return data[: wanted.width * merkle.HASH_SIZE]
-        raise _Missing(wanted.path)
+        raise Missing(wanted.path)
 
     return tile_hashes.reader(size, tile)
 
@@ -184,12 +184,12 @@ async def proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint
 
 
 def _proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> list[bytes]:
-    read = _reader(folder, tree.size)
+    read = hashes(folder, tree.size)
     try:
         found = proofs.consistency(old, tree.size, read)
         # Damaged tiles must not look like a fork to whoever gets the proof.
         proofs.verify_consistency(found, old=old, old_root=proofs.root(old, read), new=tree.size, new_root=tree.root)
-    except (_Missing, ValueError) as error:
+    except (Missing, ValueError) as error:
         raise errors.Transient(
             f"the log's tiles do not give the proof from {old} to {tree.size} leaves: {error}",
             where=str(folder.path),
@@ -198,7 +198,7 @@ def _proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> 
     return found
 
 
-class _Missing(errors.DecklogError):
+class Missing(errors.DecklogError):
     """A tile is not in the folder."""
 
 

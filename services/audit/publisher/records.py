@@ -90,6 +90,16 @@ async def entries(connection: asyncpg.Connection, first: int, end: int) -> list[
     return [integration.Entry(*row) for row in rows]
 
 
+async def adopt(connection: asyncpg.Connection, published: checkpoint.Checkpoint, signed: note.Note) -> None:
+    """Keep a checkpoint that the folder has and the database has not, with what cosigners said of it."""
+    own = note.Note(signed.text, tuple(line for line in signed.signatures if line.name == published.origin))
+    others = {f"{line.name}+{line.id:08x}": line for line in signed.signatures if line.name != published.origin}
+    with failures.translated("publisher"):
+        async with connection.transaction():
+            await store(connection, published, own.to_bytes())
+            await cosign(connection, published.size, others)
+
+
 async def newest(connection: asyncpg.Connection) -> bytes | None:
     """The checkpoint that was signed last, as a note."""
     with failures.translated("publisher"):

@@ -1,0 +1,71 @@
+"""`decklog admin ledger recover`: what a database lacks, from the published log, its salts and Kafka."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from decklog.adapters.kafka import admin, connection, reader
+from decklog.model import topics
+from decklog.runtime import settings
+from services.audit.admin import recovering
+from services.audit.publisher import folder
+
+app = typer.Typer(help="The ledger and its published log.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The ledger and its published log."""
+
+
+@app.command()
+def recover(
+    *,
+    uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
+    kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
+    prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
+    log: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_DIR", help="The folder of the published log.")],
+    key: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_KEY_FILE", help="The key that signs the log.")],
+) -> None:
+    """Bring a database that was restored from a backup, or made anew, up to what was published. Stop audit first.
+
+    Leaves come from the published log, their payloads from Kafka, each checked against its leaf. A payload that Kafka
+    no longer has is marked missing; its leaf does not change. Interrupted, it goes on when it is started again.
+    """
+    report = asyncio.run(_recover(uri, kafka, prefix, log, settings.read_key(key)))
+    if report.before == report.size and not report.checkpoint:
+        typer.echo(f"nothing to recover: the database has the {report.size} leaves that were published")
+        return
+    typer.echo(f"recovered: {report.size - report.before} leaves, from {report.before} to {report.size}")
+    if report.missing:
+        typer.echo(
+            f"{report.missing} payloads are in Kafka no longer and are marked missing; their leaves stand. "
+            "`decklog admin audit-db` names them",
+            err=True,
+        )
+    typer.echo("next: start audit; it goes on from here. Then run `decklog admin audit-db`", err=True)
+
+
+async def _recover(uri: str, kafka: str, prefix: str, log: Path, pem: bytes) -> recovering.Report:
+    reached = connection.Connection(bootstrap=kafka, client_id="decklog-recovery")
+    given = recovering.Sources(
+        postgres=uri,
+        folder=folder.LogFolder(log),
+        pem=pem,
+        prefix=prefix,
+        reader=reader.KafkaReader(reached),
+        topics=admin.KafkaTopics(reached),
+    )
+    try:
+        return await recovering.recover(given, _progress)
+    finally:
+        await given.reader.close()
+        await given.topics.close()
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done} of {total} leaves", nl=done >= total, err=True)

@@ -1,0 +1,259 @@
+"""Recovering the ledger from its published log: read the folder and Kafka, append what the database lacks.
+
+Each transaction holds leaves that were recorded at one time, with everything that follows from them; a run that is
+interrupted is started again and goes on behind the last one.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors, merkle, receipt
+from decklog.model.tlog import bundle, checkpoint, keys, note, policy, tiles
+from decklog.ports import ledger, stream
+from services.audit.core import integration, publication, recovery
+from services.audit.core import sequencing_examine as examination
+from services.audit.publisher import folder as folders
+from services.audit.publisher import publishing, records
+
+_CHUNK = 4 * tiles.WIDTH
+_SILENCE_SECONDS = 30.0
+_POLL_SECONDS = 0.5
+_POLL_RECORDS = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where everything comes from, and goes to. `pem` is the log's key, without which no checkpoint is believed."""
+
+    postgres: str
+    folder: folders.LogFolder
+    pem: bytes = field(repr=False)
+    prefix: str
+    reader: stream.Reader
+    topics: stream.Topics
+    failpoint: Callable[[str], None] = lambda _name: None
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done."""
+
+    before: int
+    size: int
+    missing: int = 0
+    checkpoint: bool = False
+    """Whether the database did not know the served checkpoint before."""
+
+
+async def recover(given: Sources, tell: Callable[[int, int], None]) -> Report:
+    """Append what was published and is not in the database. `tell` hears of leaves done and in all.
+
+    Raises Fenced or Busy while an audit works on either, Terminal where folder and database do not fit together,
+    Transient for bad weather; what was appended by then stays.
+    """
+    connection = await postgres.connect(given.postgres, "decklog recovery")
+    try:
+        writer = await postgres.PostgresWriter.connect(given.postgres, failpoint=given.failpoint)
+        try:
+            await writer.lead()
+            with given.folder.held():
+                return await _Recovery(given, connection, writer).run(tell)
+        finally:
+            await writer.close()
+    except recovery.Unrecoverable as error:
+        raise errors.Terminal(
+            str(error),
+            where=str(given.folder.path),
+            hint="Keep both as they are, and find out which one is the true one",
+        ) from error
+    finally:
+        connection.terminate()
+
+
+class _Recovery:
+    def __init__(self, given: Sources, connection: asyncpg.Connection, writer: postgres.PostgresWriter) -> None:
+        self._given = given
+        self._connection = connection
+        self._writer = writer
+
+    async def run(self, tell: Callable[[int, int], None]) -> Report:
+        signed, tree = self._served()
+        head = await self._writer.head()
+        self._check_origin(await records.newest(self._connection), tree)
+        report = Report(before=head.size, size=max(head.size, tree.size))
+        if head.size < tree.size:
+            await asyncio.to_thread(self._check, head, tree)
+            report.missing = await self._append(head, tree, tell)
+        await self._adopt(signed, tree, report)
+        return report
+
+    def _served(self) -> tuple[note.Note, checkpoint.Checkpoint]:
+        """The checkpoint that the log serves, signed with its key. Raises Terminal."""
+        data = self._given.folder.read(folders.CHECKPOINT)
+        if data is None:
+            raise errors.Terminal(
+                "no checkpoint was published",
+                where=str(self._given.folder.path),
+                hint="Name the folder of DECKLOG_LOG_DIR",
+            )
+        try:
+            signed = note.parse(data)
+            tree = checkpoint.parse(signed.text)
+            policy.check_log(signed, [keys.from_pem(self._given.pem, tree.origin).verifier])
+        except ValueError as error:
+            raise errors.Terminal(
+                f"the checkpoint is not to be believed: {error}",
+                where=str(self._given.folder.path / folders.CHECKPOINT),
+                hint="Nothing is recovered from it; DECKLOG_LOG_KEY_FILE must name the key of this log",
+            ) from error
+        return signed, tree
+
+    def _check_origin(self, stored: bytes | None, tree: checkpoint.Checkpoint) -> None:
+        publishing.insist(publication.origin_problem(records.parse(stored, "ledger.checkpoint"), tree.origin))
+
+    def _check(self, head: ledger.Head, tree: checkpoint.Checkpoint) -> None:
+        """Before anything is written: the database is the beginning, and the entries are the rest, of what was signed.
+
+        Raises Unrecoverable.
+        """
+        try:
+            recovery.continues(head, tree, publishing.hashes(self._given.folder, tree.size))
+        except (publishing.Missing, ValueError) as error:
+            if isinstance(error, recovery.Unrecoverable):
+                raise
+            raise recovery.Unrecoverable(f"the tiles of the published log are damaged: {error}") from error
+        frontier = head.frontier
+        for group in _groups(head.size, tree.size):
+            known = max(0, head.size - group.number * tiles.WIDTH)
+            frontier = frontier.extend(merkle.leaf_hashes(self._entries(group)[known:]))
+            self._salts(group)
+        if frontier.root() != tree.root:
+            raise recovery.Unrecoverable("the entries of the published log are not those that were signed")
+
+    async def _append(self, head: ledger.Head, tree: checkpoint.Checkpoint, tell: Callable[[int, int], None]) -> int:
+        rules = examination.rules(await self._given.topics.cluster_id(), self._given.prefix)
+        incarnations = await self._given.topics.incarnations(list(rules.topics))
+        positions = dict(await self._writer.positions())
+        kafka = _Kafka(self._given.reader, rules, set(incarnations))
+        missing, begun = 0, head.size
+        for leaves in _together(self._leaves(head.size, tree.size)):
+            found = await kafka.read(list(recovery.sought(leaves)))
+            addition = recovery.batch(head, leaves, found, rules=rules, positions=positions, incarnations=incarnations)
+            await self._writer.append(addition)
+            self._given.failpoint("recovery.after_append")
+            positions |= addition.positions
+            head, missing = addition.after, missing + len(addition.missing)
+            tell(head.size - begun, tree.size - begun)
+        return missing
+
+    def _leaves(self, first: int, end: int) -> Iterator[recovery.Published]:
+        for group in _groups(first, end):
+            start = group.number * tiles.WIDTH
+            entries, salts = self._entries(group), self._salts(group)
+            for number, (entry, salt) in enumerate(zip(entries, salts, strict=True), start):
+                if number >= first:
+                    yield recovery.Published(number, entry, salt)
+
+    def _entries(self, group: tiles.Bundle) -> list[bytes]:
+        data, width = self._file(f"{integration.PUBLIC}/", group)
+        try:
+            return bundle.decode(data, width)[: group.width]
+        except bundle.Malformed as error:
+            raise recovery.Unrecoverable(f"{group.path} is damaged: {error}") from error
+
+    def _salts(self, group: tiles.Bundle) -> list[bytes | None]:
+        data, width = self._file("", group, salts=True)
+        return recovery.salts(data, width)[: group.width]
+
+    def _file(self, folder: str, group: tiles.Bundle, *, salts: bool = False) -> tuple[bytes, int]:
+        """A bundle's file, or that of the whole one that took its place; and how many it holds."""
+        for one in dict.fromkeys((group, group.full)):
+            path = integration.salts_path(one) if salts else f"{folder}{one.path}"
+            data = self._given.folder.read(path)
+            if data is not None:
+                return data, one.width
+        raise recovery.Unrecoverable(f"{path} is missing")
+
+    async def _adopt(self, signed: note.Note, tree: checkpoint.Checkpoint, report: Report) -> None:
+        stored = records.parse(await records.of_size(self._connection, tree.size), "ledger.checkpoint")
+        if stored is None:
+            await records.adopt(self._connection, tree, signed)
+            report.checkpoint = True
+        elif stored != tree:
+            raise recovery.Unrecoverable(
+                f"the database has signed another checkpoint of {tree.size} leaves: the log was forked"
+            )
+
+
+class _Kafka:
+    """Records by their places: those that are still there."""
+
+    def __init__(self, reader: stream.Reader, rules: examination.Rules, existing: set[str]) -> None:
+        self._reader = reader
+        self._rules = rules
+        self._existing = existing
+
+    async def read(self, wanted: Sequence[recovery.Sought]) -> Mapping[recovery.Sought, stream.Record]:
+        """The records of these places, without those that Kafka no longer has. Raises Transient."""
+        left = await self._available(wanted)
+        found: dict[recovery.Sought, stream.Record] = {}
+        if not left:
+            return found
+        await self._reader.assign({where: min(offsets) for where, offsets in left.items()})
+        silent = 0.0
+        while left:
+            try:
+                polled = await self._reader.poll(max_records=_POLL_RECORDS, timeout=_POLL_SECONDS)
+            except stream.OutOfRange as gone:
+                left.pop(gone.partition, None)
+                await self._reader.assign({where: min(offsets) for where, offsets in left.items()})
+                continue
+            silent = 0.0 if polled else silent + _POLL_SECONDS
+            if silent > _SILENCE_SECONDS:
+                raise errors.Transient("Kafka gives no records", where="Kafka", hint="Start it again; it goes on")
+            for where, read in polled.items():
+                offsets = left.get(where, set())
+                found |= {recovery.Sought(where, one.offset): one for one in read if one.offset in offsets}
+            await self._drop_read(left)
+        return found
+
+    async def _drop_read(self, left: dict[stream.TopicPartition, set[int]]) -> None:
+        """Forget the partitions that were read beyond the last offset that is wanted."""
+        for where in list(left):
+            if await self._reader.position(where) > max(left[where]):
+                del left[where]
+
+    async def _available(self, wanted: Sequence[recovery.Sought]) -> dict[stream.TopicPartition, set[int]]:
+        """The wanted offsets by partition that can be there."""
+        by_partition: dict[stream.TopicPartition, set[int]] = {}
+        for where, offset in wanted:
+            topic = self._rules.topics.get(where.topic)
+            if topic is not None and where.topic in self._existing and where.partition < topic.partitions:
+                by_partition.setdefault(where, set()).add(offset)
+        if not by_partition:
+            return {}
+        firsts = await self._reader.beginning_offsets(list(by_partition))
+        ends = await self._reader.end_offsets(list(by_partition))
+        kept = {
+            where: {offset for offset in offsets if firsts[where] <= offset < ends[where]}
+            for where, offsets in by_partition.items()
+        }
+        return {where: offsets for where, offsets in kept.items() if offsets}
+
+
+def _groups(first: int, end: int) -> Iterator[tiles.Bundle]:
+    """The bundles that hold the leaves [first, end), as a tree of `end` leaves has them."""
+    for number in range(first // tiles.WIDTH, -(-end // tiles.WIDTH)):
+        yield tiles.bundle_of(number * tiles.WIDTH, end)
+
+
+def _together(leaves: Iterator[recovery.Published]) -> Iterator[list[recovery.Published]]:
+    """Leaves that were recorded at one time, a bounded number at once."""
+    for _, same in itertools.groupby(leaves, lambda leaf: receipt.parse(leaf.receipt).recorded_at):
+        while together := list(itertools.islice(same, _CHUNK)):
+            yield together

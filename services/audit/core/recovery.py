@@ -1,0 +1,175 @@
+"""Recovering a database that is behind its published log: rows made again from entries, salts and Kafka's records.
+
+A leaf is in the signed tree, so its entry is certain. Its payload is not: a record is taken only if it is what the leaf
+commits to, and where none is to be had the leaf is marked. Everything else follows from the leaves.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from decklog.model import merkle, receipt
+from decklog.model.tlog import checkpoint, proofs
+from decklog.ports import ledger, stream
+from services.audit.core import sequencing_examine as examination
+
+
+class Unrecoverable(ValueError):
+    """What is in the folder cannot be what the database lacks."""
+
+
+class Published(NamedTuple):
+    """One leaf as the published log's folder has it. `salt` is None where there is none, or no longer."""
+
+    number: int
+    receipt: bytes
+    salt: bytes | None
+
+
+class Sought(NamedTuple):
+    """A record that a leaf was made from, by its place in Kafka."""
+
+    where: stream.TopicPartition
+    offset: int
+
+
+Records = Mapping[Sought, stream.Record]
+
+
+def salts(data: bytes, count: int) -> list[bytes | None]:
+    """The salts of a file of them: each behind its length, 0 where there is none. Raises Unrecoverable."""
+    found: list[bytes | None] = []
+    at = 0
+    while at < len(data) and len(found) < count:
+        end = at + 1 + data[at]
+        salt = data[at + 1 : end]
+        if len(salt) != data[at] or len(salt) not in (0, receipt.SALT_BYTES):
+            break
+        found.append(salt or None)
+        at = end
+    if at != len(data) or len(found) != count:
+        raise Unrecoverable(f"a file of {count} salts is damaged at byte {at}")
+    return found
+
+
+def continues(head: ledger.Head, published: checkpoint.Checkpoint, read: proofs.ReadHashes) -> None:
+    """Insist that the database's leaves are the first ones of the published tree. Raises Unrecoverable."""
+    if head.frontier.root() != proofs.root(head.size, read):
+        raise Unrecoverable(
+            f"the {head.size} leaves of the database are not the first ones of the {published.size} that were "
+            "published: one of the two was forked or changed"
+        )
+
+
+def sought(leaves: Sequence[Published]) -> Iterator[Sought]:
+    """The records that have to be read again: those of leaves that keep one, and did not lose it to an erasure."""
+    for leaf in leaves:
+        said = receipt.parse(leaf.receipt)
+        if leaf.salt is not None and said.place is not None:
+            yield _sought(said.place)
+
+
+def batch(
+    before: ledger.Head,
+    leaves: Sequence[Published],
+    records: Records,
+    *,
+    rules: examination.Rules,
+    positions: Mapping[stream.TopicPartition, ledger.Position],
+    incarnations: Mapping[str, str],
+) -> ledger.Addition:
+    """The transaction that adds these leaves, all recorded at one time, behind `before`.
+
+    `positions` are the ones now, `incarnations` those of the topics that exist.
+    """
+    said = [receipt.parse(leaf.receipt) for leaf in leaves]
+    payloads, firsts, missing = list[ledger.Payload](), list[tuple[ledger.Identity, ledger.Known]](), list[int]()
+    for leaf, receipted in zip(leaves, said, strict=True):
+        record = None if receipted.place is None else records.get(_sought(receipted.place))
+        value = _value(leaf, receipted, record)
+        examined = None if record is None else examination.examine(record, rules, receipted.recorded_at)
+        if receipted.commitment is not None and value is None:
+            missing.append(leaf.number)
+        elif leaf.salt is not None:
+            payloads.append((leaf.number, leaf.salt, value, None if examined is None else examined.kept))
+        if receipted.kind is receipt.Kind.EVENT:
+            identity = _identity(
+                leaf.number, receipted, None if value is None or examined is None else examined.identity
+            )
+            sha256 = None if value is None else hashlib.sha256(value).digest()
+            firsts.append((identity, (leaf.number, sha256)))
+    hashes = merkle.leaf_hashes([leaf.receipt for leaf in leaves])
+    recorded_at = said[0].recorded_at
+    after = ledger.Head(frontier=before.frontier.extend(hashes), recorded_at=recorded_at)
+    added = ledger.Leaves(
+        first=before.size,
+        recorded_at=recorded_at,
+        hashes=hashes,
+        receipts=[leaf.receipt for leaf in leaves],
+        payloads=payloads,
+        firsts=firsts,
+    )
+    moved = _moved(leaves, said, positions, incarnations, rules.cluster)
+    return ledger.Addition(before=before, after=after, leaves=added, positions=moved, missing=missing)
+
+
+def _sought(place: receipt.Place) -> Sought:
+    return Sought(stream.TopicPartition(place.topic, place.partition), place.offset)
+
+
+def _value(leaf: Published, said: receipt.Receipt, record: stream.Record | None) -> bytes | None:
+    """The record's value if it is what the leaf commits to."""
+    if record is None or record.value is None or leaf.salt is None:
+        return None
+    right = receipt.commitment(leaf.salt, record.value) == said.commitment
+    return record.value if right and receipt.key(record.key) == said.key else None
+
+
+def _identity(number: int, said: receipt.Receipt, examined: ledger.Identity | None) -> ledger.Identity:
+    """The id of an event, from its receipt; from its record where that is too long to stand there."""
+    attributes = said.attributes
+    if attributes is not None and isinstance(attributes.source, str) and isinstance(attributes.id, str):
+        return attributes.source, attributes.id
+    if examined is None:
+        raise Unrecoverable(f"leaf {number}: its source is too long to stand in its receipt, and its record is gone")
+    return examined
+
+
+def _moved(
+    leaves: Sequence[Published],
+    said: Sequence[receipt.Receipt],
+    positions: Mapping[stream.TopicPartition, ledger.Position],
+    incarnations: Mapping[str, str],
+    cluster: str,
+) -> dict[stream.TopicPartition, ledger.Position]:
+    """Where reading goes on behind these leaves.
+
+    A topic's id stands in no leaf: while the epoch is that of the position before, so is the id; otherwise it is that
+    of the topic that exists now, and the sequencer finds out by its records if it is another one.
+    """
+    moved: dict[stream.TopicPartition, ledger.Position] = {}
+    for leaf, receipted in zip(leaves, said, strict=True):
+        if receipted.place is None:
+            continue
+        where, _ = _sought(receipted.place)
+        position = _position(leaf.number, receipted, receipted.place, cluster)
+        before = moved.get(where, positions.get(where))
+        same = before is not None and (before.epoch, before.cluster) == (position.epoch, position.cluster)
+        incarnation = before.incarnation if same and before is not None else incarnations.get(where.topic, "")
+        moved[where] = replace(position, incarnation=incarnation)
+    return moved
+
+
+def _position(leaf: int, said: receipt.Receipt, place: receipt.Place, cluster: str) -> ledger.Position:
+    """Where reading goes on behind a leaf; in the Kafka `cluster` of today where the topic was recreated there."""
+    if isinstance(said.about, receipt.Gap) and said.about.end is None:
+        return ledger.Position(cluster=cluster, incarnation="", epoch=place.epoch + 1, next_offset=0, last_leaf=leaf)
+    end = said.about.end if isinstance(said.about, receipt.Gap) else None
+    return ledger.Position(
+        cluster=place.cluster,
+        incarnation="",
+        epoch=place.epoch,
+        next_offset=place.offset + 1 if end is None else end,
+        last_leaf=leaf,
+    )

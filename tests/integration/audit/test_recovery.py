@@ -1,0 +1,378 @@
+"""A database behind its published log: refused, recovered, and as if nothing had happened.
+
+The ledger is sequenced and published for real. The Kafka is one in memory where offsets must be lost on purpose, and
+the real one for the shipped command.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from urllib import parse
+
+import aiokafka
+import asyncpg
+import pytest
+import typer.testing
+from aiokafka import admin as kafka_admin
+
+from decklog.adapters import system
+from decklog.adapters.kafka import admin, connection, producer, reader
+from decklog.adapters.memory import stream as memory
+from decklog.adapters.postgres import ledger as postgres
+from decklog.model import errors, topics
+from decklog.ports import ledger, stream
+from decklog.runtime import ops
+from decklog.runtime import topics as runtime_topics
+from services.audit.admin import audit_db, recovering
+from services.audit.projector import rebuilding
+from services.audit.publisher import folder
+from services.audit.sequencer import parts, sequencer, term
+from tests import published_log, sequenced
+from tests import stack as stacks
+
+WHERE = stream.TopicPartition(sequenced.GIT, sequenced.message(sequenced.event(0)).partition)
+TABLES = {
+    "entry": "SELECT leaf, recorded_at, hash, receipt FROM ledger.entry ORDER BY leaf",
+    "payload": "SELECT leaf, salt, value, headers FROM ledger.payload ORDER BY leaf",
+    "dedup": "SELECT id, name, leaf, sha256 FROM ledger.dedup JOIN ledger.source USING (source) ORDER BY leaf",
+    "head": "SELECT size, frontier, root, recorded_at FROM ledger.head",
+    "position": "SELECT * FROM ledger.position ORDER BY topic, partition",
+}
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """Poll often."""
+    monkeypatch.setattr(term, "POLL_SECONDS", 0.02)
+
+
+class Installation:
+    """A ledger that is sequenced from a Kafka in memory and published into a folder."""
+
+    def __init__(self, stack, uri, path):
+        self.stack = stack
+        self.cluster = memory.MemoryCluster(system.SystemClock())
+        sequenced.make_topics(self.cluster)
+        self.producer = memory.MemoryProducer(self.cluster)
+        self.log = published_log.Log(uri, path)
+
+    async def sequence(self, uri, size):
+        """Sequence until there are that many leaves."""
+        given = sequenced.sequencer_parts(
+            self.cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(uri), batch_records=7
+        )
+        stop = asyncio.Event()
+        task = asyncio.create_task(sequencer.Sequencer(given).run(stop))
+        opened = await asyncpg.connect(uri)
+        async with asyncio.timeout(60):
+            while await opened.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        stop.set()
+        await task
+        await opened.close()
+
+    async def first(self):
+        """Events, a duplicate, a conflict, poison and a gap: 22 leaves."""
+        events = [sequenced.message(sequenced.event(number)) for number in range(16)]
+        forged = sequenced.message(sequenced.event(1)._replace(data=sequenced.event(2).data))
+        junk = stream.Message(topic=sequenced.GIT, key=b"k", value=None, partition=WHERE.partition)
+        await self.producer.send_all([*events, events[3], forged, junk])
+        self.cluster.skip(WHERE, 2)
+        await self.producer.send_all([sequenced.message(sequenced.event(number)) for number in (50, 51)])
+        await self.sequence(self.log.uri, 22)
+
+    async def second(self):
+        """The same once more, and in great numbers: beyond a whole tile."""
+        forged = sequenced.message(sequenced.event(101)._replace(data=sequenced.event(2).data))
+        junk = stream.Message(topic=sequenced.GIT, key=b"k", value=b"junk", headers=(("x", b"y"),), partition=4)
+        events = [sequenced.message(sequenced.event(number)) for number in range(100, 400)]
+        await self.producer.send_all([*events, events[3], sequenced.message(sequenced.event(3)), forged, junk])
+        self.cluster.skip(WHERE, 3)
+        await self.producer.send(sequenced.message(sequenced.event(500)))
+        await self.sequence(self.log.uri, 22 + 300 + 4 + 2)
+
+    async def recreated(self):
+        """The topic is made anew: a gap for each of its partitions, and a new epoch."""
+        self.cluster.recreate(sequenced.GIT)
+        await self.producer.send_all([sequenced.message(sequenced.event(number)) for number in (5, 600)])
+        await self.sequence(self.log.uri, 22 + 306 + 12 + 2)
+
+    async def backup(self):
+        """A copy of the database as it is."""
+        return await stacks.create_database(self.stack, parse.urlsplit(self.log.uri).path.removeprefix("/"))
+
+    def sources(self, uri, failpoint=lambda _name: None, pem=published_log.PEM):
+        return recovering.Sources(
+            postgres=uri,
+            folder=folder.LogFolder(self.log.path),
+            pem=pem,
+            prefix=sequenced.PREFIX,
+            reader=memory.MemoryReader(self.cluster),
+            topics=memory.MemoryTopics(self.cluster),
+            failpoint=failpoint,
+        )
+
+    async def recover(self, uri, **changed):
+        return await recovering.recover(self.sources(uri, **changed), lambda _done, _all: None)
+
+
+@pytest.fixture
+def installation(stack, database, tmp_path):
+    return Installation(stack, database, tmp_path / "log")
+
+
+async def rows(uri):
+    opened = await asyncpg.connect(uri)
+    found = {name: [tuple(row) for row in await opened.fetch(statement)] for name, statement in TABLES.items()}
+    await opened.close()
+    return found
+
+
+async def projections(uri):
+    """The projections, made from leaf 0."""
+    await rebuilding.rebuild(uri, tell=lambda *_: None)
+    opened = await asyncpg.connect(uri)
+    found = {}
+    for name in ("timeline", "speaker", "ref", "unplaced"):
+        if await opened.fetchval("SELECT to_regclass($1)", f"audit.{name}"):
+            found[name] = sorted(map(repr, await opened.fetch(f"SELECT * FROM audit.{name}")))  # noqa: S608
+    await opened.close()
+    return found
+
+
+def audited(uri):
+    result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", uri])
+    return result.exit_code, result.output
+
+
+async def behind(given, uri):
+    """What audit says before it sequences anything."""
+    log = published_log.Log(uri, given.log.path)
+    assert not await log.publisher().may_go_on(asyncio.Event())
+    return log.readiness.reasons["publisher"]
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["an older backup", "an empty database"])
+async def test_a_database_that_is_behind_is_made_what_it_was(installation, stack, migrated_template, empty):
+    """Every row of every table of the ledger is as in the lost database; audit goes on from there, audit-db is clean.
+
+    Beyond a whole tile, with duplicates, conflicts, poison with and without a value, and gaps.
+    """
+    await installation.first()
+    await installation.log.publish()
+    uri = await (stacks.create_database(stack, migrated_template) if empty else installation.backup())
+    await installation.second()
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    assert "Restore a newer backup" in await behind(installation, uri)
+    report = await installation.recover(uri)
+    assert (report.before, report.size, report.missing) == (0 if empty else 22, len(lost["entry"]), 0)
+    assert await rows(uri) == lost
+    projected = [await projections(one) for one in (installation.log.uri, uri)]
+    assert projected[0] == projected[1]
+    assert projected[0]["timeline"]
+    again = await installation.recover(uri)
+    assert (again.before, again.checkpoint) == (again.size, False)
+    code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
+    await installation.producer.send(sequenced.message(sequenced.event(700)))
+    await installation.sequence(uri, len(lost["entry"]) + 1)
+    await published_log.Log(uri, installation.log.path).publish()
+    code, said = await asyncio.to_thread(audited, uri)
+    assert (code, f"clean: {len(lost['entry']) + 1} leaves" in said) == (0, True), said
+    await stacks.drop_database(stack, uri)
+
+
+async def test_positions_of_a_topic_that_was_made_anew_are_those_of_the_new_one(installation, stack):
+    """Its old records are gone for good and marked; reading goes on in the new epoch, and nothing is recorded twice."""
+    await installation.first()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.recreated()
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    report = await installation.recover(uri)
+    found = await rows(uri)
+    assert report.missing > 290
+    for name in ("entry", "head", "position"):
+        assert found[name] == lost[name]
+    await installation.producer.send(sequenced.message(sequenced.event(700)))
+    await installation.sequence(uri, len(lost["entry"]) + 1)
+    code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
+    await stacks.drop_database(stack, uri)
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+async def test_interrupted_anywhere_it_goes_on_when_it_is_started_again(installation, stack):
+    """At each step of each transaction in turn; what was appended stays, and in the end all rows are there."""
+    await installation.first()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    crashes = 0
+    for step in ("ledger.after_head", "ledger.after_leaves", "ledger.before_commit", "recovery.after_append"):
+        left = [3]
+
+        def crash(reached, step=step, left=left):
+            if reached == step:
+                left[0] -= 1
+                if not left[0]:
+                    raise Crash
+
+        try:
+            await installation.recover(uri, failpoint=crash)
+        except Crash:
+            crashes += 1
+    assert crashes == 4
+    size = (await rows(uri))["head"][0][0]
+    assert 22 < size < len(lost["entry"])
+    assert (await installation.recover(uri)).before == size
+    assert await rows(uri) == lost
+    await stacks.drop_database(stack, uri)
+
+
+async def test_a_payload_that_kafka_no_longer_has_is_marked_and_its_leaf_stands(installation, stack):
+    """Retention took some records: same root, audit-db clean with their names, an id of theirs is known still."""
+    await installation.first()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    installation.cluster.retain(WHERE, 60)
+    report = await installation.recover(uri)
+    found = await rows(uri)
+    assert 0 < report.missing < 300
+    assert (found["entry"], found["head"]) == (lost["entry"], lost["head"])
+    gone = {row[0] for row in lost["payload"]} - {row[0] for row in found["payload"]}
+    assert len(gone) == report.missing
+    assert [row for row in lost["payload"] if row[0] not in gone] == found["payload"]
+    await projections(uri)
+    code, said = await asyncio.to_thread(audited, uri)
+    assert (code, f"{report.missing} payloads were lost" in said) == (0, True), said
+    first = min(gone)
+    assert str(first) in said
+    again = next(row for row in found["dedup"] if row[2] == first)
+    assert again[3] is None
+    await stacks.drop_database(stack, uri)
+
+
+async def test_a_record_that_is_not_the_one_of_the_leaf_is_never_taken(installation, stack):
+    """The topic was made anew and filled: other records at the same places. All payloads are missing, none is wrong."""
+    await installation.first()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.log.publish()
+    installation.cluster.recreate(sequenced.GIT)
+    await installation.producer.send_all([sequenced.message(sequenced.event(number)) for number in range(1000, 1400)])
+    report = await installation.recover(uri)
+    assert report.missing > 290
+    code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
+    await stacks.drop_database(stack, uri)
+
+
+async def test_what_does_not_fit_together_is_refused_before_anything_is_written(installation, stack, migrated_template):
+    """A forked database, changed entries or salts, another key, another writer: refused, and not one row more."""
+    await installation.first()
+    await installation.log.publish()
+    uri = await installation.backup()
+    fork = await stacks.create_database(stack, migrated_template)
+    await installation.sequence(fork, 5)
+    await installation.second()
+    await installation.log.publish()
+    before = await rows(uri)
+    with pytest.raises(errors.Terminal, match="not the first ones"):
+        await installation.recover(fork)
+    with pytest.raises(errors.Terminal, match="not to be believed"):
+        await installation.recover(uri, pem=published_log.keys.new_pem(b"x" * 32))
+    for path, told in (("public/tile/entries/000", "not those that were signed"), ("salts/entries/000", "damaged")):
+        file = installation.log.path / path
+        kept = file.read_bytes()
+        file.write_bytes(kept[:60000] + bytes([kept[60000] ^ 1]) + kept[60001:] if "salts" not in path else kept[:-1])
+        with pytest.raises(errors.Terminal, match=told):
+            await installation.recover(uri)
+        file.write_bytes(kept)
+    writer = await postgres.PostgresWriter.connect(uri)
+    await writer.lead()
+    with pytest.raises(ledger.Fenced):
+        await installation.recover(uri)
+    await writer.close()
+    assert await rows(uri) == before
+    for one in (uri, fork):
+        await stacks.drop_database(stack, one)
+
+
+async def test_the_command_recovers_on_the_real_kafka(stack, database, kafka_bootstrap, topic_prefix, tmp_path):
+    """`decklog admin ledger recover`, with part of Kafka gone; afterwards sequencing goes on from the positions."""
+    reached = connection.Connection(bootstrap=kafka_bootstrap)
+    port = admin.KafkaTopics(reached)
+    await runtime_topics.ensure(port, topic_prefix)
+    git = topics.GIT.name(topic_prefix)
+    sender = producer.KafkaProducer(reached)
+    log = published_log.Log(database, tmp_path / "log")
+
+    async def sequence(uri, size):
+        given = parts.Parts(
+            prefix=topic_prefix,
+            connect_ledger=lambda: postgres.PostgresWriter.connect(uri),
+            make_reader=lambda: reader.KafkaReader(reached),
+            producer=sender,
+            topics=port,
+            time=system.SystemClock(),
+            entropy=system.entropy,
+            readiness=ops.Readiness("sequencer"),
+        )
+        stop = asyncio.Event()
+        task = asyncio.create_task(sequencer.Sequencer(given).run(stop))
+        opened = await asyncpg.connect(uri)
+        async with asyncio.timeout(60):
+            while await opened.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        stop.set()
+        await task
+        await opened.close()
+
+    async def send(first, count):
+        await sender.send_all(
+            [sequenced.message(sequenced.event(number), topic=git) for number in range(first, first + count)]
+        )
+
+    await send(0, 40)
+    await sequence(database, 40)
+    uri = await stacks.create_database(stack, parse.urlsplit(database).path.removeprefix("/"))
+    await send(40, 400)
+    await sequence(database, 440)
+    await log.publish()
+    await send(440, 10)
+    client = kafka_admin.AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await client.start()
+    where = aiokafka.TopicPartition(git, WHERE.partition)
+    await client.delete_records({where: kafka_admin.RecordsToDelete(before_offset=100)})
+    await client.close()
+    key = tmp_path / "key.pem"
+    key.write_bytes(published_log.PEM)
+    key.chmod(0o600)
+    argv = [sys.executable, "-m", "decklog.cli.main", "admin", "ledger", "recover", "--postgres", uri]
+    argv += ["--kafka", kafka_bootstrap, "--prefix", topic_prefix, "--log", str(log.path), "--key", str(key)]
+    done = await asyncio.to_thread(
+        subprocess.run, argv, capture_output=True, text=True, env=dict(os.environ), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recovered: 400 leaves, from 40 to 440" in done.stdout
+    assert "60 payloads are in Kafka no longer" in done.stderr
+    lost, found = await rows(database), await rows(uri)
+    for name in ("entry", "head", "position"):
+        assert found[name] == lost[name]
+    await sequence(uri, 450)
+    await published_log.Log(uri, log.path).publish()
+    code, said = await asyncio.to_thread(audited, uri)
+    assert (code, "60 payloads were lost" in said) == (0, True), said
+    await sender.close()
+    await port.close()
+    await stacks.drop_database(stack, uri)
