@@ -99,6 +99,14 @@ CREATE TABLE ledger.checkpoint (
     PRIMARY KEY (size)
 );
 
+-- Legal holds: while one stands nothing is erased. A row for each leaf that says that one was placed or released.
+CREATE TABLE ledger.legal_hold (
+    leaf bigint NOT NULL CHECK (leaf >= 0),
+    hold text NOT NULL,
+    placed boolean NOT NULL,
+    PRIMARY KEY (leaf)
+);
+
 -- Everybody who follows the ledger is woken when it grows; the payload is the new size.
 CREATE FUNCTION ledger.announce_head() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -128,7 +136,7 @@ END
 $$;
 SELECT ledger.protect(name::regclass)
 FROM unnest(ARRAY[
-    'ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup', 'ledger.checkpoint'
+    'ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup', 'ledger.checkpoint', 'ledger.legal_hold'
 ]) AS name;
 
 -- Partitions of ten million leaves, always two ahead of the head, each with its own trigger (statement triggers are not
@@ -160,6 +168,52 @@ END
 $$;
 SELECT ledger.ensure_partitions();
 
+-- Lawful erasure: the payloads that an erasure leaf names, with their salts and headers, and the digests by which a repeated
+-- id would be compared. Erases what a leaf in the ledger orders and nothing else, so nobody can erase without leaving word;
+-- called by the leader in the transaction that appends that leaf. Returns how many payloads went. The triggers are off
+-- for this transaction alone, and nobody else sees them so.
+CREATE FUNCTION ledger.erase(erasure bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said jsonb;
+    span jsonb;
+    gone bigint;
+    total bigint := 0;
+BEGIN
+    SELECT convert_from(e.receipt, 'UTF8')::jsonb INTO said FROM ledger.entry e WHERE e.leaf = erasure;
+    IF said IS NULL OR said ->> 'kind' <> 'erasure' THEN
+        RAISE EXCEPTION 'leaf % orders no erasure', erasure USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF EXISTS (
+        -- As it stood when this was ordered: one that was placed behind it comes too late.
+        SELECT FROM (
+            SELECT DISTINCT ON (h.hold) h.placed FROM ledger.legal_hold h WHERE h.leaf < erasure
+            ORDER BY h.hold, h.leaf DESC
+        ) latest
+        WHERE latest.placed
+    ) THEN
+        RAISE EXCEPTION 'a legal hold stands: nothing is erased' USING ERRCODE = 'restrict_violation';
+    END IF;
+    ALTER TABLE ledger.payload DISABLE TRIGGER append_only;
+    ALTER TABLE ledger.dedup DISABLE TRIGGER append_only;
+    FOR span IN SELECT jsonb_array_elements(said -> 'about' -> 'ranges') LOOP
+        DELETE FROM ledger.payload p
+        WHERE p.leaf >= (span ->> 0)::bigint AND p.leaf < least((span ->> 1)::bigint, erasure);
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        total := total + gone;
+        -- By id: the index knows no leaves.
+        UPDATE ledger.dedup d SET sha256 = NULL FROM (
+            SELECT e.leaf, convert_from(e.receipt, 'UTF8')::jsonb AS said FROM ledger.entry e
+            WHERE e.leaf >= (span ->> 0)::bigint AND e.leaf < least((span ->> 1)::bigint, erasure)
+        ) f
+        WHERE d.leaf = f.leaf AND d.id = CASE WHEN f.said ->> 'kind' = 'event' THEN (f.said #>> '{ce,id}')::uuid END;
+    END LOOP;
+    ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER append_only;
+    ALTER TABLE ledger.dedup ENABLE ALWAYS TRIGGER append_only;
+    RETURN total;
+END
+$$;
+
 -- Who may do what. Nobody but the owner may touch a partition directly: rows go in through the parents.
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
@@ -170,8 +224,8 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
         GRANT USAGE ON SCHEMA ledger TO decklog_writer;
-        GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.checkpoint
-            TO decklog_writer;
+        GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.checkpoint,
+            ledger.legal_hold TO decklog_writer;
         GRANT SELECT, UPDATE ON ledger.head TO decklog_writer;
         GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_writer;
         GRANT EXECUTE ON FUNCTION ledger.ensure_partitions() TO decklog_writer;
@@ -193,17 +247,17 @@ BEGIN
         -- What the API answers with; it can write nothing.
         GRANT USAGE ON SCHEMA ledger TO decklog_api;
         GRANT SELECT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.head, ledger.position,
-            ledger.checkpoint TO decklog_api;
+            ledger.checkpoint, ledger.legal_hold TO decklog_api;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
         -- Erases and appends the leaf that says so in one transaction, so it may append like a writer.
         GRANT USAGE ON SCHEMA ledger TO decklog_eraser;
         GRANT SELECT, INSERT ON ledger.entry, ledger.source TO decklog_eraser;
-        GRANT INSERT ON ledger.payload, ledger.dedup TO decklog_eraser;
+        GRANT INSERT ON ledger.payload, ledger.dedup, ledger.legal_hold TO decklog_eraser;
         GRANT SELECT, UPDATE ON ledger.head TO decklog_eraser;
         GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_eraser;
-        GRANT EXECUTE ON FUNCTION ledger.ensure_partitions(), ledger.announce_head(), ledger.refuse_change()
-            TO decklog_eraser;
+        GRANT EXECUTE ON FUNCTION ledger.ensure_partitions(), ledger.announce_head(), ledger.refuse_change(),
+            ledger.erase(bigint) TO decklog_eraser;
     END IF;
     -- Ownership goes to a role that nobody logs in with, where the migrating user may give it away (from PostgreSQL 16
     -- on that asks for more than membership).

@@ -1,5 +1,6 @@
 """A ledger in Postgres with given leaves, appended through the real writer, for tests of the read side."""
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 
@@ -29,13 +30,16 @@ async def append(uri: str, leaves: Sequence[Leaf], *, topic: str = "t.apply.v1")
 def _together(leaves: Sequence[Leaf], recorded_at: int, topic: str) -> ledger.Leaves:
     receipts = [_receipt(leaf, topic) for leaf in leaves]
     values = [(leaf.index, events.encode(leaf.message)) for leaf in leaves if leaf.message is not None]
+    digests = {number: hashlib.sha256(value).digest() for number, value in values}
     return ledger.Leaves(
         first=leaves[0].index,
         recorded_at=recorded_at,
         hashes=merkle.leaf_hashes(receipts),
         receipts=receipts,
         payloads=[(number, SALT, value, None) for number, value in values],
-        firsts=[((leaf.source, leaf.event_id), (leaf.index, None)) for leaf in leaves if leaf.event_id],
+        firsts=[
+            ((leaf.source, leaf.event_id), (leaf.index, digests.get(leaf.index))) for leaf in leaves if leaf.event_id
+        ],
     )
 
 

@@ -16,8 +16,10 @@ from decklog.cli.commands import (
     app,
     cluster,
     drift,
+    erase,
     evidence,
     ledger,
+    legal_hold,
     notice,
     prove,
     show,
@@ -43,6 +45,8 @@ _ORDER = (
     "drift",
     "state",
     "show",
+    "erase",
+    "legal-hold",
     "ledger",
     "prove",
     "evidence",
@@ -82,6 +86,8 @@ def tree() -> typer.Typer:
     root.add_typer(drift.commands, name="drift")
     root.command("state")(state.state)
     root.command("show")(show.show)
+    root.command("erase")(erase.erase)
+    root.add_typer(legal_hold.commands, name="legal-hold")
     root.add_typer(ledger.commands, name="ledger")
     root.command("prove")(prove.prove)
     root.command("evidence")(evidence.evidence)

@@ -311,3 +311,51 @@ class EpisodeDetail(Episode):
     """One episode with its observations."""
 
     observation_list: list[dict[str, Any]]
+
+
+class Erasable(TypedDict):
+    """An event whose payload would go; `roles` say as what it names the subject."""
+
+    leaf: int
+    event_id: str
+    type: str
+    time_us: int
+    roles: list[str]
+
+
+class ErasurePreview(TypedDict):
+    """What would go, of the leaves before `next`."""
+
+    items: list[Erasable]
+    next: int | None
+    size: int
+
+
+class Copy(TypedDict):
+    """A place that holds copies, and when the last is gone; None where nothing removes them."""
+
+    where: str
+    gone_us: int | None
+
+
+class ErasureAccepted(Accepted):
+    """A request to erase, and the copies that are left elsewhere."""
+
+    copies: list[Copy]
+
+
+class Erasure(TypedDict):
+    """What became of a request: `pending`, `refused`, `erased`."""
+
+    stage: str
+    leaf: int | None
+
+
+class Hold(TypedDict):
+    """A legal hold that stands."""
+
+    hold: str
+    leaf: int
+    placed_us: int
+    actor: str
+    reason: str

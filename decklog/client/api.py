@@ -191,6 +191,43 @@ def evidence(server: Caller, leaves: Sequence[int], selection: str, reason: str)
     )
 
 
+def erasable(server: Caller, *, subject: str, events: Sequence[str], first: int) -> answers.ErasurePreview:
+    """The events that hold data of a subject, or the named ones, from a leaf on; a stretch at a time."""
+    body = {"subject": subject, "events": list(events), "first": first}
+    found: answers.ErasurePreview = server.post(_path("erasures", "preview"), body)
+    return found
+
+
+def erase(server: Caller, leaves: Sequence[tuple[int, int]], reason: str) -> answers.ErasureAccepted:
+    """Have the payloads of ranges of leaves erased."""
+    body = {"leaves": [list(one) for one in leaves], "reason": reason}
+    found: answers.ErasureAccepted = server.post(_path("erasures"), body)
+    return found
+
+
+def erasure(server: Caller, identifier: str, *, hold: float) -> answers.Erasure:
+    """What became of a request; the server holds its answer for up to `hold` seconds."""
+    found: answers.Erasure = server.get(_path("erasures", identifier), {"timeout": f"{hold:.1f}"})
+    return found
+
+
+def legal_holds(server: Caller) -> list[answers.Hold]:
+    """The legal holds that stand."""
+    return _items(server.get(_path("legal-holds")))
+
+
+def place_legal_hold(server: Caller, hold: str, reason: str) -> answers.Accepted:
+    """Forbid every erasure."""
+    found: answers.Accepted = server.post(_path("legal-holds"), {"hold": hold, "reason": reason})
+    return found
+
+
+def release_legal_hold(server: Caller, hold: str, reason: str) -> answers.Accepted:
+    """End a legal hold."""
+    found: answers.Accepted = server.post(_path("legal-holds", "release"), {"hold": hold, "reason": reason})
+    return found
+
+
 def status(server: Caller) -> answers.Status:
     """How far the ledger and its projections are."""
     found: answers.Status = server.get(_path("status"))

@@ -79,7 +79,16 @@ KINDS: tuple[Kind, ...] = (
     *_kinds("fleet", ["reconcile"], [fleet_pb2.ClusterIdentityChanged]),
     *_kinds("fleet", ["audit"], [fleet_pb2.ClusterIdentityConfirmed]),
     *_kinds("control", ["ingest"], [control_pb2.RevisionAvailable]),
-    *_kinds("control", ["audit"], [control_pb2.SyncRequested]),
+    *_kinds(
+        "control",
+        ["audit"],
+        [
+            control_pb2.SyncRequested,
+            control_pb2.ErasureRequested,
+            control_pb2.LegalHoldPlaced,
+            control_pb2.LegalHoldReleased,
+        ],
+    ),
     *_kinds("control", ["reconcile"], [control_pb2.ObjectClaimed]),
     *_kinds(
         "apply",

@@ -83,9 +83,16 @@ class Leaves:
             yield Entry(number, hashed, data, self.recorded_at, salt, value, headers)
 
 
+HoldChange = tuple[int, str, bool]
+"""A legal hold that was placed (True) or released: the leaf that says so, and what the hold is called."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
-    """What one transaction adds: leaves from `before.size` on, the head after them, the positions that moved."""
+    """What one transaction adds: leaves from `before.size` on, the head after them, the positions that moved.
+
+    `erasures` are those of the leaves that order an erasure, which the same transaction carries out.
+    """
 
     before: Head
     after: Head
@@ -93,6 +100,8 @@ class Addition:
     positions: Mapping[stream.TopicPartition, Position]
     missing: Sequence[int] = ()
     """Leaves of these whose payload was not to be had when the ledger was recovered."""
+    erasures: Sequence[int] = ()
+    holds: Sequence[HoldChange] = ()
 
 
 class Fenced(errors.DecklogError):
@@ -117,6 +126,10 @@ class Writer(Protocol):
 
     async def positions(self) -> Mapping[stream.TopicPartition, Position]:
         """Where reading goes on."""
+        ...
+
+    async def holds(self) -> frozenset[str]:
+        """The legal holds that stand."""
         ...
 
     async def known(self, identities: Collection[Identity]) -> Mapping[Identity, Known]:

@@ -156,6 +156,9 @@ class Audit:
             fleet=view,
             voice=voice,
             positions=self._closed_at_the_end(self._kafka.make_reader()),
+            topics=self._kafka.topics,
+            prefix=self._told.topic_prefix,
+            backup_days=self._told.backup_days,
             sessions=sessions.Sessions(
                 self._told.login_code_file,
                 token=self._token,
@@ -202,7 +205,9 @@ class Audit:
         return sequencer.Sequencer(
             parts.Parts(
                 prefix=self._told.topic_prefix,
-                connect_ledger=lambda: ledger.PostgresWriter.connect(self._told.postgres_writer),
+                connect_ledger=lambda: ledger.PostgresWriter.connect(
+                    self._told.postgres_writer, eraser=self._told.postgres_eraser
+                ),
                 make_reader=self._kafka.make_reader,
                 producer=self._closed_at_the_end(self._kafka.make_producer(SEQUENCER_SECONDS)),
                 topics=self._closed_at_the_end(self._kafka.topics),

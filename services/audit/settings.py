@@ -20,6 +20,7 @@ class AuditSettings(settings.ServiceSettings):
     postgres_projector: str = Field(description="the same for who projects")
     postgres_api: str = Field(description="the same for who answers requests")
     postgres_eraser: str = Field(description="the same for who erases what the law demands")
+    backup_days: int | None = Field(default=None, ge=0, le=36_500, description="how long backups are kept, to be told")
     http_host: str = Field(default="127.0.0.1", pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)$", description="loopback")
     http_port: int = Field(default=0, ge=0, le=65535, description="API and page; 0 = any free port")
     login_code_file: Path | None = Field(default=None, description="holds the code that logs a browser in once")

@@ -259,6 +259,8 @@ class Partition:
         except (errors.Refused, events.UnknownType, events.Malformed) as error:
             self._log.warning("an input is no event of ours", offset=record.offset, error=str(error))
             return
+        if message.DESCRIPTOR.name in _OF_THE_LEDGER:
+            return
         key = _application_of(message)
         if key is None or placement.partition(key) != self._number:
             self._log.warning("an input is not for this partition", offset=record.offset, type=event.type)
@@ -310,6 +312,10 @@ class Partition:
     def _not_yet(self, error: errors.Transient, attempt: int) -> None:
         self._office.world.status(self._component, str(error))
         self._log.warning("partition not taken over yet, will try again", error=str(error), attempt=attempt)
+
+
+_OF_THE_LEDGER = frozenset({"ErasureRequested", "LegalHoldPlaced", "LegalHoldReleased"})
+"""Inputs that come by the control topic and are none of ours."""
 
 
 def _application_of(message: Message) -> str | None:

@@ -1,5 +1,6 @@
 """Folds are pure: how the ledger is cut into slices never shows in the tables."""
 
+import dataclasses
 import itertools
 
 from hypothesis import given, settings
@@ -127,3 +128,24 @@ def test_versions_are_ordered_by_time_as_by_resource_version(leaves: list[Leaf])
     for found in by_object.values():
         times = [row.valid_from for row in sorted(found, key=lambda row: (row.resource_version, row.leaf))]
         assert times == sorted(times)
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), st.sets(st.integers(0, 25)), st.lists(st.integers(0, 25), max_size=6))
+def test_what_was_erased_leaves_nothing_but_that_it_was(leaves: list[Leaf], erased: set[int], cuts: list[int]) -> None:
+    """Whichever payloads are gone: folded in any slices, each such leaf is a line that says so and nothing else.
+
+    No fold stumbles over the hole, and what has a row of its own by its leaf is what has its payload still.
+    """
+    left = [dataclasses.replace(leaf, message=None) if leaf.index in erased else leaf for leaf in leaves]
+    tables, sliced = some.Tables().fold(*left), some.Tables()
+    edges = sorted({0, len(left), *(cut for cut in cuts if cut <= len(left))})
+    for start, end in itertools.pairwise(edges):
+        sliced.fold(*left[start:end])
+    assert sliced.rows == tables.rows
+    lines = {line.leaf: line for line in tables.all(rows.Moment)}
+    for leaf in left:
+        if leaf.message is None:
+            assert (lines[leaf.index].kind, lines[leaf.index].actor, lines[leaf.index].object) == ("Erased", "", "")
+    facts = [row for row in tables.rows.values() if row.KEPT and "leaf" in row.KEY and not isinstance(row, rows.Moment)]
+    assert not {row.key[row.KEY.index("leaf")] for row in facts} & erased

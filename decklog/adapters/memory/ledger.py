@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from decklog.model import errors, merkle
+from decklog.model import errors, merkle, receipt
 from decklog.ports import ledger, stream
 
 
@@ -15,6 +15,7 @@ class MemoryLedger:
         self.entries: list[ledger.Entry] = []
         self.positions: dict[stream.TopicPartition, ledger.Position] = {}
         self.known: dict[ledger.Identity, ledger.Known] = {}
+        self.holds: set[str] = set()
         self._leader: MemoryLedgerWriter | None = None
         self._failing = 0
         self._silent = 0
@@ -79,6 +80,22 @@ class MemoryLedger:
             self.known[identity] = known
         self.positions.update(addition.positions)
         self.head = addition.after
+        for leaf, hold, placed in sorted([*addition.holds, *((order, "", False) for order in addition.erasures)]):
+            if leaf in addition.erasures:
+                self._erase(leaf)
+            else:
+                (self.holds.add if placed else self.holds.discard)(hold)
+
+    def _erase(self, order: int) -> None:
+        about = receipt.parse(self.entries[order].receipt).about
+        if not isinstance(about, receipt.Erasure) or self.holds:
+            raise errors.Terminal(f"leaf {order} orders no erasure, or a legal hold stands", where="memory")
+        for first, end in about.ranges:
+            for number in range(first, end):
+                self.entries[number] = self.entries[number]._replace(salt=None, value=None, headers=None)
+        for identity, (leaf, _) in self.known.items():
+            if any(first <= leaf < end for first, end in about.ranges):
+                self.known[identity] = (leaf, None)
 
 
 class MemoryLedgerWriter:
@@ -100,6 +117,11 @@ class MemoryLedgerWriter:
         """See `ledger.Writer.positions`."""
         self._store.check_reachable()
         return dict(self._store.positions)
+
+    async def holds(self) -> frozenset[str]:
+        """See `ledger.Writer.holds`."""
+        self._store.check_reachable()
+        return frozenset(self._store.holds)
 
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""

@@ -57,6 +57,16 @@ ON CONFLICT (topic, partition) DO UPDATE SET
     next_offset = EXCLUDED.next_offset, last_leaf = EXCLUDED.last_leaf
 """
 
+# What was said last of each.
+_HOLDS = """
+SELECT hold FROM (SELECT DISTINCT ON (hold) hold, placed FROM ledger.legal_hold ORDER BY hold, leaf DESC) latest
+WHERE placed
+"""
+
+_CHANGE_HOLD = "INSERT INTO ledger.legal_hold (leaf, hold, placed) VALUES ($1, $2, $3)"
+
+_ERASE = "SELECT ledger.erase($1)"
+
 _COPIED = {
     "entry": ("leaf", "hash", "receipt", "recorded_at"),
     "payload": ("leaf", "salt", "value", "headers"),
@@ -72,22 +82,28 @@ class PostgresWriter:
     """`ledger.Writer` on one connection: the leader's lock lives and dies with the session that appends.
 
     A second connection looks ids up, one request after another, so that the next addition can be prepared while this
-    one commits.
+    one commits. An addition that erases goes over a connection of the eraser's, who alone may; the head fences it too.
     """
 
     def __init__(
-        self, leading: asyncpg.Connection, looking: asyncpg.Connection, failpoint: Callable[[str], None]
+        self, leading: asyncpg.Connection, looking: asyncpg.Connection, eraser: str, failpoint: Callable[[str], None]
     ) -> None:
         self._leading = leading
         self._looking = looking
+        self._eraser = eraser
         self._failpoint = failpoint
         self._one_lookup = asyncio.Lock()
         self._sources: dict[str, int] = {}
         self._room_until = 0
 
     @classmethod
-    async def connect(cls, uri: str, *, failpoint: Callable[[str], None] = lambda _name: None) -> "PostgresWriter":
-        """Connect and check that the schema is this release's. Raises Transient or Terminal."""
+    async def connect(
+        cls, uri: str, *, eraser: str | None = None, failpoint: Callable[[str], None] = lambda _name: None
+    ) -> "PostgresWriter":
+        """Connect and check that the schema is this release's. Raises Transient or Terminal.
+
+        `eraser` is the URI for additions that erase; without one this login does that too.
+        """
         leading = await connect(uri, "decklog sequencer")
         try:
             await migrations.check(leading)
@@ -95,7 +111,7 @@ class PostgresWriter:
         except BaseException:
             leading.terminate()
             raise
-        return cls(leading, looking, failpoint)
+        return cls(leading, looking, eraser or uri, failpoint)
 
     async def lead(self) -> None:
         """See `ledger.Writer.lead`."""
@@ -123,6 +139,11 @@ class PostgresWriter:
             for row in rows
         }
 
+    async def holds(self) -> frozenset[str]:
+        """See `ledger.Writer.holds`."""
+        with failures.translated():
+            return frozenset(row["hold"] for row in await self._leading.fetch(_HOLDS))
+
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""
         with failures.translated():
@@ -140,17 +161,31 @@ class PostgresWriter:
     async def append(self, addition: ledger.Addition) -> None:
         """See `ledger.Writer.append`."""
         with failures.translated():
-            async with self._leading.transaction():
-                # First the fence: a writer that was replaced stops here, before it has cost anything.
-                await self._move_head(addition)
-                self._failpoint("ledger.after_head")
-                await self._make_room(addition.after.size)
-                sources = await self._copy_leaves(addition.leaves)
-                self._failpoint("ledger.after_leaves")
-                await self._move_positions(addition.positions)
-                if addition.missing:
-                    await self._copy("missing", ((leaf,) for leaf in addition.missing))
-                self._failpoint("ledger.before_commit")
+            if not addition.erasures:
+                await self._append(self._leading, addition)
+                return
+            eraser = await connect(self._eraser, "decklog eraser")
+            try:
+                await self._append(eraser, addition)
+            finally:
+                eraser.terminate()
+
+    async def _append(self, connection: asyncpg.Connection, addition: ledger.Addition) -> None:
+        async with connection.transaction():
+            # First the fence: a writer that was replaced stops here, before it has cost anything.
+            await _move_head(connection, addition)
+            self._failpoint("ledger.after_head")
+            await self._make_room(connection, addition.after.size)
+            sources = await self._copy_leaves(connection, addition.leaves)
+            self._failpoint("ledger.after_leaves")
+            await _move_positions(connection, addition.positions)
+            if addition.missing:
+                await _copy(connection, "missing", ((leaf,) for leaf in addition.missing))
+            if addition.holds:
+                await connection.executemany(_CHANGE_HOLD, addition.holds)
+            for order in addition.erasures:
+                await connection.execute(_ERASE, order)
+            self._failpoint("ledger.before_commit")
         # Only now: a number that was rolled back names nothing.
         self._sources = sources if len(sources) <= _MAX_SOURCES else {}
 
@@ -159,56 +194,61 @@ class PostgresWriter:
         for connection in (self._looking, self._leading):
             connection.terminate()
 
-    async def _move_head(self, addition: ledger.Addition) -> None:
-        before, after = addition.before, addition.after
-        status = await self._leading.execute(
-            _MOVE_HEAD,
-            before.size,
-            after.size,
-            after.frontier.to_bytes(),
-            after.frontier.root(),
-            after.recorded_at,
-            before.frontier.to_bytes(),
-        )
-        if status != "UPDATE 1":
-            raise ledger.Fenced(f"the head is no longer at {before.size} leaves")
-
-    async def _make_room(self, size: int) -> None:
+    async def _make_room(self, connection: asyncpg.Connection, size: int) -> None:
         if size >= self._room_until:
-            await self._leading.execute("SELECT ledger.ensure_partitions()")
+            await connection.execute("SELECT ledger.ensure_partitions()")
             self._room_until = (size // _PARTITION_LEAVES + 1) * _PARTITION_LEAVES
 
-    async def _copy_leaves(self, leaves: ledger.Leaves) -> dict[str, int]:
+    async def _copy_leaves(self, connection: asyncpg.Connection, leaves: ledger.Leaves) -> dict[str, int]:
         numbers, times = itertools.count(leaves.first), itertools.repeat(leaves.recorded_at)
-        sources = await self._source_numbers({source for (source, _), _ in leaves.firsts})
+        sources = await self._source_numbers(connection, {source for (source, _), _ in leaves.firsts})
         firsts = ((key, sources[name], leaf, sha256) for (name, key), (leaf, sha256) in leaves.firsts)
-        await self._copy("entry", zip(numbers, leaves.hashes, leaves.receipts, times, strict=False))
-        await self._copy("payload", leaves.payloads)
-        await self._copy("dedup", firsts)
+        await _copy(connection, "entry", zip(numbers, leaves.hashes, leaves.receipts, times, strict=False))
+        await _copy(connection, "payload", leaves.payloads)
+        await _copy(connection, "dedup", firsts)
         return sources
 
-    async def _copy(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        await self._leading.copy_records_to_table(table, schema_name="ledger", columns=_COPIED[table], records=rows)
-
-    async def _source_numbers(self, names: set[str]) -> dict[str, int]:
+    async def _source_numbers(self, connection: asyncpg.Connection, names: set[str]) -> dict[str, int]:
         unknown = sorted(names - self._sources.keys())
         if not unknown:
             return self._sources
-        await self._leading.execute(_NEW_SOURCES, unknown)
-        rows = await self._leading.fetch(_SOURCES, unknown)
+        await connection.execute(_NEW_SOURCES, unknown)
+        rows = await connection.fetch(_SOURCES, unknown)
         return {**self._sources, **{row["name"]: row["source"] for row in rows}}
-
-    async def _move_positions(self, moved: Mapping[stream.TopicPartition, ledger.Position]) -> None:
-        places = sorted(moved)
-        columns = [
-            [where.topic for where in places],
-            [where.partition for where in places],
-            *([getattr(moved[where], name) for where in places] for name in _POSITION_COLUMNS),
-        ]
-        await self._leading.execute(_MOVE_POSITIONS, *columns)
 
 
 _POSITION_COLUMNS = ("cluster", "incarnation", "epoch", "next_offset", "last_leaf")
+
+
+async def _move_head(connection: asyncpg.Connection, addition: ledger.Addition) -> None:
+    before, after = addition.before, addition.after
+    status = await connection.execute(
+        _MOVE_HEAD,
+        before.size,
+        after.size,
+        after.frontier.to_bytes(),
+        after.frontier.root(),
+        after.recorded_at,
+        before.frontier.to_bytes(),
+    )
+    if status != "UPDATE 1":
+        raise ledger.Fenced(f"the head is no longer at {before.size} leaves")
+
+
+async def _copy(connection: asyncpg.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    await connection.copy_records_to_table(table, schema_name="ledger", columns=_COPIED[table], records=rows)
+
+
+async def _move_positions(
+    connection: asyncpg.Connection, moved: Mapping[stream.TopicPartition, ledger.Position]
+) -> None:
+    places = sorted(moved)
+    columns = [
+        [where.topic for where in places],
+        [where.partition for where in places],
+        *([getattr(moved[where], name) for where in places] for name in _POSITION_COLUMNS),
+    ]
+    await connection.execute(_MOVE_POSITIONS, *columns)
 
 
 async def connect(uri: str, name: str) -> asyncpg.Connection:

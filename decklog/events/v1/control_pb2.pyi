@@ -3,9 +3,11 @@
 isort:skip_file
 What is wanted, and by whom. Topic `decklog.control.v1`, key = `cluster/application`."""
 
+from collections import abc as _abc
 from decklog.events.v1 import subject_pb2 as _subject_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -144,3 +146,129 @@ class ObjectClaimed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ObjectClaimed: _TypeAlias = ObjectClaimed  # noqa: Y015
+
+@_typing.final
+class LeafRange(_message.Message):
+    """Leaves of the ledger, `[first, end)`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    """The first of them."""
+    end: _builtins.int
+    """The one after the last."""
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "first", b"first"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeafRange: _TypeAlias = LeafRange  # noqa: Y015
+
+@_typing.final
+class ErasureRequested(_message.Message):
+    """Payloads are to be erased from the ledger because the law demands it. Names leaves and no person: it is itself kept for ever. What
+    of Kafka's own copies is left expires with its topics. From the API. Observed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LEAVES_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in their words; stands in the ledger for ever, so it names nobody whose data goes."""
+    @_builtins.property
+    def actor(self) -> _subject_pb2.Actor:
+        """Who asks."""
+
+    @_builtins.property
+    def leaves(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeafRange]:
+        """The leaves whose payloads and salts go: ascending, apart, all before this event's own; at most 2,000 ranges."""
+
+    def __init__(
+        self,
+        *,
+        actor: _subject_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        leaves: _abc.Iterable[Global___LeafRange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "leaves", b"leaves", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureRequested: _TypeAlias = ErasureRequested  # noqa: Y015
+
+@_typing.final
+class LegalHoldPlaced(_message.Message):
+    """From here on nothing is erased until the hold is released. From the API. Observed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    hold: _builtins.str
+    """What the hold is called, such as the number of a case."""
+    reason: _builtins.str
+    """Why, in their words."""
+    @_builtins.property
+    def actor(self) -> _subject_pb2.Actor:
+        """Who placed it."""
+
+    def __init__(
+        self,
+        *,
+        hold: _builtins.str = ...,
+        actor: _subject_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "hold", b"hold", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LegalHoldPlaced: _TypeAlias = LegalHoldPlaced  # noqa: Y015
+
+@_typing.final
+class LegalHoldReleased(_message.Message):
+    """A legal hold is over. From the API. Observed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    hold: _builtins.str
+    """What the hold is called."""
+    reason: _builtins.str
+    """Why, in their words."""
+    @_builtins.property
+    def actor(self) -> _subject_pb2.Actor:
+        """Who released it."""
+
+    def __init__(
+        self,
+        *,
+        hold: _builtins.str = ...,
+        actor: _subject_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "hold", b"hold", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LegalHoldReleased: _TypeAlias = LegalHoldReleased  # noqa: Y015

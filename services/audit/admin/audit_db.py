@@ -57,6 +57,18 @@ _MISSING = "SELECT leaf FROM ledger.missing"
 
 _ROOT_OF_SIZE = "SELECT root FROM ledger.checkpoint WHERE size = $1"
 
+# What an erasure leaf says is gone, and is not.
+_NOT_ERASED = """
+SELECT 'payload' AS name, p.leaf FROM unnest($1::bigint[], $2::bigint[]) AS r (first, beyond)
+JOIN ledger.payload p ON p.leaf >= r.first AND p.leaf < r.beyond
+UNION ALL
+SELECT 'dedup', d.leaf FROM unnest($1::bigint[], $2::bigint[]) AS r (first, beyond)
+JOIN ledger.dedup d ON d.leaf >= r.first AND d.leaf < r.beyond WHERE d.sha256 IS NOT NULL
+ORDER BY 2 LIMIT 100
+"""
+
+_HOLDS = "SELECT leaf, placed FROM ledger.legal_hold"
+
 _CURSOR = "SELECT next_leaf FROM audit.cursor"
 
 
@@ -148,6 +160,8 @@ async def _findings(
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
+    async for finding in _erasure_findings(connection, audit):
+        yield finding
     if served is not None:
         problem = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
         if problem is not None:
@@ -165,6 +179,17 @@ async def _findings(
         except ValueError as error:
             yield auditing.Finding(None, f"the head says {said['size']} leaves, with hashes of another tree: {error}")
     for finding in audit.end(head, root, await _positions(connection)):
+        yield finding
+
+
+async def _erasure_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
+    """What was erased and is there all the same, and legal holds that no leaf tells of."""
+    if audit.erased:
+        firsts, ends = zip(*audit.erased, strict=True)
+        for row in await connection.fetch(_NOT_ERASED, list(firsts), list(ends), timeout=None):
+            yield auditing.Finding(row["leaf"], f"it was erased, and ledger.{row['name']} still tells of its payload")
+    holds = {row["leaf"]: row["placed"] for row in await connection.fetch(_HOLDS)}
+    for finding in auditing.hold_problems(audit.orders, holds):
         yield finding
 
 

@@ -14,6 +14,7 @@ from services.audit.api import (
     commands,
     door,
     drift,
+    erasures,
     events,
     exports,
     notices,
@@ -40,6 +41,7 @@ ROUTERS = (
     events.router,
     exports.router,
     proofs.router,
+    erasures.router,
     status.router,
     notices.router,
 )

@@ -29,6 +29,12 @@ class Context:
     voice: emitter.Emitter
     positions: stream.Reader
     """Asked for end offsets only."""
+    topics: stream.Topics
+    """Asked how long they keep what they hold."""
+    prefix: str
+    """Of the topics' names."""
+    backup_days: int | None
+    """How long backups are kept; None where nobody said."""
     sessions: sessions.Sessions
     refused: Callable[[Denial], None]
     readiness: ops.Readiness

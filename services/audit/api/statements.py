@@ -128,6 +128,36 @@ WHERE e.leaf = ANY ($1) ORDER BY e.leaf
 
 HEAD_SIZE = "SELECT size FROM ledger.head"
 
+# Events of the types $3 among the leaves [$1, $2) that have their payload still.
+PERSONAL = """
+SELECT e.leaf, e.receipt, p.value FROM ledger.entry e JOIN ledger.payload p USING (leaf)
+WHERE e.leaf >= $1 AND e.leaf < $2 AND p.value IS NOT NULL
+    AND (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
+    AND (convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') = 'event'
+ORDER BY e.leaf
+"""
+
+ERASABLE_IDS = """
+SELECT DISTINCT ON (d.id) d.id, e.leaf, e.receipt FROM ledger.dedup d JOIN ledger.entry e USING (leaf)
+JOIN ledger.payload p USING (leaf) WHERE d.id = ANY ($1::text[]::uuid[]) AND p.value IS NOT NULL ORDER BY d.id, e.leaf
+"""
+
+# By which topics leaves came, when the newest was recorded, and whether any is in the dead-letter topic too.
+TOPICS_OF_LEAVES = """
+SELECT said #>> '{kafka,topic}' AS topic, max(recorded_at) AS newest_us, bool_or(said ->> 'kind' = 'poison') AS poison
+FROM unnest($1::bigint[], $2::bigint[]) AS r (first, beyond)
+JOIN ledger.entry e ON e.leaf >= r.first AND e.leaf < r.beyond
+CROSS JOIN LATERAL (SELECT convert_from(e.receipt, 'UTF8')::jsonb AS said) s
+WHERE said #>> '{kafka,topic}' IS NOT NULL GROUP BY 1
+"""
+
+# Legal holds that stand, with the event that placed each.
+HOLDS = """
+SELECT h.hold, h.leaf, e.receipt, p.value FROM (
+    SELECT DISTINCT ON (hold) hold, leaf, placed FROM ledger.legal_hold ORDER BY hold, leaf DESC
+) h JOIN ledger.entry e USING (leaf) LEFT JOIN ledger.payload p USING (leaf) WHERE h.placed ORDER BY h.leaf
+"""
+
 POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
 
 RUNGS = """

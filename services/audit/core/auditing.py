@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from decklog.model import coverage, merkle, receipt
+from decklog.events.v1 import control_pb2
+from decklog.model import coverage, events, merkle, receipt
 from decklog.model.tlog import checkpoint, note
 from decklog.ports import ledger, stream
 
@@ -49,6 +50,12 @@ class Published(NamedTuple):
     number: int
 
 
+_HOLDS: Mapping[receipt.Text, bool] = {
+    events.kind_of(control_pb2.LegalHoldPlaced()).ce_type: True,
+    events.kind_of(control_pb2.LegalHoldReleased()).ce_type: False,
+}
+
+
 @dataclass(slots=True)
 class Audit:
     """One pass. Feed every row in order to `row`, then ask `end`."""
@@ -62,9 +69,12 @@ class Audit:
     """Leaves whose payload is known to be lost: it was gone when the ledger was recovered."""
     _signed: int = 0
     """Checkpoints so far."""
+    erased: list[tuple[int, int]] = field(default_factory=list)
+    """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
+    orders: dict[int, bool] = field(default_factory=dict)
+    """By leaf: a legal hold was placed (True) or released."""
     _coverage: coverage.Coverage = field(default_factory=coverage.Coverage)
     _gone: list[list[int]] = field(default_factory=list)
-    _erased: list[tuple[int, int]] = field(default_factory=list)
 
     def row(self, row: Row) -> Iterator[Finding]:
         """What is wrong with the next row."""
@@ -136,7 +146,9 @@ class Audit:
         if isinstance(said.about, receipt.Original) and said.attributes is not None:
             self.references.append(Reference(row.entry.number, said.about.leaf, said.attributes))
         if isinstance(said.about, receipt.Erasure):
-            self._erased += said.about.ranges
+            self.erased += said.about.ranges
+        if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:
+            self.orders[row.entry.number] = _HOLDS[said.attributes.type]
         if said.place is not None:
             yield from self._coverage.add(row.entry.number, said.kind, said.place, said.about)
 
@@ -158,8 +170,17 @@ class Audit:
     def _gone_without_erasure(self) -> Iterator[Finding]:
         for first, end in self._gone:
             for number in range(first, end):
-                if number not in self.missing and not any(start <= number < stop for start, stop in self._erased):
+                if number not in self.missing and not any(start <= number < stop for start, stop in self.erased):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
+
+
+def hold_problems(orders: Mapping[int, bool], rows: Mapping[int, bool]) -> Iterator[Finding]:
+    """Whether the table of legal holds has a row for each leaf that placed or released one, and no other."""
+    for leaf in sorted({*orders, *rows}):
+        if leaf not in rows:
+            yield Finding(leaf, "it placed or released a legal hold, and ledger.legal_hold does not have it")
+        elif orders.get(leaf) is not rows[leaf]:
+            yield Finding(leaf, "ledger.legal_hold has it, and it says nothing of the kind")
 
 
 def served_problem(served: checkpoint.Checkpoint, stored: bytes | None) -> Finding | None:
@@ -195,8 +216,8 @@ def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:
     if receipt.text(source) != said.attributes.source or identifier != said.attributes.id:
         yield "the deduplication index has it under another id"
     value = row.entry.value
-    if value is not None and row.sha256 is not None and hashlib.sha256(value).digest() != row.sha256:
-        yield "the deduplication index has another digest of its payload"
+    if value is not None and (row.sha256 is None or hashlib.sha256(value).digest() != row.sha256):
+        yield "the deduplication index has another digest of its payload, or none"
 
 
 def _position_problem(position: ledger.Position | None, log: coverage.Stretch | None) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from decklog.model import merkle
+from decklog.model import receipt as receipts
 from decklog.model.tlog import bundle, edge, tiles
 
 PUBLIC = "public"
@@ -23,6 +24,14 @@ class Entry(NamedTuple):
     number: int
     receipt: bytes
     salt: bytes | None
+
+    @property
+    def erases(self) -> tuple[tuple[int, int], ...]:
+        """The leaves `[first, end)` whose payloads it says are gone."""
+        if b'"kind":"erasure"' not in self.receipt:
+            return ()
+        about = receipts.parse(self.receipt).about
+        return about.ranges if isinstance(about, receipts.Erasure) else ()
 
 
 class File(NamedTuple):
@@ -79,11 +88,29 @@ def partial(reached: Integrated) -> Iterator[File]:
         yield File(f"{PUBLIC}/{tile.path}", data)
 
 
+def bundles_with(ranges: Sequence[tuple[int, int]], size: int) -> list[tiles.Bundle]:
+    """The bundles of entries, in a log of `size` leaves, that hold leaves of these ranges `[first, end)`."""
+    whole, rest = divmod(size, tiles.WIDTH)
+    touched = {number for first, end in ranges for number in range(first // tiles.WIDTH, (end - 1) // tiles.WIDTH + 1)}
+    last = [tiles.Bundle(whole, rest)] if rest and whole in touched else []
+    return [tiles.Bundle(number) for number in sorted(touched) if number < whole] + last
+
+
+def salts(group: tiles.Bundle, entries: Sequence[Entry]) -> File:
+    """The file of the salts of a bundle's payloads: each with its length, 0 where there is none, or no longer."""
+    kept = [entry.salt or b"" for entry in entries]
+    return File(salts_path(group), b"".join(bytes([len(salt)]) + salt for salt in kept))
+
+
+def partial_salts(number: int) -> str:
+    """The folder of the salts of a bundle as it was before it was whole: a file for each size that was published."""
+    return f"{salts_path(tiles.Bundle(number))}.p"
+
+
 def _files(group: tiles.Bundle, hashes: bytes, entries: Sequence[Entry]) -> list[File]:
     tile = tiles.Tile(0, group.number, group.width)
-    salts = [entry.salt or b"" for entry in entries]
     return [
-        File(salts_path(group), b"".join(bytes([len(salt)]) + salt for salt in salts)),
+        salts(group, entries),
         File(f"{PUBLIC}/{group.path}", bundle.encode([entry.receipt for entry in entries])),
         File(f"{PUBLIC}/{tile.path}", hashes),
     ]
@@ -105,5 +132,5 @@ def outgrown(before: int, after: int) -> list[str]:
             folders.append(f"{PUBLIC}/{tile.full.path}.p")
             if tile.level == 0:
                 group = tiles.Bundle(tile.number).path
-                folders += [f"{PUBLIC}/{group}.p", f"{SALTS}/{group.removeprefix('tile/')}.p"]
+                folders += [f"{PUBLIC}/{group}.p", partial_salts(tile.number)]
     return folders

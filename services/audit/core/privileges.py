@@ -127,11 +127,14 @@ def excesses(part: Part, facts: Facts) -> list[Excess]:
     if powers:
         # Everything else follows from this, and would only hide it.
         return [_attribute(facts.login, one) for one in powers]
+    # What comes by a role that must go anyway would only hide that.
+    others = {role for role in facts.memberships if _is_anothers(part, role)}
+    held = [one for one in facts.held if one.grantee not in others]
     found = (
         *(_attribute(facts.login, one) for one in facts.attributes),
         *_memberships(part, facts),
         *(_owned(facts.login, one) for one in facts.owned if not _may_own(part, one)),
-        *too_much(part, facts.held),
+        *too_much(part, held),
         *(_lack(part, facts.login, *one) for one in facts.missing),
     )
     return list(_once(found))
@@ -155,10 +158,13 @@ def _attribute(login: str, found: Attribute) -> Excess:
 
 
 def _memberships(part: Part, facts: Facts) -> Iterator[Excess]:
-    others = {other.role for other in Part if other is not part}
     for role in facts.memberships:
-        if role in _POWERS or role in others:
+        if role in _POWERS or _is_anothers(part, role):
             yield Excess(f"belongs to {role}", f"REVOKE {quoted(role)} FROM {quoted(facts.login)}")
+
+
+def _is_anothers(part: Part, role: str) -> bool:
+    return any(role == other.role for other in Part if other is not part)
 
 
 def _may_own(part: Part, thing: Owned) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from decklog.model import merkle, receipt
 from decklog.model.tlog import checkpoint, proofs
 from decklog.ports import ledger, stream
+from services.audit.core import erasing
 from services.audit.core import sequencing_examine as examination
 
 
@@ -85,6 +86,7 @@ def batch(
     """
     said = [receipt.parse(leaf.receipt) for leaf in leaves]
     payloads, firsts, missing = list[ledger.Payload](), list[tuple[ledger.Identity, ledger.Known]](), list[int]()
+    holds = list[ledger.HoldChange]()
     for leaf, receipted in zip(leaves, said, strict=True):
         record = None if receipted.place is None else records.get(_sought(receipted.place))
         value = _value(leaf, receipted, record)
@@ -94,6 +96,8 @@ def batch(
         elif leaf.salt is not None:
             payloads.append((leaf.number, leaf.salt, value, None if examined is None else examined.kept))
         if receipted.kind is receipt.Kind.EVENT:
+            order = None if value is None or examined is None else examined.order
+            holds += [] if order is None else erasing.hold_change(order, leaf.number)
             identity = _identity(
                 leaf.number, receipted, None if value is None or examined is None else examined.identity
             )
@@ -111,7 +115,17 @@ def batch(
         firsts=firsts,
     )
     moved = _moved(leaves, said, positions, incarnations, rules.cluster)
-    return ledger.Addition(before=before, after=after, leaves=added, positions=moved, missing=missing)
+    # What was erased by order is erased again: the backup had it still.
+    erasures = [leaf.number for leaf, one in zip(leaves, said, strict=True) if one.kind is receipt.Kind.ERASURE]
+    return ledger.Addition(
+        before=before,
+        after=after,
+        leaves=added,
+        positions=moved,
+        missing=missing,
+        erasures=erasures,
+        holds=holds,
+    )
 
 
 def _sought(place: receipt.Place) -> Sought:

@@ -5,15 +5,18 @@ Pure: the salts and the time are given. Each record becomes exactly one leaf, in
 * same coordinates again: nothing;
 * an id seen first: `event`; the same id and bytes elsewhere: `duplicate`; the same id with other bytes: `conflict`;
 * not an event, or not this sender's to send: `poison`, and a dead letter;
-* offsets that will never be read: `gap`.
+* offsets that will never be read: `gap`;
+* a request to erase is an `event`, and behind it stands the `erasure` that carries it out (`erasing`).
 """
 
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from decklog.events.v1 import control_pb2
 from decklog.model import merkle, receipt, topics
 from decklog.ports import ledger, stream
+from services.audit.core import erasing
 from services.audit.core import sequencing_examine as examination
 
 ABSENT = "absent"
@@ -32,6 +35,8 @@ class Notice(enum.Enum):
     POISON = "poison"
     CONFLICT = "conflict"
     GAP = "gap"
+    REFUSED = "refused"
+    """A request to erase that is not carried out: a legal hold stands, or it makes no sense."""
     ODD = "odd"
     """An event that was recorded although its partition or its clock is wrong."""
 
@@ -79,11 +84,14 @@ class Standing:
     head: ledger.Head
     positions: Mapping[stream.TopicPartition, ledger.Position]
     incarnations: Mapping[str, str]
+    holds: frozenset[str] = frozenset()
+    """Legal holds that stand."""
 
     def after(self, addition: ledger.Addition) -> "Standing":
         """Where it stands once this was appended."""
         positions = {**self.positions, **addition.positions}
-        return Standing(head=addition.after, positions=positions, incarnations=self.incarnations)
+        holds = erasing.holds_after(self.holds, addition.holds)
+        return Standing(head=addition.after, positions=positions, incarnations=self.incarnations, holds=holds)
 
 
 def identities(examined: Iterable[examination.Examined]) -> set[ledger.Identity]:
@@ -139,6 +147,8 @@ class Draft:
         self._dead_letters: list[stream.Message] = []
         self._alerts: list[Alert] = []
         self._repeated = 0
+        self._erasures: list[int] = []
+        self._holds: list[ledger.HoldChange] = []
 
     def learn(self, known: Mapping[ledger.Identity, ledger.Known]) -> None:
         """Take in who had ids first, in the ledger or in a batch on its way there."""
@@ -160,11 +170,11 @@ class Draft:
             return
         if offset > cursor.next_offset:
             self._gap(cursor, offset, ABSENT)
+        cursor.next_offset, cursor.last_leaf = offset + 1, self._next
         if found.identity is not None:
             self._event(found, found.identity, cursor, salt)
         else:
             self._poison(found, cursor, salt)
-        cursor.next_offset, cursor.last_leaf = offset + 1, self._next - 1
 
     def jump(self, given: Jump) -> None:
         """Give up offsets and go on elsewhere."""
@@ -190,7 +200,14 @@ class Draft:
             firsts=self._firsts,
         )
         return Batch(
-            addition=ledger.Addition(before=head, after=after, leaves=leaves, positions=self._positions()),
+            addition=ledger.Addition(
+                before=head,
+                after=after,
+                leaves=leaves,
+                positions=self._positions(),
+                erasures=self._erasures,
+                holds=self._holds,
+            ),
             dead_letters=self._dead_letters,
             alerts=self._alerts,
             repeated=self._repeated,
@@ -216,6 +233,8 @@ class Draft:
             self._known[identity] = known = (self._next, found.sha256)
             self._firsts.append((identity, known))
             self._append(receipt.Kind.EVENT, found, cursor, salt=salt)
+            if found.order is not None:
+                self._obey(found.order, cursor, found.record.offset)
             return
         leaf, sha256 = first
         original = receipt.about_text(receipt.Original(leaf))
@@ -224,6 +243,25 @@ class Draft:
         else:
             self._alert(Notice.CONFLICT, cursor, found.record.offset, f"same id as leaf {leaf}, other bytes")
             self._append(receipt.Kind.CONFLICT, found, cursor, salt=salt, about=original)
+
+    def _obey(self, order: erasing.Order, cursor: _Cursor, offset: int) -> None:
+        """Carry out what the event behind which we stand tells the ledger to do."""
+        leaf = self._next - 1
+        if not isinstance(order, control_pb2.ErasureRequested):
+            self._holds += erasing.hold_change(order, leaf)
+            return
+        try:
+            holds = erasing.holds_after(self._standing.holds, self._holds)
+            about = erasing.erasure(order, leaf, holds)
+        except erasing.Refused as refusal:
+            refused = Alert(notice=Notice.REFUSED, leaf=leaf, where=cursor.where, offset=offset, reason=str(refusal))
+            self._alerts.append(refused)
+            return
+        self._receipts.append(
+            receipt.encode(receipt.Receipt(kind=receipt.Kind.ERASURE, recorded_at=self._recorded_at, about=about))
+        )
+        self._erasures.append(self._next)
+        self._next += 1
 
     def _poison(self, found: examination.Examined, cursor: _Cursor, salt: bytes) -> None:
         reason = found.refusal or "no reason was given"

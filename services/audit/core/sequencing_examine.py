@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from decklog.model import envelope, events, headers, receipt, timestamps, topics
 from decklog.ports import ledger, stream
+from services.audit.core import erasing
 
 _IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
@@ -41,6 +42,8 @@ class Examined(NamedTuple):
     warning: str | None
     sha256: bytes | None
     kept: bytes | None
+    order: erasing.Order | None = None
+    """What it tells the ledger itself to do."""
 
 
 def rules(cluster: str, prefix: str) -> Rules:
@@ -69,7 +72,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     if isinstance(kind, str):
         return _poison(record, stated, kind)
     try:
-        kind.message.FromString(value)
+        message = kind.message.FromString(value)
     except DecodeError:
         return _poison(record, stated, f"the value is no {ce_type}")
     return Examined(
@@ -80,6 +83,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         misplaced(topic, key, partition) or _skewed(time, now_us),
         hashlib.sha256(value).digest(),
         _kept(names, values, subject),
+        message if kind.message in erasing.ORDERS else None,  # type: ignore[arg-type]
     )
 
 

@@ -49,6 +49,9 @@ _LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
     fleet_pb2.ClusterIdentityChanged: lambda message: "warning" if message.before else "info",
     git_pb2.RefMoved: "notice",
     control_pb2.SyncRequested: "notice",
+    control_pb2.ErasureRequested: "warning",
+    control_pb2.LegalHoldPlaced: "notice",
+    control_pb2.LegalHoldReleased: "notice",
     fleet_pb2.ApplicationDeclared: "notice",
     fleet_pb2.ApplicationRemoved: "notice",
 }
@@ -168,6 +171,19 @@ def _requested(message: control_pb2.SyncRequested) -> str:
     commit = f" to {_short(message.commit)}" if message.commit else ""
     reason = f": {message.reason}" if message.reason else ""
     return f"{_attempt(message)}{commit} requested{reason}"
+
+
+def _to_erase(message: control_pb2.ErasureRequested) -> str:
+    leaves = sum(one.end - one.first for one in message.leaves)
+    return f"Erasure of {_plural(leaves, 'payload')} requested: {message.reason}"
+
+
+def _held(message: control_pb2.LegalHoldPlaced) -> str:
+    return f"Legal hold {message.hold} placed, nothing is erased: {message.reason}"
+
+
+def _no_longer_held(message: control_pb2.LegalHoldReleased) -> str:
+    return f"Legal hold {message.hold} released: {message.reason}"
 
 
 def _wanted_too(message: control_pb2.ObjectClaimed) -> str:
@@ -313,6 +329,9 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     fleet_pb2.ClusterIdentityConfirmed: _confirmed,
     control_pb2.RevisionAvailable: _available,
     control_pb2.SyncRequested: _requested,
+    control_pb2.ErasureRequested: _to_erase,
+    control_pb2.LegalHoldPlaced: _held,
+    control_pb2.LegalHoldReleased: _no_longer_held,
     control_pb2.ObjectClaimed: _wanted_too,
     apply_pb2.OwnershipTaken: _owned,
     apply_pb2.Rendered: _rendered,

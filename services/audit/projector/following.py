@@ -13,7 +13,7 @@ from decklog.adapters.postgres import failures
 from decklog.model import errors
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
-from services.audit.projector import projecting, reading, statements, tables
+from services.audit.projector import projecting, reading, rebuilding, statements, tables
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -59,13 +59,25 @@ class Projector:
         following = await projecting.cursor(connection, self._target.schema)
         while not stop.is_set():
             woken.clear()
-            progress = await self._step(connection, read, following)
+            try:
+                progress = await self._step(connection, read, following)
+            except projecting.ErasureReached as reached:
+                following = await self._refold(following, reached)
+                continue
             following = progress.next_leaf
             self._readiness.works("projector")
             if progress.leaves == 0:
                 _lag.set(0)
                 await waiting.first(woken, stop, seconds=WAKE_SECONDS)
                 _check_alive(connection)
+
+    async def _refold(self, erasure: int, reached: projecting.ErasureReached) -> int:
+        """Make the tables anew without what was erased, beside those that are served meanwhile; the next leaf."""
+        self._readiness.waiting("projector", f"{reached}: the tables are made anew")
+        log.info("tables are made anew", reason=str(reached))
+        done = await rebuilding.rebuild(self._postgres, tell=lambda *_: None, at_least=erasure + 1)
+        log.info("tables were made anew", leaves=done)
+        return done
 
     async def _step(self, connection: asyncpg.Connection, read: reading.Ahead, first: int) -> projecting.Progress:
         with tracer.start_as_current_span(names.SPAN_PROJECT) as span:

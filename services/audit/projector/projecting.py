@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from decklog.adapters.postgres import failures
+from decklog.model import receipt
 from services.audit.core import folding, leaves
 from services.audit.core.folding import Changes, Projection
 from services.audit.core.leaf import Leaf
@@ -23,6 +24,10 @@ Reader = Callable[[int, int], Awaitable[Slice]]
 
 STORE = "store"
 """The name under which a leaf is unplaced whose rows Postgres refuses."""
+
+
+class ErasureReached(Exception):
+    """The next leaf says that payloads were erased: what was made of them must be made anew, without them."""
 
 
 class Overtaken(Exception):
@@ -51,6 +56,8 @@ class Target:
     projections: Sequence[Projection] = registry.ALL
     announce: bool = True
     """Wake those who wait for leaves to be projected."""
+    passes_erasures: bool = False
+    """True for tables that are made from leaf 0: they never saw what was erased."""
 
 
 async def cursor(connection: asyncpg.Connection, schema: str) -> int:
@@ -68,14 +75,28 @@ async def step(
     size: int = SLICE,
     read: Reader | None = None,
 ) -> Progress:
-    """Fold the next slice from leaf `first` on, not beyond `until`. Raises Overtaken, Transient or Terminal.
+    """Fold the next slice from leaf `first` on, not beyond `until`.
+
+    Raises Overtaken, ErasureReached, Transient or Terminal.
 
     `read` reads the leaves; without it they are read on the connection that writes.
     """
     limit = size if until is None else min(size, until - first)
     with failures.translated(f"schema {target.schema}"):
         found = await (read(first, limit) if read else reading.read(connection, first, limit))
+        if not target.passes_erasures:
+            found = _before_erasure(found)
         return await _project(connection, target, found) if found.records else Progress(first=first, next_leaf=first)
+
+
+def _before_erasure(found: Slice) -> Slice:
+    """The leaves before the first that orders an erasure. Raises ErasureReached if there are none."""
+    for place, leaf in enumerate(found.found):
+        if leaf.kind == receipt.Kind.ERASURE:
+            if place == 0:
+                raise ErasureReached(f"leaf {leaf.index} orders an erasure")
+            return found.again(leaves.read, 0, place)
+    return found
 
 
 async def _project(connection: asyncpg.Connection, target: Target, given: Slice) -> Progress:

@@ -69,15 +69,18 @@ async def compare(uri: str, *, tell: Tell, projections: Sequence[Projection] = r
             return await _compared(live, connection, until)
 
 
-async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> int:
-    """Rebuild, and put the result in the live tables' place; the number of leaves folded."""
+async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL, at_least: int = 0) -> int:
+    """Rebuild, to leaf `at_least` or wherever the live tables are beyond it, and put the result in their place.
+
+    Returns the number of leaves folded.
+    """
     async with _scratch(uri) as connection, _connected(uri) as beside, reading.ahead(beside) as read:
         while True:
             size = int(await connection.fetchval(statements.LEDGER_SIZE))
             done = await _fill(connection, size, projections, tell, read)
             if int(await connection.fetchval(statements.LEDGER_SIZE)) - done <= CLOSE_ENOUGH:
                 break
-        return await _swapped(connection, projections)
+        return await _swapped(connection, projections, at_least)
 
 
 async def _fill(
@@ -88,7 +91,7 @@ async def _fill(
     read: projecting.Reader | None = None,
 ) -> int:
     """Fold into the scratch tables up to a leaf; the next one."""
-    target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False)
+    target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False, passes_erasures=True)
     at = await projecting.cursor(connection, scratch.SCHEMA)
     while at < until:
         at = (await projecting.step(connection, target, at, until=until, read=read)).next_leaf
@@ -96,7 +99,7 @@ async def _fill(
     return at
 
 
-async def _swapped(connection: asyncpg.Connection, projections: Sequence[Projection]) -> int:
+async def _swapped(connection: asyncpg.Connection, projections: Sequence[Projection], at_least: int) -> int:
     """Try a few times: a long read of the live tables must not be waited for with everybody behind it."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -104,7 +107,7 @@ async def _swapped(connection: asyncpg.Connection, projections: Sequence[Project
                 async with connection.transaction():
                     await scratch.lock(connection)
                     live = await projecting.cursor(connection, statements.LIVE)
-                    done = await _fill(connection, live, projections, lambda *_: None)
+                    done = await _fill(connection, max(live, at_least), projections, lambda *_: None)
                     await scratch.swap(connection)
                     await connection.execute(statements.ANNOUNCE, str(done))
                     return done

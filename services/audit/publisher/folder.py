@@ -85,6 +85,14 @@ class LogFolder:
                 self._durable.discard(self._path / folder)
                 shutil.rmtree(self._path / folder)
 
+    def remove_others(self, folder: str, kept: str) -> None:
+        """Remove the files of a folder, if there is one, but for the one at the path `kept`."""
+        with _translated(self._path / folder), contextlib.suppress(FileNotFoundError):
+            for path in sorted((self._path / folder).iterdir()):
+                if path != self._path / kept:
+                    path.unlink()
+            _sync(self._path / folder)
+
     def _write_aside(self, file: integration.File, unfinished: Path) -> None:
         with _translated(unfinished):
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if file.private else 0o644)

@@ -123,6 +123,7 @@ class Publishing:
             if first <= self.size <= first + len(found):
                 self._check_continues(reached.edge, found)
             reached = await asyncio.to_thread(self._write, reached.edge, found)
+            await self._forget(found)
             if reached.size == end:
                 break
         await asyncio.to_thread(self._folder.write, integration.partial(reached))
@@ -132,6 +133,21 @@ class Publishing:
         reached, files = integration.integrate(start, entries)
         self._folder.write(files)
         return reached
+
+    async def _forget(self, entries: list[integration.Entry]) -> None:
+        """Erase the salts that erasures among these leaves name, from the files that were written before them.
+
+        Before the checkpoint that covers the erasure: a crash in between does it again.
+        """
+        for entry in entries:
+            if not entry.erases:
+                continue
+            for group in integration.bundles_with(entry.erases, self.size):
+                first = group.number * tiles.WIDTH
+                found = await records.entries(self._connection, first, first + group.width)
+                kept = integration.salts(group, found)
+                await asyncio.to_thread(self._folder.write, [kept])
+                await asyncio.to_thread(self._folder.remove_others, integration.partial_salts(group.number), kept.path)
 
     def _check_continues(self, start: edge.Edge, entries: list[integration.Entry]) -> None:
         """The leaves below the newest checkpoint must still be those that were signed."""

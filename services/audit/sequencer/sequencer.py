@@ -55,7 +55,10 @@ class Sequencer:
             await writer.lead()
             self._stands_by = False
             standing = sequencing.Standing(
-                head=await writer.head(), positions=await writer.positions(), incarnations={}
+                head=await writer.head(),
+                positions=await writer.positions(),
+                incarnations={},
+                holds=await writer.holds(),
             )
             await term.Term(self._parts, writer, readers, rules, standing).run(stop)
         finally:

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, git_pb2, live_pb2
 from decklog.model import events
-from services.audit.core import rows, summaries, wording
+from services.audit.core import erasing, rows, summaries, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
 from services.audit.core.view import AnyNeed, View
@@ -83,7 +83,12 @@ class _Form:
 def _form_of(message: type[Message]) -> _Form:
     found = message.DESCRIPTOR
     topic = found.file.name.rpartition("/")[2].removesuffix(".proto")
-    return _Form(found.name, topic in ("control", "apply", "drift", "live"), frozenset(found.fields_by_name))
+    about_the_ledger = message in erasing.ORDERS
+    return _Form(
+        found.name,
+        not about_the_ledger and topic in ("control", "apply", "drift", "live"),
+        frozenset(found.fields_by_name),
+    )
 
 
 _FORMS = {kind.message: _form_of(kind.message) for kind in events.KINDS}

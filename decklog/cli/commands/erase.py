@@ -1,0 +1,107 @@
+"""`decklog erase`: what the law demands to be forgotten, shown first, then erased for ever."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from decklog.cli import output, report, screen, session, waiting
+from decklog.cli.views import erasure, words
+from decklog.client import answers, api, awaiting, failures
+from decklog.model import leaf_ranges
+
+
+def erase(
+    reason: Annotated[str, typer.Option(help="Why; it is recorded for ever, so it must name nobody whose data goes.")],
+    subject: Annotated[
+        str, typer.Option(help="A person's whole name or e-mail address, or an actor's id.", show_default=False)
+    ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option(help="Id of an event; may be given again.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. A script must say it.")] = False,
+    timeout: waiting.Timeout = "1h",
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Erase the payloads of a person's events, or of single events, from the ledger, the page and the API, for ever.
+
+    Commits of which the person is author or committer or stands in a trailer, and whatever the person did as an actor.
+    Leaves and proofs stay valid. Shows what would go and asks first; waits until nothing of it is left to be read.
+    """
+    if bool(subject.strip()) == bool(event):
+        raise typer.BadParameter("say whose events (--subject) or which (--event), and not both")
+    if subject and subject.strip().casefold() in reason.casefold():
+        raise typer.BadParameter("the reason names the subject: it is recorded for ever", param_hint="--reason")
+    seconds = waiting.seconds(timeout)
+    with session.connect() as server:
+        found = list(_found(server, subject, [_full(server, one) for one in event or []]))
+        if not found:
+            raise failures.NotFound("no event holds data of that subject", hint="Give a whole name or address")
+        if not yes:
+            _ask(found)
+        ranges = leaf_ranges.of(one["leaf"] for one in found)
+        requests = [
+            api.erase(server, ranges[start : start + leaf_ranges.MOST], reason)
+            for start in range(0, len(ranges), leaf_ranges.MOST)
+        ]
+        for request in requests:
+            _wait(server, request, seconds)
+    report.note(f"{words.count(len(found), 'payload')} erased; the leaves and every proof stay valid")
+    output.show(erasure.erased(found, requests, session.now()), how)
+
+
+def _found(server: api.Caller, subject: str, events: Sequence[str]) -> Iterator[answers.Erasable]:
+    first: int | None = 0
+    while first is not None:
+        page = api.erasable(server, subject=subject, events=events, first=first)
+        yield from page["items"]
+        first = page["next"]
+
+
+def _full(server: api.Caller, identifier: str) -> str:
+    """The whole id of an event. Raises NotFound or Rejected."""
+    return api.event(server, identifier)["id"]
+
+
+def _ask(found: Sequence[answers.Erasable]) -> None:
+    """Show what would go, and let a person type how many events that are."""
+    report.note(screen.lines([erasure.preview(found, session.now())], width=80, colour=False))
+    declared = sum(one["type"].endswith("Declared") for one in found)
+    if declared:
+        report.note(f"{words.count(declared, 'declaration')} among them: declare anew what is still to count")
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{words.count(len(found), 'payload')} would be erased for ever: say --yes")
+    question = f"Type {len(found)} to erase {words.count(len(found), 'payload')} for ever"
+    while str(typer.prompt(question, err=True)).strip() != str(len(found)):
+        report.note(f"Write {len(found)}; Ctrl-C leaves everything as it is")
+
+
+def _wait(server: api.Caller, accepted: answers.ErasureAccepted, limit: float) -> None:
+    """Until the ledger has erased and everything that is read was made anew without it. Raises Failed or TimedOut."""
+    deadline = time.monotonic() + limit
+    while True:
+        stage = _stage(server, accepted["event_id"], min(max(deadline - time.monotonic(), 0.0), awaiting.HOLD_SECONDS))
+        if stage == "erased":
+            return
+        if stage == "refused":
+            raise failures.Failed(
+                "the request is recorded, and nothing was erased",
+                where=f"event {accepted['event_id']}",
+                hint="A legal hold was placed meanwhile: decklog legal-hold list",
+            )
+        if time.monotonic() >= deadline:
+            raise failures.TimedOut(
+                "what was erased can still be read from the projections",
+                where=f"event {accepted['event_id']}",
+                hint="They are being made anew: `decklog status` shows how far; wait longer with --timeout",
+            )
+
+
+def _stage(server: api.Caller, identifier: str, hold: float) -> str:
+    try:
+        return api.erasure(server, identifier, hold=hold)["stage"]
+    except failures.Unavailable:
+        time.sleep(awaiting.PAUSE_SECONDS)
+        return "pending"

@@ -1,0 +1,94 @@
+"""What would be erased, what was, and the legal holds that forbid it."""
+
+from collections.abc import Sequence
+
+from decklog.cli import moments, output, sheet
+from decklog.cli.views import words
+from decklog.client import answers
+
+_EVENTS = (
+    sheet.Column("LEAF", right=True),
+    sheet.Column("TIME"),
+    sheet.Column("WHAT", fixed=False),
+    sheet.Column("NAMED AS", fixed=False),
+)
+_COPIES = (sheet.Column("COPY", fixed=False), sheet.Column("GONE BY"))
+_HOLDS = (
+    sheet.Column("HOLD", fixed=False),
+    sheet.Column("SINCE"),
+    sheet.Column("BY", fixed=False),
+    sheet.Column("REASON", fixed=False),
+)
+SHOWN = 20
+"""Events that are listed before the rest is counted."""
+
+
+def preview(found: Sequence[answers.Erasable], now: moments.Now) -> sheet.Sheet:
+    """The events whose payloads would go."""
+    rows = [
+        (str(one["leaf"]), moments.brief(one["time_us"], now), one["type"], ", ".join(one["roles"]) or "-")
+        for one in found[:SHOWN]
+    ]
+    more = [("", "", f"and {len(found) - SHOWN} more", "")] if len(found) > SHOWN else []
+    return sheet.Sheet(columns=_EVENTS, rows=[*rows, *more], title="To be erased for ever")
+
+
+def erased(
+    found: Sequence[answers.Erasable], requests: Sequence[answers.ErasureAccepted], now: moments.Now
+) -> output.Answer:
+    """What was erased, and which copies are left elsewhere."""
+    latest = latest_copies(requests)
+    return output.Answer(
+        value={"events": list(found), "requests": list(requests), "copies": latest},
+        names=[one["event_id"] for one in found],
+        blocks=lambda: [
+            sheet.Facts(
+                pairs=[
+                    ("erased", words.count(len(found), "payload")),
+                    *(("request", one["event_id"]) for one in requests),
+                ]
+            ),
+            sheet.Sheet(
+                columns=_COPIES,
+                rows=[(one["where"], _gone(one, now)) for one in latest],
+                title="Copies that are left",
+            ),
+        ],
+    )
+
+
+def latest_copies(requests: Sequence[answers.ErasureAccepted]) -> list[answers.Copy]:
+    """Each place once, with the latest date that any request told."""
+    found: dict[str, answers.Copy] = {}
+    for one in (copy for request in requests for copy in request["copies"]):
+        known = found.setdefault(one["where"], one)
+        if None not in (known["gone_us"], one["gone_us"]):
+            found[one["where"]] = max(known, one, key=lambda copy: copy["gone_us"] or 0)
+        elif one["gone_us"] is None:
+            found[one["where"]] = one
+    return list(found.values())
+
+
+def _gone(one: answers.Copy, now: moments.Now) -> sheet.Cell | str:
+    if one["gone_us"] is not None:
+        return moments.local(one["gone_us"], now)
+    by_hand = "nobody says (DECKLOG_BACKUP_DAYS)" if one["where"].startswith("backups") else "never by itself"
+    return sheet.Cell(by_hand, sheet.Tone.WARN)
+
+
+def holds(found: Sequence[answers.Hold], now: moments.Now) -> output.Answer:
+    """The legal holds that stand."""
+    return output.Answer(
+        value=list(found),
+        names=[one["hold"] for one in found],
+        blocks=lambda: [
+            sheet.Sheet(
+                columns=_HOLDS,
+                rows=[
+                    (one["hold"], moments.brief(one["placed_us"], now), words.actor(one["actor"]), one["reason"])
+                    for one in found
+                ],
+                empty="No legal hold stands.",
+            )
+        ],
+    )

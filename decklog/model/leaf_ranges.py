@@ -1,0 +1,19 @@
+"""Leaves as ranges `[first, end)`, as an erasure names them."""
+
+from collections.abc import Iterable
+
+Range = tuple[int, int]
+
+MOST = 2_000
+"""Ranges that an erasure may name: more would not fit into the receipt of its leaf (65,535 bytes)."""
+
+
+def of(leaves: Iterable[int]) -> list[Range]:
+    """Leaves as ascending ranges that do not touch."""
+    found: list[Range] = []
+    for leaf in sorted(set(leaves)):
+        if found and found[-1][1] == leaf:
+            found[-1] = (found[-1][0], leaf + 1)
+        else:
+            found.append((leaf, leaf + 1))
+    return found

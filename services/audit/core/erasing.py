@@ -1,0 +1,56 @@
+"""Lawful erasure, decided: which payloads a request takes, and whether a legal hold forbids it.
+
+A request names leaves. The leader carries it out in the transaction that sequences it: payloads, salts and digests go,
+and an `erasure` leaf behind the request says which. Leaves are never changed, so every proof goes on to hold.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable
+
+from decklog.events.v1 import control_pb2
+from decklog.model import leaf_ranges, receipt
+from decklog.ports import ledger
+
+Order = control_pb2.ErasureRequested | control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased
+"""An event that tells the ledger itself to do something."""
+
+ORDERS = frozenset({control_pb2.ErasureRequested, control_pb2.LegalHoldPlaced, control_pb2.LegalHoldReleased})
+
+MAX_REASON = 1_000
+"""Characters."""
+
+
+class Refused(ValueError):
+    """A request that is not carried out; the text says why."""
+
+
+def erasure(request: control_pb2.ErasureRequested, leaf: int, holds: Collection[str]) -> receipt.Erasure:
+    """What the erasure leaf behind a request says, whose own leaf is `leaf`. Raises Refused."""
+    if holds:
+        raise Refused(f"a legal hold stands: {', '.join(sorted(holds))}")
+    if len(request.reason) > MAX_REASON:
+        raise Refused(f"its reason is longer than {MAX_REASON} characters")
+    ranges = tuple((one.first, one.end) for one in request.leaves)
+    if not ranges or len(ranges) > leaf_ranges.MOST:
+        raise Refused(f"it names {len(ranges)} ranges of leaves; from 1 to {leaf_ranges.MOST} are possible")
+    touching = any(one[1] >= other[0] for one, other in itertools.pairwise(ranges))
+    if touching or any(first >= end for first, end in ranges):
+        raise Refused("its ranges of leaves are not ascending and apart")
+    if ranges[-1][1] > leaf:
+        raise Refused("it names leaves that did not exist when it was made")
+    return receipt.Erasure(ranges, request.reason)
+
+
+def hold_change(order: Order, leaf: int) -> list[ledger.HoldChange]:
+    """What an order, whose own leaf is `leaf`, does to the legal holds: one change or none."""
+    if isinstance(order, control_pb2.ErasureRequested):
+        return []
+    return [(leaf, order.hold, isinstance(order, control_pb2.LegalHoldPlaced))]
+
+
+def holds_after(standing: Iterable[str], changes: Iterable[ledger.HoldChange]) -> frozenset[str]:
+    """The legal holds that stand after some were placed or released."""
+    after = set(standing)
+    for _, hold, placed in changes:
+        (after.add if placed else after.discard)(hold)
+    return frozenset(after)

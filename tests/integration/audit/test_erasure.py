@@ -1,0 +1,230 @@
+"""Lawful erasure, end to end: the command, audit's whole process with its own logins, Postgres, the published log."""
+
+import asyncpg
+import pytest
+
+from decklog.cli import exits
+from decklog.events.v1 import control_pb2, git_pb2
+from services.audit.admin import audit_db
+from services.audit.projector import rebuilding
+from tests import audit_process
+from tests import stack as stacks
+from tests.integration.test_cli import Terminal
+
+NAME, ADDRESS = "Grace Brewster Murray", "grace@cobol.example"
+SECRETS = (b"Grace Brewster", b"grace@cobol", b"nanosecond", b"Brewster")
+BOB = git_pb2.Signature(name="Bob", email="bob@example.org", time_us=1_700_000_000_000_000)
+GRACE = git_pb2.Signature(name=NAME, email=ADDRESS, time_us=1_700_000_000_000_000)
+
+
+def commit(digit, author, *, committer=BOB, message="Scale up", trailers=()):
+    return git_pb2.CommitObserved(
+        source="infrastructure", commit=digit * 40, tree="1" * 40, author=author, committer=committer, message=message,
+        trailers=[git_pb2.Trailer(key=key, value=value) for key, value in trailers],
+    )  # fmt: skip
+
+
+def commits():
+    """Of whom, and as what: two by Grace, one that she signed off, two that are not hers."""
+    return [
+        commit("a", GRACE, message="Hand out a nanosecond"),
+        commit("b", BOB),
+        commit("c", BOB, committer=GRACE, message="nanosecond again"),
+        commit("d", BOB, trailers=[("Signed-off-by", f"{NAME} <{ADDRESS.upper()}>")]),
+        commit("e", BOB, message="Bob alone"),
+    ]
+
+
+@pytest.fixture
+async def terminal(database, tmp_path):
+    async with audit_process.running(database, tmp_path) as process:
+        await process.say("ingest", *commits(), key="infrastructure")
+        await audit_process.published(process)
+        yield Terminal(process)
+
+
+async def everything(database, folder):
+    """Every value of every table of both schemas, every file of the log, as bytes."""
+    connection = await asyncpg.connect(database)
+    tables = await connection.fetch(
+        "SELECT c.oid::regclass::text AS name FROM pg_class c WHERE c.relkind = 'r' "
+        "AND c.relnamespace::regnamespace::text IN ('ledger', 'audit', 'audit_rebuild', 'audit_retired')"
+    )
+    found = []
+    for table in tables:
+        for row in await connection.fetch(f"SELECT * FROM {table['name']}"):  # noqa: S608
+            found += [one if isinstance(one, bytes) else str(one).encode() for one in row.values()]
+    await connection.close()
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    return b"\n".join(found), files
+
+
+async def salts_of(database, leaves):
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("SELECT salt FROM ledger.payload WHERE leaf = ANY ($1)", leaves)
+    await connection.close()
+    return [row["salt"] for row in rows]
+
+
+async def test_nothing_of_a_person_is_left_and_everything_still_proves(terminal, database, tmp_path):
+    """Shown, confirmed, erased: no table, file, page or answer holds it, others' events stay, and the log verifies."""
+    process = terminal.process
+    listed = (await terminal.run("timeline", "-o", "json")).json
+    hers = [one["leaf"] for one in listed if one["kind"] == "CommitObserved" and one["summary"][0] in "acd"]
+    assert len(hers) == 3
+    salts = await salts_of(database, hers)
+    before, files = await everything(database, process.folder / "log")
+    assert all(secret in before for secret in SECRETS)
+    assert all(any(salt in file for file in files) for salt in salts)
+    proof = tmp_path / "hers.tlog-proof"
+    vkey = (await terminal.run("ledger", "vkey")).out.strip()
+    event = next(one["event_id"] for one in listed if one["leaf"] == hers[0])
+    assert (await terminal.run("prove", event, "-o", str(proof))).code == 0
+
+    erased = await terminal.run("erase", "--subject", ADDRESS, "--reason", "order 12/26", "--yes", "-o", "json")
+    assert erased.code == 0, erased.err
+    assert sorted(one["leaf"] for one in erased.json["events"]) == sorted(hers)
+    assert [one["where"] for one in erased.json["copies"]] == [
+        "topic t.git.v1",
+        "backups of Postgres and of the log's folder",
+    ]
+    await audit_process.published(process)
+
+    after, files = await everything(database, process.folder / "log")
+    for secret in SECRETS:
+        assert secret not in after
+        assert not any(secret in file for file in files)
+    assert not any(salt in after or any(salt in file for file in files) for salt in salts)
+    assert b"Bob alone" in after
+    for path in ("/timeline", f"/events/{event}", "/applications", "/sources"):
+        answer = await process.get(path)
+        assert not any(secret in answer.content for secret in SECRETS)
+    async with process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as page:
+        shown = await page.get("/")
+        assert not any(secret in shown.content for secret in SECRETS)
+    shown = await terminal.run("show", event)
+    assert "erased" in shown.out
+
+    assert (await terminal.run("verify", str(proof), "--vkey", vkey)).code == 0
+    copy = tmp_path / "copy"
+    assert (await terminal.run("ledger", "export", str(copy))).code == 0
+    verified = await terminal.run("verify", str(copy), "--vkey", vkey)
+    assert verified.code == 0, verified.out + verified.err
+    findings, audit = await audit_db._audit(database, 10, log=process.folder / "log")
+    assert [str(one) for one in findings] == []
+    assert len(audit.erased) == 2
+    compared = await rebuilding.compare(stacks.logins(database)[stacks.Part.PROJECTOR], tell=lambda *_: None)
+    assert compared.differences == []
+
+
+async def test_an_erased_event_that_comes_again_is_a_duplicate(terminal):
+    """Kafka may still have it: it is known by its id, and nothing of it comes back."""
+    assert (await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes")).code == 0
+    last = await terminal.process.say("ingest", commits()[0], audit_process.commit("f"), key="infrastructure")
+    timeline = (await terminal.process.get("/timeline", after=last)).text
+    assert "nanosecond" not in timeline
+    newest = (await terminal.process.get(f"/events/{last}")).json()["leaf"]
+    again = (await terminal.process.get(f"/leaves/{newest - 1}")).json()
+    assert (again["kind"], again["payload"]["sha256"]) == ("duplicate", None)
+
+
+async def test_a_legal_hold_forbids_it(terminal):
+    """Refused while it stands, by whatever way it is asked; listed with who and why; possible once it is released."""
+    placed = await terminal.run("legal-hold", "place", "case 7", "--reason", "litigation")
+    assert (placed.code, placed.err.splitlines()[-1]) == (0, "Legal hold case 7 stands: nothing is erased")
+    again = await terminal.run("legal-hold", "place", "case 7", "--reason", "litigation")
+    assert again.code == exits.Code.REFUSED
+    assert "case 7" in (await terminal.run("legal-hold", "list")).out
+    refused = await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes")
+    assert refused.code == exits.Code.REFUSED
+    assert "a legal hold stands: case 7" in refused.err
+    assert (await terminal.run("legal-hold", "release", "case 8", "--reason", "x")).code == exits.Code.NOT_FOUND
+    assert (await terminal.run("legal-hold", "release", "case 7", "--reason", "settled")).code == 0
+    assert "No legal hold stands" in (await terminal.run("legal-hold", "list")).out
+    assert (await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes")).code == 0
+    kinds = [one["kind"] for one in (await terminal.run("timeline", "-o", "json")).json]
+    assert kinds[-4:] == ["LegalHoldPlaced", "LegalHoldReleased", "ErasureRequested", "Erasure"]
+
+
+async def test_a_hold_that_comes_first_into_the_ledger_counts(terminal, database):
+    """The API let the request pass; the ledger does not, and says so."""
+    hold = control_pb2.LegalHoldPlaced(hold="case 9")
+    leaves = [control_pb2.LeafRange(first=0, end=1)]
+    request = control_pb2.ErasureRequested(reason="order", leaves=leaves)
+    last = await terminal.process.say("audit", hold, request, key="@ledger/@ledger")
+    await terminal.process.get("/timeline", after=last)
+    assert (await terminal.process.get(f"/erasures/{last}")).json()["stage"] == "refused"
+    assert len(await salts_of(database, [0])) == 1
+
+
+async def test_a_hold_that_comes_behind_the_request_is_too_late(terminal, database):
+    """Sequenced together, in that order: erased, and the ledger goes on under the hold."""
+    request = control_pb2.ErasureRequested(reason="order", leaves=[control_pb2.LeafRange(first=0, end=1)])
+    said = await terminal.process.say(
+        "audit", request, control_pb2.LegalHoldPlaced(hold="case 9"), key="@ledger/@ledger"
+    )
+    await terminal.process.get("/timeline", after=said)
+    assert await salts_of(database, [0]) == []
+    assert "case 9" in (await terminal.run("legal-hold", "list")).out
+
+
+async def test_mistakes_are_told_before_anything_happens(terminal):
+    """Nobody selected, both, an unknown person, a telling reason, a script that does not say --yes."""
+    for arguments, code, text in (
+        (["--reason", "x"], exits.Code.USAGE, "--subject"),
+        (["--subject", NAME, "--event", "abcd", "--reason", "x"], exits.Code.USAGE, "not both"),
+        (["--subject", "Nobody", "--reason", "x"], exits.Code.NOT_FOUND, "no event holds data"),
+        (["--subject", NAME, "--reason", f"request of {NAME.lower()}"], exits.Code.USAGE, "names the subject"),
+        (["--subject", NAME, "--reason", "x"], exits.Code.USAGE, "say --yes"),
+        (["--event", "ffffffffffff", "--reason", "x", "--yes"], exits.Code.NOT_FOUND, "there is no event"),
+    ):
+        ended = await terminal.run("erase", *arguments)
+        assert (ended.code, ended.out) == (code, ""), ended.err
+        assert text in " ".join(ended.err.split())
+    assert "nanosecond" in (await terminal.run("timeline")).out
+
+
+async def test_single_events_are_erased_by_their_ids(terminal):
+    """A beginning of an id will do; asked again there is nothing left to erase."""
+    listed = (await terminal.run("timeline", "-o", "json")).json
+    event = next(one["event_id"] for one in listed if "nanosecond" in one["summary"])
+    assert (await terminal.run("erase", "--event", event, "--reason", "order", "--yes")).code == 0
+    assert event in (await terminal.run("timeline", "-o", "json")).out
+    again = await terminal.run("erase", "--event", event, "--reason", "order", "--yes")
+    assert again.code == exits.Code.NOT_FOUND
+    assert "erased already" in " ".join(again.err.split())
+
+
+async def test_what_an_eraser_may_not_do_by_itself(database):
+    """The eraser's login erases what a leaf orders and nothing else; nobody else can call the function at all."""
+    logins = stacks.logins(database)
+    for part, error in ((stacks.Part.ERASER, asyncpg.RestrictViolationError),
+                        (stacks.Part.WRITER, asyncpg.InsufficientPrivilegeError),
+                        (stacks.Part.API, asyncpg.InsufficientPrivilegeError)):  # fmt: skip
+        connection = await asyncpg.connect(logins[part])
+        with pytest.raises(error):
+            await connection.execute("SELECT ledger.erase(0)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("DELETE FROM ledger.payload")
+        await connection.close()
+
+
+async def test_a_payload_that_vanished_is_told_from_one_that_was_erased(terminal, database):
+    """audit-db names the one and is silent of the other; and what is still there although it was erased."""
+    assert (await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes")).code == 0
+    connection = await asyncpg.connect(database)
+    gone = await connection.fetchval("SELECT max(leaf) FROM ledger.payload WHERE value LIKE '%Bob alone%'")
+    ordered = await connection.fetchval("SELECT min(leaf) FROM ledger.entry e WHERE NOT EXISTS "
+                                        "(SELECT FROM ledger.payload p WHERE p.leaf = e.leaf)")  # fmt: skip
+    await connection.execute("ALTER TABLE ledger.payload DISABLE TRIGGER append_only")
+    await connection.execute("DELETE FROM ledger.payload WHERE leaf = $1", gone)
+    await connection.execute("INSERT INTO ledger.payload VALUES ($1, sha256('x'), 'y', NULL)", ordered)
+    await connection.execute("ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER append_only")
+    await connection.close()
+    findings, _ = await audit_db._audit(database, 10)
+    assert [str(one) for one in findings] == [
+        f"leaf {ordered}: its payload is not the one its receipt commits to",
+        f"leaf {ordered}: the deduplication index has another digest of its payload, or none",
+        f"leaf {ordered}: it was erased, and ledger.payload still tells of its payload",
+        f"leaf {gone}: its payload is gone, and no leaf says that it was erased",
+    ]
