@@ -5,6 +5,7 @@ checkpoint                                  the signed tree, with all signatures
 rows.json  rows.csv                         what the projections say of each leaf: for reading, not proved
 leaves/N/receipt.json  proof.tlog-proof     the leaf's bytes, and that they are in the tree
 leaves/N/value.bin  salt.bin  headers.json  the event; its receipt commits to SHA-256(salt, value)
+time/checkpoint  token.tsr  consistency     what an authority stamped with the time, and that the tree goes on from it
 log/tile/…                                  for a stretch of time: all receipts of it, as c2sp.org/tlog-tiles has them
 tools/…                                     programs that use nothing of ours
 """
@@ -19,12 +20,13 @@ import orjson
 
 from decklog.model import envelope, headers, receipt, timestamps
 from decklog.model.selection import Selection
-from decklog.model.tlog import checkpoint, tiles
+from decklog.model.tlog import base64_text, checkpoint, tiles
 
 FORMAT = "decklog-evidence/1"
 CHECKPOINT, MANIFEST, SUMS, VERIFY = "checkpoint", "MANIFEST.json", "SHA256SUMS", "VERIFY.md"
 ROWS, TABLE = "rows.json", "rows.csv"
 LOG, LEAVES, TOOLS = "log/", "leaves/", "tools/"
+STAMPED, TOKEN, CONSISTENCY = "time/checkpoint", "time/token.tsr", "time/consistency"
 RECEIPT, PROOF, VALUE, SALT, HEADERS = "receipt.json", "proof.tlog-proof", "value.bin", "salt.bin", "headers.json"
 
 Row = Mapping[str, Any]
@@ -122,10 +124,19 @@ def kept(data: bytes) -> bytes:
     return headers.encode(found)
 
 
-def manifest(
-    tree: checkpoint.Checkpoint, chosen: Selection, leaves: int, gone: Sequence[int], stretch: Stretch | None
-) -> bytes:
-    """What the bundle is about."""
+class About(NamedTuple):
+    """What a bundle is about. `gone`: leaves without payload; `stamped`: leaves under its time stamp, if it has one."""
+
+    chosen: Selection
+    leaves: int
+    gone: Sequence[int]
+    stretch: Stretch | None
+    stamped: int | None
+
+
+def manifest(tree: checkpoint.Checkpoint, about: About) -> bytes:
+    """What the bundle says that it is about."""
+    chosen, leaves, gone, stretch, stamped = about
     value = {
         "format": FORMAT,
         "log": tree.origin,
@@ -134,6 +145,7 @@ def manifest(
         "selection": chosen.value() | {"words": str(chosen)},
         "leaves": leaves,
         "without_payload": list(gone),
+        "time_stamp": None if stamped is None else {"size": stamped},
         "stretch": None if stretch is None else {"first": stretch.first, "end": stretch.end},
         "completeness": completeness(tree, chosen, leaves, stretch),
     }
@@ -143,7 +155,8 @@ def manifest(
 def completeness(tree: checkpoint.Checkpoint, chosen: Selection, leaves: int, stretch: Stretch | None) -> str:
     """What the bundle claims about what is not in it."""
     if stretch is None:
-        return f"It holds the {leaves} leaves that were named, and says nothing of others."
+        named = "the leaf that was" if leaves == 1 else f"the {leaves} leaves that were"
+        return f"It holds {named} named, and says nothing of others."
     if stretch.first == stretch.end:
         return f"No leaf of the first {tree.size} was recorded between the two moments."
     return (
@@ -165,6 +178,19 @@ def covering(size: int, stretch: Stretch) -> tuple[list[tiles.Tile], list[tiles.
         found.update(tiles.tile_of(level, number, size) for number in there)
         level, low, high = level + 1, low // tiles.WIDTH, high // tiles.WIDTH
     return sorted(found), groups
+
+
+def consistency(old: int, hashes: Sequence[bytes]) -> bytes:
+    """The proof that a tree goes on from a smaller one, as text: `old SIZE`, then a hash a line, in base64."""
+    return "".join([f"old {old}\n", *(f"{base64_text.encode(one)}\n" for one in hashes)]).encode()
+
+
+def consistency_hashes(data: bytes, old: int) -> list[bytes]:
+    """The hashes of such a text for a tree of `old` leaves. Raises ValueError for what is none."""
+    hashes = [base64_text.decode(line) for line in data.decode().split("\n")[1:-1]]
+    if consistency(old, hashes) != data:
+        raise ValueError("no proof of a tree that grew")
+    return hashes
 
 
 def sums(digests: Iterable[tuple[str, str]]) -> bytes:

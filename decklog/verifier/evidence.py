@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from decklog.client import failures
-from decklog.model import evidence, payload_file, receipt, selection
+from decklog.model import errors, evidence, payload_file, receipt, selection
 from decklog.model.tlog import bundle, checkpoint, note, tiles
 from decklog.verifier import proving, source
 
@@ -137,6 +137,14 @@ def read_said(body: IO[bytes]) -> Iterator[Said]:
             raise failures.Unavailable("what the server says of the leaves ends too early", hint="Try again") from error
 
 
+class Stamped(NamedTuple):
+    """A signed checkpoint, and its time stamp (RFC 3161)."""
+
+    size: int
+    note: bytes
+    token: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What goes into a bundle: the leaves in ascending order, what they were chosen by, and for a rule its stretch."""
@@ -144,6 +152,25 @@ class Wanted:
     chosen: selection.Selection
     leaves: Sequence[int]
     stretch: evidence.Stretch | None
+
+
+def stamped(log: Pinned, wanted: Wanted) -> Stamped | None:
+    """The earliest time stamp that covers all that is wanted, else the newest there is, up to the log's checkpoint.
+
+    Raises Refused where the log's time stamps cannot be read.
+    """
+    end = max(wanted.leaves[-1] + 1 if wanted.leaves else 0, 0 if wanted.stretch is None else wanted.stretch.end)
+    found: Stamped | None = None
+    for line in log.lines(source.TIME_STAMPS):
+        try:
+            said = orjson.loads(line)
+            one = Stamped(said["size"], said["note"].encode(), base64.b64decode(said["token"], validate=True))
+            fits = 0 < one.size <= log.tree.size
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.Refused("a line is none of a time stamp", where=f"{log.name}/{source.TIME_STAMPS}") from error
+        if fits and (found is None or found.size < min(end, one.size)):
+            found = one
+    return found
 
 
 def write(
@@ -165,28 +192,32 @@ def write(
         made.stream(evidence.TABLE, evidence.rows_csv(_rows(rows)))
         if wanted.stretch is not None:
             _log(made, log, wanted.stretch)
-        made.add(
-            evidence.MANIFEST, evidence.manifest(log.tree, wanted.chosen, len(wanted.leaves), gone, wanted.stretch)
-        )
+        stamp = stamped(log, wanted)
+        if stamp is not None:
+            _time(made, log, stamp)
+        size = None if stamp is None else stamp.size
+        about = evidence.About(wanted.chosen, len(wanted.leaves), gone, wanted.stretch, size)
+        made.add(evidence.MANIFEST, evidence.manifest(log.tree, about))
         for name in TOOLS:
             made.add(evidence.TOOLS + name, resource(name))
-        made.add(evidence.VERIFY, guide(log.tree, wanted))
+        made.add(evidence.VERIFY, guide(log.tree, about))
         made.add(evidence.SUMS, evidence.sums(made.digests))
 
 
-def guide(tree: checkpoint.Checkpoint, wanted: Wanted) -> bytes:
+def guide(tree: checkpoint.Checkpoint, about: evidence.About) -> bytes:
     """VERIFY.md."""
     text = resource(evidence.VERIFY).decode()
-    application = wanted.chosen.application
+    application = about.chosen.application
     missing = "The leaves were named one by one; of others this file says nothing."
-    if wanted.stretch is not None:
+    if about.stretch is not None:
         missing = _STRETCH.format(application=application)
     return text.format(
-        words=f"Evidence from a Decklog ledger: {wanted.chosen}.",
+        time=_NO_TIME if about.stamped is None else _TIME.format(size=about.stamped),
+        words=f"Evidence from a Decklog ledger: {about.chosen}.",
         origin=tree.origin,
         size=tree.size,
         root=base64.b64encode(tree.root).decode(),
-        completeness=evidence.completeness(tree, wanted.chosen, len(wanted.leaves), wanted.stretch),
+        completeness=evidence.completeness(tree, about.chosen, about.leaves, about.stretch),
         missing=missing,
     ).encode()
 
@@ -200,6 +231,30 @@ has them, with the hashes up to the root. Go proves each of them and prints it b
     ls leaves
 
 The two lists agree but for leaves that were recorded before or after the two moments: look at `recorded_at`, in microseconds."""  # noqa: E501
+
+
+_NO_TIME = "No authority had stamped a checkpoint of this log with the time."
+_TIME = """\
+`time/checkpoint` is the log's checkpoint of {size} leaves, which an authority has stamped with the time (RFC 3161).
+`tsa-ca.pem` holds the certificates of the authority, from somebody whom you trust:
+
+    openssl ts -verify -data time/checkpoint -in time/token.tsr -CAfile tsa-ca.pem
+    openssl ts -reply -in time/token.tsr -text
+
+The leaves below {size} existed then, since the tree of `checkpoint` begins with the one of `time/checkpoint`:
+
+    (cd tools && go run . "$VKEY" ../time/consistency)"""
+
+
+def _time(made: "_Bundle", log: Pinned, found: Stamped) -> None:
+    """The time stamp, and that the tree goes on from what was stamped."""
+    try:
+        old = checkpoint.parse(note.parse(found.note).text)
+    except ValueError as error:
+        raise proving.Disproved(f"what was stamped is no checkpoint: {error}", where=log.name) from error
+    made.add(evidence.STAMPED, found.note)
+    made.add(evidence.TOKEN, found.token)
+    made.add(evidence.CONSISTENCY, evidence.consistency(old.size, proving.growth(log, old, log.tree)))
 
 
 def _leaves(

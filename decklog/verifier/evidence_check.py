@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -13,12 +14,13 @@ import orjson
 
 from decklog.client import failures
 from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
-from decklog.model.tlog import checkpoint, policy, proof_file, proofs
+from decklog.model.tlog import checkpoint, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
 from decklog.verifier import evidence_stretch
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 _CHUNK = 1 << 16
 _MOST_BYTES = 64 << 20
 """No file but tables, values and sums is anywhere near: a larger one is not read into memory."""
@@ -32,6 +34,10 @@ class Verdict:
     chosen: selection.Selection | None = None
     stretch: evidence.Stretch | None = None
     completeness: str = ""
+    stamped: int | None = None
+    """Leaves under the time stamp that it has."""
+    time: time_stamp.Stamp | None = None
+    """What the authority says; None where none is trusted."""
     leaves: int = 0
     payloads: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -43,8 +49,16 @@ class _Enough(Exception):
     """As many findings as were asked for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """Whom to believe: about the log, and about the time; nobody about that where no time stamp is to be verified."""
+
+    log: policy.Policy
+    authority: time_stamp.Authority | None = None
+
+
 def verify(
-    path: Path, trusted: policy.Policy, most: int = 100, progress: Callable[[int, int], None] = lambda _done, _all: None
+    path: Path, trusted: Trusted, most: int = 100, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Verdict:
     """Verify a bundle. `progress` is told of leaves done and leaves in all.
 
@@ -57,16 +71,21 @@ def verify(
         if len(verdict.findings) >= most:
             raise _Enough
 
-    try:
-        with zipfile.ZipFile(path) as opened:
+    with _opened(path) as opened:
+        try:
             _Check(opened, report, verdict).run(trusted, progress)
-    except _Enough:
-        verdict.complete = False
-    except (OSError, zipfile.BadZipFile) as error:
+        except _Enough:
+            verdict.complete = False
+    return verdict
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (*_UNREADABLE, ValueError) as error:
         raise failures.Misconfigured(
             f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
         ) from error
-    return verdict
 
 
 class _Check:
@@ -78,17 +97,20 @@ class _Check:
         self._verdict = verdict
         self._names = frozenset(opened.namelist())
         self._leaves: list[int] = []
+        self._broken: set[str] = set()
+        """Files that cannot be read, which was told."""
 
-    def run(self, trusted: policy.Policy, progress: Callable[[int, int], None]) -> None:
+    def run(self, trusted: Trusted, progress: Callable[[int, int], None]) -> None:
         """Look at everything."""
         self._sums()
-        tree = self._checkpoint(trusted)
+        tree = self._checkpoint(trusted.log)
         if tree is None:
             return
         self._verdict.tree = tree
         leaves = sorted({name.split("/")[1] for name in self._names if name.startswith(evidence.LEAVES)})
         self._leaves = [int(folder) for folder in leaves if _is_number(folder)]
         chosen = self._manifest(tree, len(leaves))
+        self._time(tree, trusted)
         rows = self._rows()
         for done, folder in enumerate(leaves, start=1):
             leaf = self._leaf(folder, tree)
@@ -99,12 +121,14 @@ class _Check:
             self._tell(evidence.ROWS, "it has more rows than there are leaves")
         self._table()
         if chosen is not None:
-            self._guide(made.Wanted(chosen=chosen, leaves=self._leaves, stretch=self._verdict.stretch), tree)
+            self._guide(chosen, tree)
             if self._verdict.stretch is not None:
                 evidence_stretch.check(self._zip, self._verdict.stretch, chosen, self._leaves, tree, self._tell_once)
 
     def _sums(self) -> None:
         """Each file has the digest that is written down, and no other file is there."""
+        if evidence.SUMS in self._names:
+            self._digest(evidence.SUMS)  # whether it can be read at all
         expected, known = dict(self._listed()), set(_known(self._names))
         for name, times in Counter(self._zip.namelist()).items():
             if times > 1:
@@ -120,6 +144,7 @@ class _Check:
         for name in expected:
             if name not in self._names:
                 self._tell(name, "it is missing")
+        self._names -= self._broken
 
     def _listed(self) -> Iterator[tuple[str, str]]:
         for line in (self._read(evidence.SUMS) or b"").decode(errors="replace").splitlines():
@@ -132,8 +157,9 @@ class _Check:
             with self._zip.open(name) as opened:
                 while part := opened.read(_CHUNK):
                     digest.update(part)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except _UNREADABLE as error:
             self._tell(name, f"it cannot be read: {error}")
+            self._broken.add(name)
             return None
         return digest.hexdigest()
 
@@ -157,7 +183,9 @@ class _Check:
                 None if said["stretch"] is None else evidence.Stretch(said["stretch"]["first"], said["stretch"]["end"])
             )
             gone = said["without_payload"]
-            exact = evidence.manifest(tree, chosen, leaves, gone, where) == data
+            stamped = None if said["time_stamp"] is None else int(said["time_stamp"]["size"])
+            about = evidence.About(chosen, leaves, gone, where, stamped)
+            exact = evidence.manifest(tree, about) == data
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             self._tell(evidence.MANIFEST, "it is no manifest of evidence")
             return None
@@ -169,7 +197,7 @@ class _Check:
                 evidence.MANIFEST, "an application is chosen within a stretch of the log, events are without one"
             )
             return None
-        self._verdict.chosen, self._verdict.stretch = chosen, where
+        self._verdict.chosen, self._verdict.stretch, self._verdict.stamped = chosen, where, stamped
         self._verdict.completeness = evidence.completeness(tree, chosen, leaves, where)
         without = {leaf for leaf in self._leaves if evidence.folder(leaf) + evidence.VALUE not in self._names}
         if set(gone) != without:
@@ -279,9 +307,37 @@ class _Check:
         if found != expected.hexdigest():
             self._tell(evidence.TABLE, f"it is not the table of {evidence.ROWS}")
 
-    def _guide(self, wanted: made.Wanted, tree: checkpoint.Checkpoint) -> None:
+    def _time(self, tree: checkpoint.Checkpoint, trusted: Trusted) -> None:
+        """The time stamp is of a checkpoint that the log signed, and that the tree goes on from."""
+        names = (evidence.STAMPED, evidence.TOKEN, evidence.CONSISTENCY)
+        if self._verdict.stamped is None:
+            for name in self._names & frozenset(names):
+                self._tell(name, f"{evidence.MANIFEST} names no time stamp")
+            if trusted.authority is not None:
+                self._tell(evidence.TOKEN, "there is no time stamp")
+            return
+        signed, token, proof = (self._read(name) for name in names)
+        if signed is None or token is None or proof is None:
+            return
+        try:
+            old = trusted.log.open_log(signed)
+            hashes = evidence.consistency_hashes(proof, self._verdict.stamped)
+            proofs.verify_consistency(hashes, old=old.size, old_root=old.root, new=tree.size, new_root=tree.root)
+        except ValueError as error:
+            self._tell(evidence.STAMPED, f"the log does not go on from it: {error}")
+            return
+        if old.size != self._verdict.stamped or old.origin != tree.origin:
+            self._tell(evidence.STAMPED, f"it is not the checkpoint that {evidence.MANIFEST} names")
+        if trusted.authority is not None:
+            try:
+                self._verdict.time = time_stamp.check(token, signed, trusted.authority)
+            except time_stamp.Untrusted as error:
+                self._tell(evidence.TOKEN, str(error))
+
+    def _guide(self, chosen: selection.Selection, tree: checkpoint.Checkpoint) -> None:
         """What tells people how to check the bundle is what belongs to it: nobody is to be led astray."""
-        texts = {evidence.VERIFY: made.guide(tree, wanted)}
+        about = evidence.About(chosen, len(self._leaves), (), self._verdict.stretch, self._verdict.stamped)
+        texts = {evidence.VERIFY: made.guide(tree, about)}
         texts |= {evidence.TOOLS + name: made.resource(name) for name in made.TOOLS}
         for name, text in texts.items():
             data = self._read(name)
@@ -290,6 +346,8 @@ class _Check:
 
     def _read(self, name: str) -> bytes | None:
         """A file of the bundle that is small; what is missing or not small is told."""
+        if name in self._broken:
+            return None
         try:
             info = self._zip.getinfo(name)
             if info.file_size > _MOST_BYTES:
@@ -298,8 +356,6 @@ class _Check:
             return self._zip.read(info)
         except KeyError:
             self._tell(name, "it is missing")
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
-            pass  # told when the digests were compared
         return None
 
     def _tell(self, path: str, problem: str, leaf: int | None = None) -> None:
@@ -318,6 +374,7 @@ def _known(names: Iterable[str]) -> Iterator[str]:
     """The names that a bundle may have, of those; the part of the log is looked at with the stretch."""
     fixed = {evidence.CHECKPOINT, evidence.MANIFEST, evidence.SUMS, evidence.VERIFY, evidence.ROWS, evidence.TABLE}
     fixed |= {evidence.TOOLS + name for name in made.TOOLS}
+    fixed |= {evidence.STAMPED, evidence.TOKEN, evidence.CONSISTENCY}
     of_leaves = {evidence.RECEIPT, evidence.PROOF, evidence.VALUE, evidence.SALT, evidence.HEADERS}
     for name in names:
         parts = name.split("/")

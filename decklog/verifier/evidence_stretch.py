@@ -1,6 +1,7 @@
 """The part of a log that a bundle holds: is it all between the moments, and is all that the rule takes there?"""
 
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
@@ -85,7 +86,7 @@ class _Part:
         """See `source.Source`."""
         try:
             return self._zip.read(evidence.LOG + path)
-        except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
             return None
 
     def lines(self, path: str) -> Iterator[bytes]:  # noqa: ARG002 (a bundle has no earlier checkpoints)

@@ -75,11 +75,12 @@ def continues(
         text = f"the log shows {new.size} leaves, and it had {old.size} when the other checkpoint was signed"
         raise Disproved(text, where=given.name, hint="It was cut or restored: keep both checkpoints")
     if old.size > 0:
-        _prove_growth(given, old, new)
+        growth(given, old, new)
     return old, new
 
 
-def _prove_growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> None:
+def growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> list[bytes]:
+    """The proof that a log's tree goes on from a smaller one that is not empty. Raises Disproved if it does not."""
     hashes = proofs.consistency(old.size, new.size, _hashes(given, new.size))
     try:
         proofs.verify_consistency(hashes, old=old.size, old_root=old.root, new=new.size, new_root=new.root)
@@ -87,6 +88,7 @@ def _prove_growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpo
         text = f"the log does not prove that it goes on from the checkpoint of {old.size} leaves: {error}"
         hint = f"It was forked, or its files are damaged. Keep both checkpoints. {_VERIFY}"
         raise Disproved(text, where=given.name, hint=hint) from error
+    return hashes
 
 
 _VERIFY = "`decklog verify` says what is wrong with it"

@@ -58,7 +58,8 @@ def evidence(
         wanted = _wanted(server, log, chosen, event or [])
         with _new(file) as out, progress.shown("leaves") as tell:
             making.write(out, log, wanted, lambda leaves: _said(server, leaves, str(chosen), reason), tell)
-    report.note(f"{len(wanted.leaves)} leaves are in {file}; check it with: decklog verify {file} --vkey KEY")
+    many = "1 leaf is" if len(wanted.leaves) == 1 else f"{len(wanted.leaves)} leaves are"
+    report.note(f"{many} in {file}; check it with: decklog verify {file} --vkey KEY")
 
 
 def _chosen(app: str, from_: str, to: str) -> "selection.Selection":

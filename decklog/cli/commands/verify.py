@@ -71,7 +71,7 @@ def verify(
     if where.endswith(proof_file.SUFFIX):
         answer, verified = view.proof(_proof(Path(where), trusted)), True
     elif where.endswith(_EVIDENCE):
-        bundle = _bundle(Path(where), trusted, most)
+        bundle = _bundle(Path(where), trusted, tsa_ca, most)
         answer, verified = evidence_view.single(bundle), not bundle.findings
     elif since is not None:
         answer, verified = view.continued(*_continued(where, since, trusted)), True
@@ -120,11 +120,12 @@ def _named(text: str, known: list[str]) -> tuple[str, Path]:
     )
 
 
-def _bundle(file: Path, trusted: "policies.Policy", most: int) -> "evidence_check.Verdict":
+def _bundle(file: Path, trusted: "policies.Policy", tsa_ca: Path | None, most: int) -> "evidence_check.Verdict":
     from decklog.verifier import evidence_check
 
+    believed = evidence_check.Trusted(log=trusted, authority=None if tsa_ca is None else trust.of_time(tsa_ca))
     with progress.shown("leaves") as tell:
-        return evidence_check.verify(file, trusted, most, tell)
+        return evidence_check.verify(file, believed, most, tell)
 
 
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":

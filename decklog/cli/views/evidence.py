@@ -27,6 +27,7 @@ def _value(verdict: evidence_check.Verdict) -> dict[str, Any]:
         "selection": None if chosen is None else chosen.value() | {"words": str(chosen)},
         "stretch": None if stretch is None else stretch._asdict(),
         "completeness": verdict.completeness,
+        "time_stamp": _time_value(verdict),
         "leaves": verdict.leaves,
         "payloads": verdict.payloads,
         "findings": [verdicts.finding_value(one) for one in verdict.findings],
@@ -48,7 +49,30 @@ def _facts(verdict: evidence_check.Verdict) -> sheet.Facts:
             ("evidence", "" if chosen is None else str(chosen)),
             ("log", tree.origin),
             ("tree", f"{tree.size} leaves, root {base64.b64encode(tree.root).decode()}"),
-            ("proved", f"{verdict.leaves} receipts are in it, {verdict.payloads} payloads are what they commit to"),
+            ("receipts", f"{verdict.leaves} proved to be in the tree"),
+            ("payloads", f"{verdict.payloads} are what their leaves commit to"),
+            ("time", _time(verdict)),
             ("complete", verdict.completeness if not verdict.findings else ""),
         ]
     )
+
+
+def _time(verdict: evidence_check.Verdict) -> str:
+    if verdict.stamped is None:
+        return ""
+    if verdict.time is None:
+        return f"a stamp on the first {verdict.stamped} leaves, not verified (--tsa-ca)"
+    when = verdict.time.time.isoformat().replace("+00:00", "Z")
+    return f"the first {verdict.stamped} leaves existed at {when}, says {verdict.time.authority}"
+
+
+def _time_value(verdict: evidence_check.Verdict) -> dict[str, Any] | None:
+    if verdict.stamped is None:
+        return None
+    found = verdict.time
+    return {
+        "size": verdict.stamped,
+        "verified": found is not None,
+        "time": None if found is None else found.time.isoformat(),
+        "authority": None if found is None else found.authority,
+    }

@@ -2,9 +2,11 @@
 //
 //	go run . VKEY ../leaves/*/proof.tlog-proof
 //	go run . VKEY ../log
+//	go run . VKEY ../time/consistency
 //
 // Each proof is of the receipt.json beside it, in the tree whose checkpoint the key VKEY signed. Of a folder with a part
-// of a log (c2sp.org/tlog-tiles) each entry is held against the tree of ../checkpoint, and printed behind its number.
+// of a log (c2sp.org/tlog-tiles) each entry is held against the tree of ../checkpoint, and printed behind its number. A
+// consistency proof shows that this tree begins with the one of the checkpoint beside the proof.
 package main
 
 import (
@@ -32,6 +34,12 @@ func main() {
 	}
 	if where, err := os.Stat(os.Args[2]); err == nil && where.IsDir() {
 		if err := list(os.Args[2], verifier); err != nil {
+			fail(os.Args[2], err)
+		}
+		return
+	}
+	if filepath.Base(os.Args[2]) == "consistency" {
+		if err := grown(os.Args[2], verifier); err != nil {
 			fail(os.Args[2], err)
 		}
 		return
@@ -104,15 +112,52 @@ func parse(head string) (int64, tlog.RecordProof, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	var proof tlog.RecordProof
-	for _, line := range lines[1:] {
+	proof, err := hashes(lines[1:])
+	return index, proof, err
+}
+
+// grown checks that the tree of the bundle's checkpoint goes on from that of the one beside the proof.
+func grown(name string, verifier note.Verifier) error {
+	dir := filepath.Dir(name)
+	var trees [2]tlog.Tree
+	for i, file := range []string{filepath.Join(dir, "checkpoint"), filepath.Join(dir, "..", "checkpoint")} {
+		signed, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if trees[i], err = open(signed, verifier); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if lines[0] != fmt.Sprintf("old %d", trees[0].N) {
+		return errors.New("a proof of another tree")
+	}
+	proof, err := hashes(lines[1:])
+	if err != nil {
+		return err
+	}
+	if err := tlog.CheckTree(proof, trees[1].N, trees[1].Hash, trees[0].N, trees[0].Hash); err != nil {
+		return err
+	}
+	fmt.Printf("the %d leaves begin with the %d\n", trees[1].N, trees[0].N)
+	return nil
+}
+
+func hashes(lines []string) ([]tlog.Hash, error) {
+	var found []tlog.Hash
+	for _, line := range lines {
 		data, err := base64.StdEncoding.DecodeString(line)
 		if err != nil || len(data) != tlog.HashSize {
-			return 0, nil, errors.New("not a hash")
+			return nil, errors.New("not a hash")
 		}
-		proof = append(proof, tlog.Hash(data))
+		found = append(found, tlog.Hash(data))
 	}
-	return index, proof, nil
+	return found, nil
 }
 
 // list prints each entry of a part of a log, once it is held against the signed tree.
@@ -125,7 +170,7 @@ func list(dir string, verifier note.Verifier) error {
 	if err != nil {
 		return err
 	}
-	hashes := tlog.TileHashReader(tree, &part{dir})
+	stored := tlog.TileHashReader(tree, &part{dir})
 	out := bufio.NewWriter(os.Stdout)
 	for first := int64(0); first < tree.N; first += 1 << height {
 		tile := tlog.Tile{H: height, L: 0, N: first >> height, W: int(min(tree.N-first, 1<<height))}
@@ -137,7 +182,7 @@ func list(dir string, verifier note.Verifier) error {
 			return err
 		}
 		for index := first; index < first+int64(tile.W); index++ {
-			want, err := hashes.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+			want, err := stored.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ import pytest
 from decklog.cli import exits
 from decklog.events.v1 import drift_pb2
 from tests import audit_leaves as some
-from tests import audit_process
+from tests import audit_process, time_authority
 from tests.audit_process import Process
 
 pytestmark = pytest.mark.timeout(600)
@@ -178,6 +178,55 @@ async def test_evidence_of_events_is_the_same_under_the_same_checkpoint(process:
     code, output, _ = await decklog(process, "verify", str(newer), "--vkey", VKEY, "-o", "json")
     said = json.loads(output)
     assert (code, said["verified"], said["leaves"], said["payloads"]) == (0, True, 1, 1)
+
+
+async def test_evidence_says_when_it_was(database: str, tmp_path: Path) -> None:
+    """A time stamp of a smaller tree, and that this tree goes on from it, both checked by others; each can fail."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go on PATH")
+    authority = time_authority.Authority(tmp_path / "tsa")
+    with authority.serving() as url:
+        settings = {"log_tsa": url, "log_tsa_ca_file": authority.ca, "log_tsa_interval": 1.0}
+        async with audit_process.running(database, tmp_path, **settings) as process:
+            event = await shop(process)
+            covered = await anchored(process, event)
+            await process.say("reconcile", some.changed(9), key="dev/other")
+            await process.get("/timeline", after=await process.say("reconcile", some.changed(11), key="dev/other"))
+            await audit_process.published(process)
+            file = tmp_path / "event.zip"
+            await decklog(process, "evidence", "--event", event, "-o", str(file))
+            code, output, _ = await decklog(process, "verify", str(file), "--vkey", VKEY, "--tsa-ca", str(authority.ca))
+            print(output)
+            words = " ".join(output.split())
+            assert (code, "existed at" in words, "says CN=TSA of the test" in words) == (0, True, True)
+            code, output, _ = await decklog(process, "verify", str(file), "--vkey", VKEY, "-o", "json")
+            assert (code, json.loads(output)["time_stamp"]["verified"]) == (0, False)
+            folder = unpacked(file, tmp_path / "unpacked")
+            assert json.loads((folder / "MANIFEST.json").read_text())["time_stamp"]["size"] >= covered
+            shutil.copy(authority.ca, folder / "tsa-ca.pem")
+            stamped, grown = commands(folder)[-2:]
+            for command in (stamped, grown):
+                done = await asyncio.to_thread(shell, folder, command)
+                assert done.returncode == 0, done.stderr
+            flip(folder / "time/checkpoint")
+            for command in (stamped, grown):
+                assert (await asyncio.to_thread(shell, folder, command)).returncode != 0
+            other = time_authority.Authority(tmp_path / "other", "Somebody else")
+            code, output, _ = await decklog(
+                process, "verify", str(file), "--vkey", VKEY, "--tsa-ca", str(other.ca), "-o", "name"
+            )
+            assert (code, output.startswith("time/token.tsr: no time stamp to be believed")) == (1, True), output
+
+
+async def anchored(process: Process, event: str) -> int:
+    """Wait until a time stamp covers an event; how many leaves that needs."""
+    leaf = (await process.get(f"/events/{event}")).json()["leaf"]
+    async with asyncio.timeout(30):
+        while True:
+            rungs = (await process.get("/status")).json()["rungs"]
+            if next(one["size"] for one in rungs if one["name"] == "anchored") > leaf:
+                return int(leaf) + 1
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize(
