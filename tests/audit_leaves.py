@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2, subject_pb2
-from decklog.model import events
+from decklog.model import declaration, events
 from services.audit.core import folding, rows
 from services.audit.core.leaf import Leaf
 from services.audit.core.projections import registry
@@ -95,7 +95,12 @@ def drift(
 def compared(*, in_sync: int = 0, digest: str = "j1:1", commit: str = "a" * 40, **others: int) -> drift_pb2.Compared:
     """A comparison of the whole application: `in_sync` objects are equal, and `others` by verdict are not."""
     return drift_pb2.Compared(
-        application=application(), revision=revision(commit), desired_digest=digest, in_sync=in_sync, **others
+        application=application(),
+        revision=revision(commit),
+        desired_digest=digest,
+        settings_digest=declaration.settings_digest(declared().after),
+        in_sync=in_sync,
+        **others,
     )
 
 

@@ -3,6 +3,7 @@
 The same rules hold for a file of the fleet repository and for a call of the API, so both use this module.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -317,3 +318,11 @@ def _to_mapping(message: Message, fields: Mapping[str, _Field]) -> dict[str, Any
         else:
             out[key] = list(value) if field.read in (_texts, _refs) else value
     return out
+
+
+def settings_digest(spec: fleet_pb2.ApplicationSpec) -> str:
+    """Names what of a declaration decides comparisons and syncs: all of it but who answers for the application."""
+    relevant = fleet_pb2.ApplicationSpec()
+    relevant.CopyFrom(spec)
+    relevant.ClearField("owner")
+    return hashlib.sha256(relevant.SerializeToString(deterministic=True)).hexdigest()

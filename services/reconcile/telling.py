@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from prometheus_client import Counter
 
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subject_pb2
-from decklog.model import fleet, masking, objects, timestamps
+from decklog.model import declaration, fleet, masking, objects, timestamps
 from decklog.runtime import names, telemetry
 from services.reconcile import applying, endings, recording, rendering
 from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync, tally
@@ -77,7 +77,7 @@ def comparison_news(
     now = tally.Tally(
         commit=wanted.revision.commit,
         desired_digest=wanted.digest,
-        settings_digest=recollection.settings_digest(spec),
+        settings_digest=declaration.settings_digest(spec),
         counts=tally.count(comparisons),
     )
     if not tally.is_news(chronicle.known.told(), now):

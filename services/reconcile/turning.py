@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from google.protobuf.message import Message
 
 from decklog.events.v1 import drift_pb2, fleet_pb2, state_pb2
-from decklog.model import objects
+from decklog.model import declaration, objects
 from services.reconcile import (
     applying,
     comparing,
@@ -175,7 +175,7 @@ class Turn:
             mode=_MODES[self.spec.mode],
             requested=request is not None,
             desired_digest=wanted.digest,
-            settings_digest=recollection.settings_digest(self.spec),
+            settings_digest=declaration.settings_digest(self.spec),
             declared_anew=self._declared_anew(wanted),
             drifted=sync.drifted(picture.comparisons.values(), picture.extra.prune),
             last=self.tools.chronicle.known.attempt(),
@@ -187,7 +187,7 @@ class Turn:
     def _declared_anew(self, wanted: rendering.Wanted) -> bool:
         """Whether this very commit was compared before, under another declaration, or known in an earlier life."""
         known = self.tools.chronicle.known
-        told, settings = known.told(), recollection.settings_digest(self.spec)
+        told, settings = known.told(), declaration.settings_digest(self.spec)
         if not known.header.available_id:
             return True
         return told is not None and told.commit == wanted.revision.commit and told.settings_digest != settings

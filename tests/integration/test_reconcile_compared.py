@@ -100,3 +100,25 @@ async def test_a_new_declaration_leads_to_its_sync_and_to_a_new_comparison(
     assert before.settings_digest != after.settings_digest
     declared = [one.event.id for one in await bench.log() if isinstance(one.message, fleet_pb2.ApplicationDeclared)]
     assert (started.trigger, started.cause) == (apply_pb2.SYNC_TRIGGER_DECLARATION, declared[-1])
+
+
+async def test_other_ignore_rules_judge_at_once(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Nobody waits for a commit: what is ignored now is drift no longer, and drift again once it is not."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(drift_pb2.Compared)
+        path = f"/api/v1/namespaces/{namespace}/configmaps/a"
+        await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
+        await bench.until(drift_pb2.DriftObserved)
+        rule = fleet_pb2.IgnoreRule(kind="ConfigMap", pointers=["/data/colour"])
+        await bench.declare("web", dest_namespace=namespace, mode=DETECT, ignore=[rule])
+        await bench.until(drift_pb2.DriftObserved, lambda one: one.phase == drift_pb2.DRIFT_PHASE_RESOLVED)
+        *_, ignoring = await bench.until(drift_pb2.Compared, count=2)
+        await bench.declare("web", dest_namespace=namespace, mode=DETECT)
+        await bench.until(drift_pb2.DriftObserved, count=3)
+        *_, judging = await bench.until(drift_pb2.Compared, count=3)
+    assert [counts(one) for one in (ignoring, judging)] == [(1, 0, 0, 0, 0), (0, 1, 0, 0, 0)]

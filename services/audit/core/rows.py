@@ -147,7 +147,8 @@ class Application(Row):
     """An application now: what is declared, what was rendered and synced, how it compares, and how it is.
 
     `compared_digest` is the desired state that was compared as a whole last: by a comparison, which counted
-    `compared_in_sync` objects, or by a sync that ended well, which leaves none that are not.
+    `compared_in_sync` objects, or by a sync that ended well, which leaves none that are not. `compared_settings` names
+    the declaration under which that was, `settings_digest` the one that counts now.
     """
 
     TABLE: ClassVar[str] = "application"
@@ -162,6 +163,7 @@ class Application(Row):
     reason: str = ""
     declared_leaf: int | None = None
     declared_us: int | None = None
+    settings_digest: str = ""
     available_commit: str = ""
     available_sequence: int = 0
     rendered_commit: str = ""
@@ -170,6 +172,7 @@ class Application(Row):
     rendered_rank: Rank = UNRANKED
     compared_digest: str = ""
     compared_in_sync: int | None = None
+    compared_settings: str = ""
     compared_rank: Rank = UNRANKED
     objects: int = 0
     pending: int = 0

@@ -26,8 +26,13 @@ def status(application: rows.Application) -> str:
         return "drifted"
     if application.available_commit not in ("", application.rendered_commit):
         return "behind"
-    compared = application.compared_digest == application.rendered_digest
+    compared = application.compared_digest == application.rendered_digest and under_declaration(application)
     return "in_sync" if compared and not application.pending else "unknown"
+
+
+def under_declaration(application: rows.Application) -> bool:
+    """Whether the application was compared under the declaration that counts now: its ignore rules decide verdicts."""
+    return application.settings_digest in ("", application.compared_settings)
 
 
 def settled(application: rows.Application) -> rows.Application:

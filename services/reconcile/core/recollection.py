@@ -4,14 +4,13 @@ The same fold runs after each event that Kafka acknowledged and, after a restart
 does not contain yet. So a crash between saying and storing changes nothing.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, live_pb2, state_pb2, subject_pb2
-from decklog.model import objects
+from decklog.model import declaration, objects
 from services.reconcile.core import claims, compare, drift, sync, tally
 
 _OUTCOMES = {
@@ -121,14 +120,6 @@ class Recollection:
         )
 
 
-def settings_digest(spec: fleet_pb2.ApplicationSpec) -> str:
-    """Names what of a declaration decides a sync: all of it but who answers for the application."""
-    relevant = fleet_pb2.ApplicationSpec()
-    relevant.CopyFrom(spec)
-    relevant.ClearField("owner")
-    return hashlib.sha256(relevant.SerializeToString(deterministic=True)).hexdigest()
-
-
 def as_rendered(known: Recollection) -> Recollection:
     """What is known where announcements may be lost: what was rendered was announced before."""
     available, rendered = known.header.available, known.header.rendered.revision
@@ -146,7 +137,7 @@ def as_rendered(known: Recollection) -> Recollection:
 def as_compared(known: Recollection) -> Recollection:
     """What is known where the declaration is lost under which the last sync ran: it is that of the last comparison."""
     header = known.header
-    nowhere = settings_digest(fleet_pb2.ApplicationSpec())
+    nowhere = declaration.settings_digest(fleet_pb2.ApplicationSpec())
     if not (header.HasField("attempt") and header.HasField("compared")) or header.attempt.settings_digest != nowhere:
         return known
     header = _copied(header)
@@ -320,7 +311,7 @@ class _Builder:
             mode=sync.Mode.HEAL,
             requested=False,
             desired_digest=running.desired_digest,
-            settings_digest=settings_digest(header.spec),
+            settings_digest=declaration.settings_digest(header.spec),
             drifted=False,
             last=last,
             now=time_us / _SECOND,

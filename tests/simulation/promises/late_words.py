@@ -21,6 +21,9 @@ CLAIMS = (apply_pb2.OwnershipTaken, drift_pb2.DriftOwnershipTaken, live_pb2.Live
 PLUMBING = (*CLAIMS, apply_pb2.Rendered)
 """What need not have a line in the timeline: claims, and the parts of a rendering after the first."""
 
+SHOWN_AS_LATE = frozenset({("timeline", "Late"), ("notice", "late")})
+"""Tables, and the kind of their rows that tell of what came too late."""
+
 Spot = tuple[str, int, int, int]
 """Topic, epoch, partition, offset."""
 Tables = Mapping[str, Mapping[tuple[Any, ...], Any]]
@@ -90,9 +93,9 @@ def _row_problems(words: Words, ledger: history.Ledger, tables: Tables) -> Itera
     shown = {row.leaf for row in tables.get("timeline", {}).values() if row.kind == "Late"}
     for table, found in tables.items():
         for row in found.values():
-            if table == "timeline" and row.kind == "Late":
+            if (table, getattr(row, "kind", "")) in SHOWN_AS_LATE:
                 if row.leaf not in leaves:
-                    yield f"leaf {row.leaf} is shown as late, and is not"
+                    yield f"leaf {row.leaf} is shown as late in audit.{table}, and is not"
                 continue
             for leaf in _leaves_of(row) & leaves.keys():
                 yield f"audit.{table} took leaf {leaf}, which a replaced member said too late: {_name(leaves[leaf])}"

@@ -70,6 +70,7 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
                 row,
                 compared_digest=message.desired_digest,
                 compared_in_sync=message.in_sync,
+                compared_settings=message.settings_digest,
                 compared_rank=leaf.rank,
             )
         case apply_pb2.RenderFailed() as message if leaf.rank >= row.rendered_rank:
@@ -131,7 +132,13 @@ def _compared_by_sync(row: rows.Application, leaf: Leaf, message: apply_pb2.Sync
     """A sync that ended well compared everything that was rendered for it."""
     if message.revision.commit != row.rendered_commit or leaf.rank < max(row.rendered_rank, row.compared_rank):
         return row
-    return replace(row, compared_digest=row.rendered_digest, compared_in_sync=None, compared_rank=leaf.rank)
+    return replace(
+        row,
+        compared_digest=row.rendered_digest,
+        compared_in_sync=None,
+        compared_settings=row.settings_digest,
+        compared_rank=leaf.rank,
+    )
 
 
 def _unexplained(message: apply_pb2.SyncFinished) -> dict[str, str]:

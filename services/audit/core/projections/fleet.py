@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2
+from decklog.model import declaration
 from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
@@ -95,7 +96,10 @@ def _declare(view: View, leaf: Leaf, message: Declaring) -> Iterator[rows.Effect
         declared_us=leaf.time_us,
         updated_leaf=leaf.index,
     )
-    yield _delivered(declared) if isinstance(declared, rows.Application) else declared
+    if isinstance(declared, rows.Application) and isinstance(message, fleet_pb2.ApplicationDeclared):
+        yield _delivered(replace(declared, settings_digest=declaration.settings_digest(message.after)))
+    else:
+        yield declared
     yield rows.Gone(rows.Refusal, (kind, message.name))
 
 
@@ -114,6 +118,7 @@ def _delivered(declared: rows.Application) -> rows.Application:
         reason=declared.reason,
         declared_leaf=declared.declared_leaf,
         declared_us=declared.declared_us,
+        settings_digest=declared.settings_digest,
         updated_leaf=declared.updated_leaf,
         updated_us=declared.updated_us,
     )
@@ -148,6 +153,7 @@ def _over(known: rows.Application) -> rows.Application:
         rendered_leaf=None,
         compared_digest="",
         compared_in_sync=None,
+        compared_settings="",
         synced_commit="",
         synced_us=None,
         sync_id="",

@@ -92,6 +92,8 @@ def _changes(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
             return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
         case fleet_pb2.ApplicationDeclared() as message if message.before.dest_cluster != message.after.dest_cluster:
             return _forgotten(view, _Scope(message.before.dest_cluster, message.name))
+        case fleet_pb2.ApplicationDeclared() as message if message.before.ignore != message.after.ignore:
+            return _unjudged(view, leaf, _Scope(message.before.dest_cluster, message.name))
         case _:
             return _Scope("", ""), []
 
@@ -294,6 +296,19 @@ def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
 
 
 MESSAGES = frozenset(
+def _unjudged(view: View, leaf: Leaf, scope: _Scope) -> tuple[_Scope, list[Change]]:
+    """What was in sync under other ignore rules is pending. What differed tells so itself if it does so no longer."""
+    application = view.get(rows.Application, scope.application)
+    if application is None or standing.under_declaration(application):
+        return scope, []  # it was compared already, or another declaration counts
+    found = view.group(rows.ApplicationObject, scope.cluster, scope.application)
+    return scope, [
+        (row, replace(row, verdict="", updated_leaf=leaf.index, updated_us=leaf.time_us))
+        for row in found
+        if row.verdict == "in_sync" and row.desired_digest
+    ]
+
+
     {
         drift_pb2.DriftObserved,
         apply_pb2.ObjectApplied,
