@@ -145,6 +145,7 @@ CREATE TABLE audit.application_object (
     line bigint NOT NULL,
     live_digest text NOT NULL,
     live_uid text NOT NULL,
+    live_cluster text NOT NULL,
     live_version bigint NOT NULL,
     verdict text NOT NULL,
     verdict_rank bigint[] NOT NULL,

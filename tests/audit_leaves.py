@@ -125,7 +125,9 @@ def deleted(version: int, *, name: str = "settings", uid: str = "u1") -> live_pb
     )
 
 
-def declared(name: str = "shop", *, by_git: bool = True, mode: fleet_pb2.Mode = fleet_pb2.MODE_HEAL) -> Message:
+def declared(
+    name: str = "shop", *, by_git: bool = True, mode: fleet_pb2.Mode = fleet_pb2.MODE_HEAL
+) -> fleet_pb2.ApplicationDeclared:
     """An application declared in Git or through the API."""
     git = fleet_pb2.GitOrigin(revision=revision(), file="fleet.yaml", line=3)
     origin = fleet_pb2.Origin(git=git) if by_git else fleet_pb2.Origin(api=fleet_pb2.ApiOrigin(request_id="r1"))

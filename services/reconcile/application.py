@@ -19,9 +19,11 @@ from services.reconcile import (
     disputes,
     endings,
     fence,
+    fleet,
     ordering,
     recording,
     rendering,
+    state,
     telling,
     turning,
     watches,
@@ -139,7 +141,7 @@ class Application:
         self._say_well()
         await self._disputes.answer()
         request = next(iter(self._chronicle.known.header.requests), None)
-        if spec.mode == fleet_pb2.MODE_OFF and request is None:
+        if spec.mode == fleet_pb2.MODE_OFF and request is None and not self._chronicle.known.header.HasField("removal"):
             await self._look_away()
             return None
         revision = self._revision(spec, request)
@@ -315,25 +317,30 @@ class Application:
     async def _begin_anew(self) -> None:
         """An application that was removed and declared again before anybody looked is not the one that was known.
 
-        Whatever was to become of the objects of the former, the new one has them.
+        If its objects were to go, those go that the new one does not want; the others are its own.
         """
         header = self._chronicle.known.header
         life = self._world.fleet.lives.get(self._chronicle.application.application, "")
         if header.HasField("spec") and header.life != life:
+            ending = self._world.fleet.endings.get(header.life)
+            prune = ending is not None and ending.said.on_delete == fleet_pb2.ON_DELETE_PRUNE
             await self._look_away()
-            await self._forget(staying=True)
+            await self._forget(staying=True, ending=ending if prune else None)
 
-    async def _forget(self, *, staying: bool) -> None:
+    async def _forget(self, *, staying: bool, ending: fleet.Ending | None = None) -> None:
+        """`ending`: the order to delete its objects, where that is still to be carried out."""
         self._wanted = None
         self._witness = witnessing.Witness(self._chronicle, self._world.mask)  # what it has seen is to be told again
         await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
         await self._disputes.end()
-        await self._chronicle.forget(staying=staying)
+        removal, removal_id = (ending.said, ending.event_id) if ending is not None else (None, "")
+        rest = state.forgotten(self._chronicle.known, staying=staying, removal=removal, removal_id=removal_id)
+        await self._chronicle.forget(rest)
 
     async def _remove(self) -> float | None:
         """The declaration is gone: delete its objects or leave them, then forget. Negative: nothing is left to do."""
         known = self._chronicle.known
-        removal = self._world.fleet.removals.get(self._chronicle.application.application)
+        removal = self._removal()
         spec = self._removed_spec(removal)
         if spec is None:
             return -1.0
@@ -348,6 +355,13 @@ class Application:
         await self._look_away()
         await self._forget(staying=not prune)
         return -1.0
+
+    def _removal(self) -> fleet_pb2.ApplicationRemoved | None:
+        """How the life that is known here was removed; one that is not known here, how it was removed last."""
+        ending = self._world.fleet.endings.get(self._chronicle.known.header.life)
+        if ending is not None:
+            return ending.said
+        return self._world.fleet.removals.get(self._chronicle.application.application)
 
     def _removed_spec(self, removal: fleet_pb2.ApplicationRemoved | None) -> fleet_pb2.ApplicationSpec | None:
         """What was declared, if something is to be done about its removal.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from google.protobuf.message import Message
@@ -12,6 +13,14 @@ from decklog.ports import stream
 from services.reconcile import following
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a life of an application: how it was removed, and the id of the event."""
+
+    said: fleet_pb2.ApplicationRemoved
+    event_id: str
 
 
 class FleetFollower:
@@ -29,6 +38,8 @@ class FleetFollower:
         """By name of an application, the id of the event that declared it as it is now, or removed it."""
         self.lives: dict[str, str] = {}
         """By name of an application, the id of the event that declared it for a cluster for which it was not before."""
+        self.endings: dict[str, Ending] = {}
+        """By life, as in `lives`, how it ended, if it ended by a removal."""
 
     def departed(self, cluster: str) -> frozenset[str]:
         """The applications that were declared and removed, or are declared for another cluster by now."""
@@ -86,5 +97,7 @@ class FleetFollower:
                     self.declarations[name] = event_id
                 if spec is not None and (former is None or former.dest_cluster != spec.dest_cluster):
                     self.lives[name] = event_id
+                if isinstance(message, fleet_pb2.ApplicationRemoved) and former is not None and spec is None:
+                    self.endings[self.lives[name]] = Ending(message, event_id)
             case _:
                 pass

@@ -121,11 +121,10 @@ class Chronicle:
             self._desk.positions.begin(self.key)
             await self._save(touched)
 
-    async def forget(self, *, staying: bool) -> None:
-        """Remember nothing of the application any more. `staying`: its objects were left in the cluster."""
+    async def forget(self, rest: recollection.Recollection) -> None:
+        """Remember nothing of the application any more but this (`state.forgotten`)."""
         async with self._lock:
             self._desk.positions.begin(self.key)
-            rest = state.forgotten(self.known, staying=staying)
             await self._desk.remember(
                 self._desk.place.farewell(self.key, recollection.Recollection(rest.header, self.known.records))
             )

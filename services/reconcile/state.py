@@ -8,7 +8,7 @@ writer, and the rule of `decklog.model.ownership` holds here too: what a replace
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from decklog.events.v1 import state_pb2, subject_pb2
+from decklog.events.v1 import fleet_pb2, state_pb2, subject_pb2
 from decklog.model import objects, ownership, topics
 from decklog.ports import stream
 from services.reconcile.core import recollection
@@ -207,12 +207,19 @@ def empty(application: subject_pb2.ApplicationRef) -> recollection.Recollection:
     return recollection.Recollection(state_pb2.ApplicationState(application=application))
 
 
-def forgotten(known: recollection.Recollection, *, staying: bool) -> recollection.Recollection:
+def forgotten(
+    known: recollection.Recollection,
+    *,
+    staying: bool,
+    removal: fleet_pb2.ApplicationRemoved | None = None,
+    removal_id: str = "",
+) -> recollection.Recollection:
     """What stays of a removed application: its last number, so that one declared anew under its name counts on.
 
     And where its ref points and what others claim, which need not be told again to one that comes back at once.
 
     `staying`: its objects were left in the cluster; so their kinds stay, too, for whoever is to delete them later.
+    `removal`: the order to delete them, if it is still to be carried out, and the id of its event.
     """
     header = known.header
     mine = {objects.Gvk(key.group, known.of(key).object.version, key.kind) for key in known.inventory()}
@@ -226,6 +233,8 @@ def forgotten(known: recollection.Recollection, *, staying: bool) -> recollectio
         available=header.available if header.HasField("available") else None,
         left=[state_pb2.ObjectKind(group=one.group, version=one.version, kind=one.kind) for one in left],
         claims=header.claims,
+        removal=removal,
+        removal_id=removal_id,
     )
     return recollection.Recollection(kept)
 

@@ -19,7 +19,7 @@ from services.reconcile import (
     witnessing,
 )
 from services.reconcile import world as worlds
-from services.reconcile.core import claims, compare, desired, health, inventory, recollection, stages, sync
+from services.reconcile.core import claims, compare, desired, health, inventory, stages, sync
 
 _MODES = {
     fleet_pb2.MODE_UNSPECIFIED: sync.Mode.DETECT,
@@ -82,6 +82,8 @@ class Turn:
         """Take the turn; returns seconds until the next is due by itself, None for never."""
         self._now = self.world.time.now_us() / _SECOND
         picture = await self._look(wanted, request)
+        if self.tools.chronicle.known.header.HasField("removal"):
+            return await self._carry_out_removal(wanted)
         if picture.moved:
             await self._tell(wanted, picture)
             return _MOVED_SECONDS
@@ -261,6 +263,16 @@ class Turn:
         )
         return ordering.order(self.spec, start, request, sync_id=self.world.new_id(), cause=cause, origin=origin)
 
+    async def _carry_out_removal(self, wanted: rendering.Wanted) -> float:
+        """Delete what an earlier life had and this one does not want: that was ordered before this one was declared."""
+        chronicle = self.tools.chronicle
+        header = chronicle.known.header
+        order = ordering.removal(self.spec, header.removal, sync_id=self.world.new_id(), cause=header.removal_id)
+        if not await tear_down(self, order, spared=wanted.members.keys() | set(wanted.ignored)):
+            return _BLIND_SECONDS
+        await chronicle.note(removal=None, removal_id=None)
+        return 0.0
+
     async def _plan(self, wanted: rendering.Wanted, picture: Picture) -> sync.Plan | sync.Refused:
         """What is to be written, once everything was dry-run."""
         early = stages.too_early(wanted.members, picture.waiting)
@@ -279,12 +291,15 @@ class Turn:
         )
 
 
-async def tear_down(turn: Turn, order: applying.Order) -> bool:
-    """Delete everything that a removed application has; True once it is gone, protected objects apart."""
+async def tear_down(turn: Turn, order: applying.Order, *, spared: Collection[objects.ObjectKey] = ()) -> bool:
+    """Delete everything that a removed application has; True once it is gone, protected objects apart.
+
+    `spared`: what the application wants that was declared under its name since.
+    """
     chronicle, view = turn.tools.chronicle, turn.view
     wanted = telling.nothing_wanted(chronicle, turn.world.mask)
     kinds = telling.kinds(wanted, chronicle.known)
-    await view.reached.watches.follow(turn.subscriber, chronicle.known.records.keys(), kinds)
+    await view.reached.watches.follow(turn.subscriber, chronicle.known.records.keys() | set(spared), kinds)
     view.look(view.reached.watches.live(turn.subscriber))
     view.served = (await view.reached.port.resources()).keys()
     if turn.blind(kinds):
@@ -292,7 +307,7 @@ async def tear_down(turn: Turn, order: applying.Order) -> bool:
     await turn.world.clusters.check_again(view.reached)
     owner = turn.subscriber.owner
     marked = {key for key in view.live if view.claim(key, owner) is claims.Claim.OURS}
-    extra = inventory.teardown(chronicle.known.inventory() | marked, live=view.live, owner=owner)
+    extra = inventory.teardown((chronicle.known.inventory() | marked) - set(spared), live=view.live, owner=owner)
     plan = sync.Plan((), frozenset(), stages.prune_order(extra.prune), 0, extra.kept)
     outcome = await applying.Sync(turn.tools, view, wanted, order).run(plan)
     until = turn.world.time.monotonic() + _GONE_SECONDS

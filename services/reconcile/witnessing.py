@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from google.protobuf.message import Message
 
-from decklog.events.v1 import live_pb2
+from decklog.events.v1 import live_pb2, state_pb2
 from decklog.model import masking, objects
 from services.reconcile import clusters, recording, watches
 from services.reconcile.core import recollection, sayings, snapshot
@@ -74,9 +74,12 @@ class Witness:
                 continue
             gvk = objects.Gvk(key.group, record.object.version, key.kind)
             if gvk in subscriber.kinds and reached.watches.blindness(gvk) is None:
-                name = self._chronicle.application.application
-                messages.append(sayings.object_vanished(reached.uid, record, application=name))
+                messages.append(self._vanished_one(reached, record))
         return messages
+
+    def _vanished_one(self, reached: clusters.Reached, record: state_pb2.ObjectState) -> live_pb2.ObjectDeleted:
+        name = self._chronicle.application.application
+        return sayings.object_vanished(record.cluster_uid or reached.uid, record, application=name)
 
     def _messages(
         self, reached: clusters.Reached, seen: Sequence[watches.Sighting], told: dict[objects.ObjectKey, str]
@@ -97,7 +100,7 @@ class Witness:
 
     def _changed(
         self, reached: clusters.Reached, obj: objects.KubeObject, told: dict[objects.ObjectKey, str]
-    ) -> list[live_pb2.ObjectChanged]:
+    ) -> list[live_pb2.ObjectChanged | live_pb2.ObjectDeleted]:
         key, version = objects.key(obj), (objects.uid(obj), objects.resource_version(obj))
         if self._looked_at.get(key) == version:
             return []
@@ -106,10 +109,16 @@ class Witness:
         taken = snapshot.take(obj, self._mask)
         recorded = (record.live_digest, record.rules_digest, record.object.uid)
         last = told.get(key)
+        if last is None and record.live_digest and record.cluster_uid not in ("", reached.uid):
+            told[key] = taken.digest  # another cluster has taken the name: the object that was recorded is not this one
+            return [self._vanished_one(reached, record), self._changed_to(reached, taken)]
         if last == taken.digest or (last is None and recorded == (taken.digest, taken.rules_digest, taken.uid)):
             return []
         told[key] = taken.digest
-        return [sayings.object_changed(reached.uid, taken, key_id=self._mask.key.id)]
+        return [self._changed_to(reached, taken)]
+
+    def _changed_to(self, reached: clusters.Reached, taken: snapshot.Snapshot) -> live_pb2.ObjectChanged:
+        return sayings.object_changed(reached.uid, taken, key_id=self._mask.key.id)
 
     def _gone(
         self, reached: clusters.Reached, gone: watches.Gone, told: dict[objects.ObjectKey, str]
@@ -121,8 +130,7 @@ class Witness:
             return []
         told[key] = ""
         if gone.inferred and record.live_digest:
-            name = self._chronicle.application.application
-            return [sayings.object_vanished(reached.uid, record, application=name)]
+            return [self._vanished_one(reached, record)]
         return [sayings.object_deleted(reached.uid, gone.object)]
 
     def _gap(self, reached: clusters.Reached, gap: watches.Gap) -> live_pb2.WatchGap:

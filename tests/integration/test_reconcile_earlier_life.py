@@ -112,3 +112,30 @@ async def test_one_that_was_removed_and_declared_again_unnoticed_begins_anew(
     assert len(await bench.said(apply_pb2.Rendered)) == 2
     declared = [one.event.id for one in await bench.log() if isinstance(one.message, fleet_pb2.ApplicationDeclared)]
     assert [one.cause for one in await bench.said(apply_pb2.SyncStarted)][1:] == declared[1:]
+
+
+async def test_what_was_to_go_and_is_not_wanted_by_the_next_life_goes(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Removed with its objects and declared again before anybody looked: the order to delete stood before."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    files = {f"web/{name}.yaml": reconcile.config_map(name, {"colour": "red"}) for name in "ab"}
+    await bench.deliver("web", {**files, "other/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        await bench.until(drift_pb2.Compared)
+    kept = (await kubectl.config_map(namespace, "a"))["metadata"]["uid"]
+    await bench.remove("web", fleet_pb2.ON_DELETE_PRUNE)
+    await bench.declare("web", path="other", dest_namespace=namespace, mode=fleet_pb2.MODE_DETECT)
+    async with bench.member("two"):
+        (ended,) = await bench.until(apply_pb2.SyncFinished, lambda one: one.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL)
+        await bench.until(drift_pb2.Compared, count=2)
+    removed = [one.event.id for one in await bench.log() if isinstance(one.message, fleet_pb2.ApplicationRemoved)]
+    (start,) = [one for one in await bench.said(apply_pb2.SyncStarted) if one.sync_id == ended.sync_id]
+    assert (ended.pruned, ended.reason, [start.cause]) == (1, "test", removed)
+    pruned = [
+        one for one in await bench.said(apply_pb2.ObjectApplied) if one.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED
+    ]
+    assert reconcile.names_of(pruned) == ["b"]
+    assert (await kubectl.config_map(namespace, "a"))["metadata"]["uid"] == kept, "taken over, not made anew"
+    assert len(await bench.said(apply_pb2.SyncFinished)) == 2, "in mode detect nothing else is written"

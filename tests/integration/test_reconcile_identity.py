@@ -77,6 +77,11 @@ async def test_nothing_is_written_to_another_cluster_until_it_is_confirmed(
         await bench.say("audit", confirmed, "cluster/dev")
         done = apply_pb2.SYNC_OUTCOME_SUCCEEDED
         await bench.until(apply_pb2.SyncFinished, lambda one: one.outcome == done, count=2)
+        await bench.until(live_pb2.ObjectChanged, lambda one: one.cluster_uid == changed.after)
+    first = next(one for one in await bench.said(live_pb2.ObjectChanged) if one.object.name == "a")
+    (gone,) = await bench.said(live_pb2.ObjectDeleted)
+    assert (gone.cluster_uid, gone.object.uid, gone.inferred) == (first.cluster_uid, first.object.uid, True)
+    assert first.cluster_uid == changed.before, "what was in the former cluster ends there, and not in the new one"
     assert config_maps(both, "other", namespace) == "configmap/a"
     assert config_maps(both, "dev", namespace) == "configmap/a"
 

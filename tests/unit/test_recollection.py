@@ -260,3 +260,17 @@ def test_what_is_lost_is_lost_until_it_was_recovered_or_asked_for() -> None:
         assert known(ended, since=lost).header.lost
     assert not known(finished(request, succeeded), since=lost).header.lost
     assert not known(apply_pb2.StateLost(recovered=True), since=lost).header.lost
+
+
+def test_a_removal_leaves_no_attempt() -> None:
+    """It deletes what an earlier life had: the next one is still to be synced for the first time."""
+    removal = apply_pb2.SYNC_TRIGGER_REMOVAL
+    at = known(started(removal), finished(removal, apply_pb2.SYNC_OUTCOME_SUCCEEDED))
+    assert at.attempt() is None
+    assert not at.header.HasField("running")
+
+
+def test_an_object_is_remembered_with_the_cluster_it_was_in() -> None:
+    """A name of a cluster may stand for another one later."""
+    changed = live_pb2.ObjectChanged(object=REF, digest="j1:1", cluster_uid="first")
+    assert known(changed).of(KEY).cluster_uid == "first"

@@ -55,6 +55,7 @@ class ApplicationState(_message.Message):
     REPORTED_CLAIMS_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     REPAIRED_FIELD_NUMBER: _builtins.int
+    REMOVAL_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -71,6 +72,8 @@ class ApplicationState(_message.Message):
     """True while it is told as lost (see StateLost): nothing is synced or pruned by itself."""
     repaired: _builtins.bool
     """True if it was made again from the ledger since: the next owner tells that it is known."""
+    removal_id: _builtins.str
+    """Id of the event in `removal`."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -109,7 +112,7 @@ class ApplicationState(_message.Message):
 
     @_builtins.property
     def removal(self) -> _fleet_pb2.ApplicationRemoved:
-        """Set while the removal of the declaration is being carried out."""
+        """Set until a removal with prune is carried out that was followed by a new declaration before anybody looked: what is not in that goes."""
 
     @_builtins.property
     def spec(self) -> _fleet_pb2.ApplicationSpec:
@@ -168,10 +171,11 @@ class ApplicationState(_message.Message):
         reported_claims: _abc.Iterable[Global___ObjectClaim] | None = ...,
         lost: _builtins.bool = ...,
         repaired: _builtins.bool = ...,
+        removal_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "removal_id", b"removal_id", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -424,6 +428,7 @@ class ObjectState(_message.Message):
     HEALS_FIELD_NUMBER: _builtins.int
     HEALED_US_FIELD_NUMBER: _builtins.int
     DRIFT_ID_FIELD_NUMBER: _builtins.int
+    CLUSTER_UID_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
     """True if the application put it there, or took it over."""
     live_digest: _builtins.str
@@ -450,6 +455,8 @@ class ObjectState(_message.Message):
     """When it was healed last, microseconds since 1970-01-01T00:00:00Z."""
     drift_id: _builtins.str
     """Id of the DriftObserved event that was told last in the open episode."""
+    cluster_uid: _builtins.str
+    """The cluster, by the uid of its kube-system, in which the live version was that was recorded last."""
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
         """The object, with the uid of its last known incarnation."""
@@ -476,10 +483,11 @@ class ObjectState(_message.Message):
         heals: _builtins.int = ...,
         healed_us: _builtins.int = ...,
         drift_id: _builtins.str = ...,
+        cluster_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "drift_id", b"drift_id", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "cluster_uid", b"cluster_uid", "drift_id", b"drift_id", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -213,6 +213,7 @@ class ApplicationObject(Row):
     line: int = 0
     live_digest: str = ""
     live_uid: str = ""
+    live_cluster: str = ""
     live_version: int = 0
     verdict: str = ""
     verdict_rank: Rank = UNRANKED

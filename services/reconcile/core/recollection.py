@@ -326,8 +326,8 @@ class _Builder:
         if said.trigger == apply_pb2.SYNC_TRIGGER_DRIFT and ended.outcome is sync.Outcome.SUCCEEDED:
             self._tried(time_us)
         header.ClearField("running")
-        if said.dry_run:
-            return
+        if said.dry_run or said.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL:
+            return  # what an earlier life had is gone: nothing was synced
         header.attempt.CopyFrom(_attempt(ended, fact))
         if ended.outcome is sync.Outcome.SUCCEEDED:
             header.synced.CopyFrom(said.revision)
@@ -353,6 +353,7 @@ class _Builder:
             case live_pb2.ObjectChanged():
                 found.live_digest, found.rules_digest = said.digest, said.rules_digest
                 found.live_changed_us = said.changed_us
+                found.cluster_uid = said.cluster_uid
                 found.managed = said.tracked_application == self._header.application.application
             case live_pb2.ObjectDeleted():
                 found.live_digest = found.rules_digest = ""

@@ -138,7 +138,10 @@ def object_deleted(cluster_uid: str, last: objects.KubeObject) -> live_pb2.Objec
 
 
 def object_vanished(cluster_uid: str, last: state_pb2.ObjectState, *, application: str) -> live_pb2.ObjectDeleted:
-    """The end of an object that a list no longer has: from what was recorded of it, so that everyone says the same."""
+    """The end of an object that a list no longer has: from what was recorded of it, so that everyone says the same.
+
+    `cluster_uid`: of the cluster where it was; another one may have taken the name since.
+    """
     return live_pb2.ObjectDeleted(
         cluster_uid=cluster_uid,
         object=last.object,

@@ -1,6 +1,7 @@
 """How the objects of an application stand, folded from what reconcile says."""
 
-from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2, subject_pb2
+from decklog.model import declaration
 from services.audit.core import rows
 from services.audit.core.leaf import Leaf
 from tests import audit_leaves as given
@@ -299,3 +300,58 @@ def test_an_application_that_comes_back_is_not_in_sync_by_what_was_said_of_the_f
     assert (application.sync_status, application.objects, application.synced_commit) == ("unknown", 0, "")
     tables.fold(given.leaf(6, TWO), given.leaf(7, given.compared(in_sync=2, digest="j1:2")))
     assert tables.one(rows.Application).sync_status == "in_sync"
+
+
+def test_other_ignore_rules_make_a_verdict_pending() -> None:
+    """In sync under the old rules says nothing of the new ones; whichever topic is sequenced first."""
+    before = given.declared()
+    ignoring = given.declared()
+    ignoring.before.CopyFrom(before.after)
+    ignoring.after.ignore.add(pointers=["/data/colour"])
+    again = given.compared(in_sync=1, digest="j1:1")
+    again.settings_digest = declaration.settings_digest(ignoring.after)
+    first = [
+        given.leaf(0, before),
+        given.leaf(1, given.rendered(("settings", "j1:a"))),
+        given.leaf(2, given.compared(in_sync=1, digest="j1:1")),
+    ]
+    assert status(*first) == ("in_sync", ["in_sync"])
+    assert status(*first, given.leaf(3, ignoring)) == ("unknown", [""])
+    assert status(*first, given.leaf(3, ignoring), given.leaf(4, again)) == ("in_sync", ["in_sync"])
+    assert status(*first, given.leaf(3, again), given.leaf(4, ignoring)) == ("in_sync", ["in_sync"])
+
+
+def test_a_removal_that_was_carried_out_late_reaches_no_commit() -> None:
+    """What an earlier life had was deleted: that says nothing of what this one wants."""
+    removed = finished()
+    removed.trigger = apply_pb2.SYNC_TRIGGER_REMOVAL
+    tables = given.Tables().fold(
+        given.leaf(0, given.declared()),
+        given.leaf(1, given.rendered(("settings", "j1:a"))),
+        given.leaf(2, removed),
+    )
+    application = tables.one(rows.Application)
+    assert (application.sync_status, application.synced_commit, application.sync_outcome) == (
+        "unknown",
+        "",
+        "succeeded",
+    )
+
+
+def test_versions_of_another_cluster_under_the_same_name_count_anew() -> None:
+    """What ended in the former cluster does not end in the one that has its name now."""
+    moved = given.changed(3, digest="j1:new")
+    moved.cluster_uid = "another"
+    gone = live_pb2.ObjectDeleted(
+        cluster_uid=given.CLUSTER_UID, object=given.config_map(), resource_version="900", tracked_application="shop"
+    )
+    tables = given.Tables().fold(
+        given.leaf(0, given.rendered(("settings", "j1:a"))), given.leaf(1, given.changed(900, digest="j1:old"))
+    )
+    tables.fold(given.leaf(2, moved))
+    assert tables.one(rows.ApplicationObject).live_digest == "j1:new"
+    tables.fold(given.leaf(3, gone))
+    assert tables.one(rows.ApplicationObject).live_digest == "j1:new"
+    gone.cluster_uid, gone.resource_version = "another", "4"
+    tables.fold(given.leaf(4, gone))
+    assert tables.one(rows.ApplicationObject).live_digest == ""

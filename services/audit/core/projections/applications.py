@@ -120,8 +120,8 @@ def _synced(row: rows.Application, leaf: Leaf, message: apply_pb2.SyncFinished) 
     ended = replace(row, sync_id=message.sync_id, sync_outcome=outcome, sync_us=leaf.time_us, sync_rank=leaf.rank)
     if outcome == "failed":
         return _with_failure(ended, "sync", wording.failure(message) or _unexplained(message))
-    if outcome != "succeeded":
-        return ended
+    if outcome != "succeeded" or message.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL:
+        return ended  # a removal deletes what an earlier life had, and reaches no commit
     synced = replace(ended, synced_commit=message.revision.commit, synced_us=leaf.time_us)
     if message.trigger == apply_pb2.SYNC_TRIGGER_REQUEST:
         synced = _with_failure(synced, "state", None)  # whoever asked has had everything looked at

@@ -106,7 +106,8 @@ def _whole(view: View, leaf: Leaf) -> tuple[_Scope, list[Change]]:
         case drift_pb2.Compared() as message:
             return _compared(view, leaf, message)
         case apply_pb2.SyncFinished(dry_run=False, outcome=apply_pb2.SYNC_OUTCOME_SUCCEEDED) as message:
-            return _synced(view, leaf, message)
+            removal = message.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL
+            return (_Scope("", ""), []) if removal else _synced(view, leaf, message)
         case apply_pb2.HealthAssessed() as message:
             return _assessed(view, leaf, message)
         case _:
@@ -197,14 +198,19 @@ def _health(row: rows.ApplicationObject, leaf: Leaf, message: apply_pb2.HealthCh
 
 def _live(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectChanged) -> Fields:  # noqa: ARG001
     version = versions.resource_version(message.resource_version)
-    if version < row.live_version:
-        return {}
-    return {"live_digest": message.digest, "live_uid": message.object.uid, "live_version": version}
+    if version < row.live_version and message.cluster_uid == row.live_cluster:
+        return {}  # versions of different clusters do not compare: the last word is the newest
+    return {
+        "live_digest": message.digest,
+        "live_uid": message.object.uid,
+        "live_cluster": message.cluster_uid,
+        "live_version": version,
+    }
 
 
 def _deleted(row: rows.ApplicationObject, leaf: Leaf, message: live_pb2.ObjectDeleted) -> Fields:  # noqa: ARG001
     version = versions.resource_version(message.resource_version)
-    if version < row.live_version:
+    if version < row.live_version or row.live_cluster not in ("", message.cluster_uid):
         return {}
     gone = {"live_digest": "", "live_uid": "", "live_version": version}
     return gone if row.desired_digest else {**gone, "verdict": "", "episode": ""}
@@ -290,12 +296,6 @@ def _assessed(view: View, leaf: Leaf, message: apply_pb2.HealthAssessed) -> tupl
     return scope, changes
 
 
-def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
-    """What is no longer an application of that cluster has no objects there (their history stays)."""
-    return scope, [(row, None) for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)]
-
-
-MESSAGES = frozenset(
 def _unjudged(view: View, leaf: Leaf, scope: _Scope) -> tuple[_Scope, list[Change]]:
     """What was in sync under other ignore rules is pending. What differed tells so itself if it does so no longer."""
     application = view.get(rows.Application, scope.application)
@@ -309,6 +309,12 @@ def _unjudged(view: View, leaf: Leaf, scope: _Scope) -> tuple[_Scope, list[Chang
     ]
 
 
+def _forgotten(view: View, scope: _Scope) -> tuple[_Scope, list[Change]]:
+    """What is no longer an application of that cluster has no objects there (their history stays)."""
+    return scope, [(row, None) for row in view.group(rows.ApplicationObject, scope.cluster, scope.application)]
+
+
+MESSAGES = frozenset(
     {
         drift_pb2.DriftObserved,
         apply_pb2.ObjectApplied,
