@@ -74,28 +74,31 @@ class Entries:
                 return plain
         found: list[receipt_lines.Said | None] = []
         for number, entry in enumerate(entries):
-            said, problem = (None, "") if number in wrong else self._read(entry)
+            said, problem = (
+                (None, "") if number in wrong else self._read(leaves.tile.number * tiles.WIDTH + number, entry)
+            )
             if problem:
                 self._tell(path, leaves, entries, number, problem)
             found.append(said)
         return found
 
-    def _read(self, entry: bytes) -> tuple[receipt_lines.Said | None, str]:
+    def _read(self, leaf: int, entry: bytes) -> tuple[receipt_lines.Said | None, str]:
         """What an entry says, and what is wrong with it."""
         said = receipt_lines.event(entry)
         if said is None:
             try:
-                said = self._any_kind(entry)
+                said = self._any_kind(leaf, entry)
             except receipt.Malformed as error:
                 return None, str(error)
         recorded_at = int(said[2])
         before, self.recorded_at = self.recorded_at, max(self.recorded_at, recorded_at)
         return said, "it was recorded before the leaf that precedes it" if recorded_at < before else ""
 
-    def _any_kind(self, entry: bytes) -> receipt_lines.Said:
+    def _any_kind(self, leaf: int, entry: bytes) -> receipt_lines.Said:
         members = receipt_form.members(entry)
         if members["kind"] == receipt.Kind.ERASURE and members["about"] is not None and self.payloads is not None:
-            self.payloads.erased += members["about"]["ranges"]
+            # It erases what was there: of what came behind it, it says nothing.
+            self.payloads.erased += [(first, min(end, leaf)) for first, end in members["about"]["ranges"]]
         committed = (members["commitment"] or "").encode()
         return committed, b"%d" % members["len"], b"%d" % members["recorded_at"]
 

@@ -111,6 +111,22 @@ def test_an_erased_payload_is_accounted_for_by_its_erasure_leaf(tmp_path):
     assert found.startswith("leaf 12: ")
 
 
+def test_an_erasure_accounts_for_nothing_that_came_after_it(tmp_path):
+    """Its range may name more than there was: what came later was not erased by it."""
+    gone = payload_file.encode(None, None, None, committed=True)
+    erasure = receipt.encode(
+        receipt.Receipt(
+            kind=receipt.Kind.ERASURE,
+            recorded_at=1_700_000_000_000_300,
+            about=receipt.Erasure(((290, 310),), "art. 17"),
+        )
+    )
+    records = with_changed(300, payload_file.encode(None, None, None, committed=False))
+    records[299] = records[301] = gone
+    (found,) = told(tmp_path, entries=[*ENTRIES[:300], erasure, *ENTRIES[301:]], records=records)
+    assert found.startswith("leaf 301: ")
+
+
 def test_headers_that_contradict_the_receipt_are_named(tmp_path):
     """A long subject keeps all headers: they must say what the receipt says, its digest included."""
     salt, value = log_files.payload(300)
