@@ -20,6 +20,7 @@ from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.memory import stream as memory
 from decklog.adapters.postgres import ledger as postgres
+from decklog.events.v1 import control_pb2
 from decklog.model import errors, topics
 from decklog.ports import ledger, stream
 from decklog.runtime import ops
@@ -181,6 +182,38 @@ async def test_a_database_that_is_behind_is_made_what_it_was(installation, stack
     await published_log.Log(uri, installation.log.path).publish()
     code, said = await asyncio.to_thread(audited, uri)
     assert (code, f"clean: {len(lost['entry']) + 1} leaves" in said) == (0, True), said
+    await stacks.drop_database(stack, uri)
+
+
+def ordered(message):
+    """An event that tells the ledger itself something, as audit sends it."""
+    key = "@ledger/@ledger"
+    event = sequenced.event(message=message, source="/decklog/0f5e/audit/api", key=key)
+    return sequenced.message(event, topic=f"{sequenced.PREFIX}.control.v1", key=key)
+
+
+async def test_what_was_erased_does_not_come_back_with_an_older_backup(installation, stack):
+    """The backup has the payloads still: they are erased again, and the legal hold that was placed since stands."""
+    await installation.first()
+    await installation.log.publish()
+    uri = await installation.backup()
+    erasure = control_pb2.ErasureRequested(reason="order", leaves=[control_pb2.LeafRange(first=2, end=4)])
+    await installation.producer.send(ordered(erasure))
+    await installation.sequence(installation.log.uri, 24)
+    await installation.producer.send(ordered(control_pb2.LegalHoldPlaced(hold="case 7")))
+    await installation.sequence(installation.log.uri, 25)
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    assert {2, 3} & {row[0] for row in (await rows(uri))["payload"]}
+    report = await installation.recover(uri)
+    assert report.missing == 0
+    assert await rows(uri) == lost
+    assert not {2, 3} & {row[0] for row in lost["payload"]}
+    opened = await asyncpg.connect(uri)
+    assert [tuple(row) for row in await opened.fetch("SELECT * FROM ledger.legal_hold")] == [(24, "case 7", True)]
+    await opened.close()
+    code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
     await stacks.drop_database(stack, uri)
 
 

@@ -23,3 +23,9 @@ def stack(server: debian_postgres.Server, tmp_path_factory: pytest.TempPathFacto
     """The run's stack with this server as its Postgres."""
     state = tmp_path_factory.mktemp("postgres-15")
     return dataclasses.replace(stacks.current(), postgres=server.uri, state=state)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(stack: stacks.Stack) -> str:
+    """As in tests/conftest.py, on this server: there it is made once a session, for the run's own Postgres."""
+    return stacks.migrated_template(stack)
