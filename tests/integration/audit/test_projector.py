@@ -1,6 +1,7 @@
 """The projector on a real PostgreSQL: rows, cursor and fence move together, and nothing stops it."""
 
 import asyncio
+import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 
@@ -74,7 +75,8 @@ async def test_rows_are_those_of_the_pure_fold(connection: asyncpg.Connection, d
     """What Postgres holds after any slicing is what the fold in memory holds."""
     await audit_ledger.append(database, history())
     await project(connection, size)
-    folded = some.Tables().fold(*history())
+    placed = [dataclasses.replace(leaf, log="t.apply.v1/0", offset=leaf.index) for leaf in history()]
+    folded = some.Tables().fold(*placed)
     for row in (rows.Application, rows.ApplicationObject, rows.DriftEpisode):
         keys = [found.key for found in folded.all(row)]
         needs = [view.Need(row, key) for key in keys]
