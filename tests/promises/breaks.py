@@ -200,13 +200,8 @@ _EXACTLY_ONCE = (
         promise=3,
         name="positions do not move with the leaves",
         file=_POSTGRES,
-        anchor=(
-            "                await self._move_positions(addition.positions)\n"
-            '                self._failpoint("ledger.before_commit")\n'
-        ),
-        replacement=(
-            '                await self._move_positions({})\n                self._failpoint("ledger.before_commit")\n'
-        ),
+        anchor="            await _move_positions(connection, addition.positions)\n",
+        replacement="            await _move_positions(connection, {})\n",
         tests=(f"{_REAL_LEDGER}_killed_at_every_failpoint",),
         words="TimeoutError|every record sent is one leaf",
         needs_stack=True,
