@@ -41,7 +41,7 @@ def state_command(
     What stands in Kafka beyond the ledger is folded in, too. Exit code 1 if a partition cannot be made whole, because
     something that was said is not in the ledger.
     """
-    logs.configure("admin", "warning")
+    logs.configure("admin", "error")
     failed = asyncio.run(_Workshop(kafka, uri, prefix).carry_out(typer.echo, wait=wait))
     for error in failed:
         typer.echo(f"{error.where}: {error.problem}\n  {error.hint}", err=True)
