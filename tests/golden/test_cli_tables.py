@@ -10,9 +10,22 @@ from pathlib import Path
 import pytest
 
 from decklog.cli import differences, output, screen
-from decklog.cli.views import accepted, applications, changes, declared, drift, event, state, status, timeline
+from decklog.cli.views import (
+    accepted,
+    applications,
+    changes,
+    declared,
+    drift,
+    event,
+    evidence,
+    state,
+    status,
+    timeline,
+    verdict,
+)
 from decklog.client import answers
 from tests.golden import cli_answers as given
+from tests.golden import verdicts
 
 FOLDER = Path(__file__).parent / "cli"
 
@@ -22,6 +35,10 @@ TABLES: dict[str, Callable[[], output.Answer]] = {
     "app-get-refused": lambda: applications.single(given.REFUSED_DETAIL, given.NOW),
     "app-list-nothing-declared": lambda: applications.listing([given.EMPTY, given.LEFT_OVER, given.NEW], [], given.NOW),
     "app-get-nothing-declared": lambda: applications.single(given.EMPTY_DETAIL, given.NOW),
+    "verify-completeness": lambda: verdict.single(verdicts.COMPLETE, receipts=True, compared=verdicts.COMPLETE_BESIDE),
+    "verify-completeness-holes": lambda: verdict.single(verdicts.HOLES, receipts=True, compared=verdicts.HOLES_BESIDE),
+    "verify-evidence": lambda: evidence.single(verdicts.EVIDENCE),
+    "verify-evidence-forged": lambda: evidence.single(verdicts.FORGED),
     "app-list-empty": lambda: applications.listing([], [], given.NOW),
     "app-get": lambda: applications.single(given.DETAIL, given.NOW),
     "cluster-list": lambda: declared.clusters(given.CLUSTERS),

@@ -178,11 +178,19 @@ def _offset_words(found: coverage.Coverage, uncovered: int) -> Iterator[sheet.Ce
     holes = sum(one.holes for one in stretches)
     if holes or uncovered:
         unread = f", {uncovered} leaves cannot be read" if uncovered else ""
-        yield sheet.Cell(f"Not complete: {holes} holes in the offsets{unread}.", sheet.Tone.BAD)
+        yield sheet.Cell(f"Not complete: {_holes(holes)} in the offsets{unread}.", sheet.Tone.BAD)
     else:
         yield sheet.Cell(
             f"Complete: each offset of {len(stretches)} partitions is in one leaf, up to the last.", sheet.Tone.GOOD
         )
+
+    if found.gaps:
+        text = "What was at the offsets that no record was read from is not known."
+        yield sheet.Cell(text, sheet.Tone.WARN)
+
+
+def _holes(count: int) -> str:
+    return "1 hole" if count == 1 else f"{count} holes"
 
 
 def _commit_words(verdict: log.Verdict, repositories: Repositories) -> Sequence[sheet.Cell]:
@@ -200,7 +208,7 @@ def _commit_words(verdict: log.Verdict, repositories: Repositories) -> Sequence[
 
 def _history_words(name: str, one: git_record.History, compared: repository.Compared | None) -> sheet.Cell:
     if one.holes:
-        return sheet.Cell(f"Not complete: {one.holes} holes in the history of {name}.", sheet.Tone.BAD)
+        return sheet.Cell(f"Not complete: {_holes(one.holes)} in the history of {name}.", sheet.Tone.BAD)
     if compared is not None and compared.missing:
         return sheet.Cell(f"Not complete: git lists commits of {name} that are not recorded.", sheet.Tone.BAD)
     if compared is not None and compared.lost:
@@ -208,7 +216,7 @@ def _history_words(name: str, one: git_record.History, compared: repository.Comp
     if one.unknown:
         text = f"{name}: {one.unknown} commits or heads may be among the {one.erased} events that were erased."
         return sheet.Cell(text, sheet.Tone.WARN)
-    return sheet.Cell(f"Complete: all that the heads of {name} reach is recorded, down to the roots.", sheet.Tone.GOOD)
+    return sheet.Cell(f"Complete: {name} is recorded from its heads down to the roots.", sheet.Tone.GOOD)
 
 
 def _remarks(name: str, one: git_record.History, compared: repository.Compared | None) -> Iterator[str]:
