@@ -17,6 +17,8 @@ _LEADER_LOCK = 0x6465636B6C6F6700
 _PARTITION_LEAVES = 10_000_000
 _CONNECT_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 60.0
+_ERASE_TIMEOUT = 3_600.0
+"""A request may take millions of payloads, and one that never ended would be tried for ever."""
 
 _HEAD = "SELECT size, frontier, recorded_at FROM ledger.head"
 
@@ -184,7 +186,7 @@ class PostgresWriter:
             if addition.holds:
                 await connection.executemany(_CHANGE_HOLD, addition.holds)
             for order in addition.erasures:
-                await connection.execute(_ERASE, order)
+                await connection.execute(_ERASE, order, timeout=_ERASE_TIMEOUT)
             self._failpoint("ledger.before_commit")
         # Only now: a number that was rolled back names nothing.
         self._sources = sources if len(sources) <= _MAX_SOURCES else {}

@@ -1,5 +1,8 @@
 """Lawful erasure, end to end: the command, audit's whole process with its own logins, Postgres, the published log."""
 
+import asyncio
+import os
+
 import asyncpg
 import pytest
 
@@ -10,6 +13,7 @@ from services.audit.projector import rebuilding
 from tests import audit_process
 from tests import stack as stacks
 from tests.integration.test_cli import Terminal
+from tests.unit.cli.test_terminal import Session
 
 NAME, ADDRESS = "Grace Brewster Murray", "grace@cobol.example"
 SECRETS = (b"Grace Brewster", b"grace@cobol", b"nanosecond", b"Brewster")
@@ -182,6 +186,36 @@ async def test_mistakes_are_told_before_anything_happens(terminal):
         assert (ended.code, ended.out) == (code, ""), ended.err
         assert text in " ".join(ended.err.split())
     assert "nanosecond" in (await terminal.run("timeline")).out
+
+
+async def test_a_person_types_how_many_they_are(terminal):
+    """What would go is listed on the terminal; anything but the number erases nothing and asks again."""
+
+    def play(*answers):
+        told = {
+            "DECKLOG_SERVER": terminal.process.address,
+            "DECKLOG_TOKEN_FILE": str(terminal.process.folder / "token"),
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "COLUMNS"))}
+        session = Session(["erase", "--subject", NAME, "--reason", "order"], kept | told | {"TERM": "xterm"})
+        session.hear("Type 3 to erase 3 payloads for ever")
+        for answer in answers:
+            session.type(f"{answer}\n")
+            session.hear("Write 3")
+        if answers:
+            session.type("3\n")
+        else:
+            session.interrupt()
+        return session.end(), session.said
+
+    code, said = await asyncio.to_thread(play)
+    assert code == exits.Code.INTERRUPTED
+    assert "author" in said
+    assert "Signed-off-by" in said
+    assert "nanosecond" in (await terminal.run("timeline")).out
+    code, said = await asyncio.to_thread(play, "yes")
+    assert (code, "3 payloads erased" in said) == (0, True), said
+    assert "nanosecond" not in (await terminal.run("timeline")).out
 
 
 async def test_single_events_are_erased_by_their_ids(terminal):
