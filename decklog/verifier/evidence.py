@@ -25,7 +25,7 @@ from decklog.verifier import proving, source
 MOST_LEAVES = 20_000
 """In one bundle: each has five files, and a zip names all of them at its end."""
 
-_CACHED = 512
+_CACHED_BYTES = 64 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _MODE = 0o100644 << 16
@@ -51,6 +51,7 @@ class Pinned:
     def __init__(self, given: source.Source, signed: bytes) -> None:
         self._given = given
         self._held: dict[str, bytes | None] = {source.CHECKPOINT: signed}
+        self._size = 0
         self.signed = signed
         try:
             self.tree = checkpoint.parse(note.parse(signed).text)
@@ -65,9 +66,12 @@ class Pinned:
     def read(self, path: str) -> bytes | None:
         """See `source.Source`."""
         if path not in self._held:
-            while len(self._held) > _CACHED:
-                self._held.pop(next(one for one in self._held if one != source.CHECKPOINT))
-            self._held[path] = self._given.read(path)
+            data = self._given.read(path)
+            self._size += len(data or b"")
+            while self._size > _CACHED_BYTES and len(self._held) > 1:
+                oldest = next(one for one in self._held if one != source.CHECKPOINT)
+                self._size -= len(self._held.pop(oldest) or b"")
+            self._held[path] = data
         return self._held[path]
 
     def lines(self, path: str) -> Iterator[bytes]:
