@@ -289,6 +289,7 @@ class Log(TypedDict):
     origin: str
     vkey: str
     size: int
+    minimum_index: int
 
 
 class Outcome(TypedDict):

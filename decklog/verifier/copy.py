@@ -26,10 +26,17 @@ class Copied(NamedTuple):
     fetched: int
 
 
-def copy(given: source.Source, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Copied:
+def copy(
+    given: source.Source,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    *,
+    minimum: int = 0,
+) -> Copied:
     """Fetch the newest checkpoint with everything under it. The checkpoint is written last: with it the copy is whole.
 
-    Nothing is verified here, that is `verify`'s work. `progress` is told of files done and files in all.
+    Nothing is verified here, that is `verify`'s work. `progress` is told of files done and files in all. `minimum` is
+    the log's minimum index: what may be pruned is left out.
 
     Raises NotFound where no log is published, Unavailable where something is missing or cannot be read, Refused for
     what is no checkpoint, Misconfigured where the folder cannot be written.
@@ -38,7 +45,8 @@ def copy(given: source.Source, folder: Path, progress: Callable[[int, int], None
     if signed is None:
         raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
     size = _size(signed, given.name)
-    wanted: list[tiles.Tile | tiles.Bundle] = [*tiles.of_size(size), *tiles.bundles_of_size(size)]
+    every: list[tiles.Tile | tiles.Bundle] = [*tiles.of_size(size), *tiles.bundles_of_size(size)]
+    wanted = [tile for tile in every if not tiles.is_pruned(tile, minimum)]
     fetched = 0
     for done, tile in enumerate(wanted, start=1):
         target = folder / tile.path

@@ -28,15 +28,19 @@ class History:
         report: Report,
         *,
         path: str = source.CHECKPOINTS,
+        before: edge.Edge | None = None,
     ) -> None:
+        """`before`: the tree of the leaves that are not looked at; smaller checkpoints are not compared."""
         self._trusted = trusted
         self._tree = tree
         self._report = report
         self._path = path
         self._lines = self._read(lines)
         self._next = next(self._lines, None)
-        self._edge = edge.Edge()
+        self._edge = before or edge.Edge()
         self.count = 0
+        while self._next is not None and self._next.tree.size < self._edge.size:
+            self._next = next(self._lines, None)
 
     def leaves(self, leaves: Leaves) -> None:
         """Look at the checkpoints that end within these leaves."""

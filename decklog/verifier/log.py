@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from decklog.client import failures
-from decklog.model.tlog import checkpoint, note, policy, time_stamp
+from decklog.model import merkle
+from decklog.model.tlog import checkpoint, edge, note, policy, tile_hashes, tiles, time_stamp
 from decklog.verifier import source
 from decklog.verifier.anchors import Anchors
 from decklog.verifier.completeness import Completeness
@@ -25,6 +26,8 @@ class Verdict:
     """What was verified, and what is wrong. `checkpoints`: how many that were signed before fit in."""
 
     tree: checkpoint.Checkpoint | None = None
+    first: int = 0
+    """The first leaf that was looked at."""
     leaves: int = 0
     checkpoints: int = 0
     payloads: Payloads | None = None
@@ -44,8 +47,11 @@ class Verdict:
 class Wanted:
     """How much is looked at: `receipts` reads every entry, `payloads` opens files of them, `most` findings are enough.
 
-    `completeness` also asks whether any leaf is missing, which takes `receipts`.
+    `first` is the leaf from which on it is looked at, with those of its tile. `completeness` also asks whether any leaf
+    is missing, which takes `receipts` and all leaves.
     """
+
+    first: int = 0
 
     receipts: bool = True
     payloads: Open | None = None
@@ -83,14 +89,17 @@ def verify(
     try:
         verdict.tree = _newest(given, trusted, report)
         if verdict.tree is not None:
-            history = History(earlier, trusted, verdict.tree, report)
+            verdict.first = _first(wanted, verdict.tree)
+            before = _before(given, verdict.first, verdict.tree.size)
+            history = History(earlier, trusted, verdict.tree, report, before=before)
             if wanted.completeness and wanted.receipts:
                 verdict.completeness = Completeness(miss, wanted.payloads)
             histories = [history]
             if wanted.authority is not None:
                 verdict.anchors = Anchors(wanted.authority, report)
                 stamps = verdict.anchors.checked(stamped)
-                histories.append(History(stamps, trusted, verdict.tree, report, path=source.TIME_STAMPS))
+                timed = History(stamps, trusted, verdict.tree, report, path=source.TIME_STAMPS, before=before)
+                histories.append(timed)
             _verify_tree(Reading(given, report), histories, wanted, verdict, progress)
             if verdict.anchors is not None:
                 verdict.anchors.end()
@@ -116,6 +125,34 @@ def _newest(
         return None
 
 
+def _first(wanted: Wanted, tree: checkpoint.Checkpoint) -> int:
+    """The first leaf of the tile with which it begins. Raises Misconfigured for a leaf that the log does not have."""
+    if wanted.first and wanted.first >= tree.size:
+        raise failures.Misconfigured(
+            f"there is no leaf {wanted.first}: the log has {tree.size}", where="--from", hint="Name a smaller one"
+        )
+    return wanted.first // tiles.WIDTH * tiles.WIDTH
+
+
+def _before(given: source.Source, first: int, size: int) -> edge.Edge | None:
+    """The tree of the leaves before, which may be pruned: its hashes stand in tiles that are not. None for no leaves.
+
+    None, too, where those tiles are damaged: whoever reads the leaves under them says so.
+    """
+
+    def read(tile: tiles.Tile) -> bytes:
+        for one in dict.fromkeys((tile, tile.full)):
+            data = given.read(one.path)
+            if data is not None:
+                return data[: tile.width * merkle.HASH_SIZE]
+        return b""
+
+    try:
+        return edge.at(first // tiles.WIDTH, tile_hashes.reader(size, read)) if first else None
+    except ValueError:
+        return None
+
+
 def _begun(lines: Iterator[bytes]) -> Iterator[bytes]:
     """The same lines, of which the first was read now."""
     first = next(lines, None)
@@ -134,13 +171,13 @@ def _verify_tree(
     if wanted.payloads is not None and wanted.receipts:
         verdict.payloads = Payloads(wanted.payloads, reading.report)
     entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness)
-    for leaves in reading.leaves(tree.size, tree.root):
+    for leaves in reading.leaves(tree.size, tree.root, (verdict.first, tree.size)):
         entries.check(leaves)
         for history in histories:
             history.leaves(leaves)
         verdict.leaves += leaves.tile.width
         verdict.checkpoints = histories[0].count
-        progress(verdict.leaves, tree.size)
+        progress(verdict.leaves, tree.size - verdict.first)
     for history in histories:
         history.end()
     if verdict.payloads is not None:

@@ -20,7 +20,7 @@ TIME_STAMPS = "timestamps.jsonl"
 _BUFFER = 1 << 18
 _SILENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
-_OK, _NOT_FOUND, _UNAUTHORISED, _FORBIDDEN = 200, 404, 401, 403
+_OK, _NOT_FOUND, _GONE, _UNAUTHORISED, _FORBIDDEN = 200, 404, 410, 401, 403
 
 
 class Source(Protocol):
@@ -119,9 +119,9 @@ class Url:
                 "A token goes to the server of DECKLOG_SERVER alone: set it and DECKLOG_TOKEN_FILE, or ask for a copy"
             )
             raise failures.Unauthorised("the server does not let us read", where=where, hint=hint)
-        if status not in (_OK, _NOT_FOUND):
+        if status not in (_OK, _NOT_FOUND, _GONE):
             raise failures.Unavailable(f"the server answers {status}", where=where, hint="Try again later")
-        return status == _NOT_FOUND
+        return status != _OK
 
     @contextlib.contextmanager
     def _translated(self, path: str) -> Iterator[None]:

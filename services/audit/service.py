@@ -168,6 +168,7 @@ class Audit:
             refused=counted.count,
             readiness=self._readiness,
             log=self._log,
+            log_minimum=self._told.log_minimum_index,
             log_policy=None if self._rule is None else self._rule.policy,
             log_stamped=self._stamps is not None,
             log_key=lambda: self._log_key(view.installation),

@@ -35,6 +35,9 @@ class AuditSettings(settings.ServiceSettings):
         default="",
         description="`TOPIC=MOMENT[,…]`: poison sent until then becomes dead letters, however much of the topic it is",
     )
+    log_minimum_index: int = Field(
+        default=0, ge=0, description="leaves before it are pruned: their tiles and entries stay, and are not served"
+    )
     log_public: bool = Field(default=False, description="serve checkpoint, tiles and entries without a token")
     log_policy: Path | None = Field(
         default=None, description="witnesses of the log and their quorum, a file after c2sp.org/tlog-policy"

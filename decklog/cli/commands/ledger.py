@@ -73,8 +73,12 @@ def export(
     """
     from decklog.verifier import copy
 
+    with session.connect() as server:
+        minimum = api.log(server)["minimum_index"]
     with contextlib.closing(session.log()) as opened, progress.shown("files") as tell:
-        copied = copy.copy(opened, folder, tell)
+        copied = copy.copy(opened, folder, tell, minimum=minimum)
+    if minimum:
+        report.note(f"leaves before {minimum} are pruned: check the copy with `decklog verify --from {minimum}`")
     report.note(f"{copied.size} leaves are in {folder}; {copied.fetched} files were fetched")
     if payloads:
         with session.connect() as server, progress.shown("payloads") as tell:

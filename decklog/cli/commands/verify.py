@@ -40,6 +40,9 @@ def verify(
         Path | None,
         typer.Option(help="Only prove that the log goes on from this one, which you kept.", metavar="CHECKPOINT"),
     ] = None,
+    first: Annotated[
+        int, typer.Option("--from", help="Begin with the tile of this leaf: a log may be pruned before it.", min=0)
+    ] = 0,
     tree_only: Annotated[bool, typer.Option("--tree-only", help="Do not read entries as receipts.")] = False,
     completeness: Annotated[
         bool, typer.Option("--completeness", help="Also ask whether any offset or commit is missing.")
@@ -67,6 +70,11 @@ def verify(
             "--completeness is of a whole log with its entries, and --repo goes with it",
             hint="Run `decklog verify DIR --completeness --repo PATH`",
         )
+    if first and (completeness or since or where.endswith((proof_file.SUFFIX, _EVIDENCE))):
+        raise failures.Misconfigured(
+            "--from is of a log that is read leaf by leaf",
+            hint="Run `decklog verify DIR --from LEAF`, without the other",
+        )
     trusted = trust.of_logs(vkey or [], policy, option="--vkey")
     if where.endswith(proof_file.SUFFIX):
         answer, verified = view.proof(_proof(Path(where), trusted)), True
@@ -76,7 +84,7 @@ def verify(
     elif since is not None:
         answer, verified = view.continued(*_continued(where, since, trusted)), True
     else:
-        wanted = {"receipts": not tree_only, "completeness": completeness, "most": most}
+        wanted = {"first": first, "receipts": not tree_only, "completeness": completeness, "most": most}
         found = _log(where, trusted, wanted, None if tsa_ca is None else trust.of_time(tsa_ca))
         compared = _compared(found, repo or [])
         answer = view.single(found, receipts=not tree_only, compared=compared)

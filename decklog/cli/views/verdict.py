@@ -34,6 +34,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "origin": None if tree is None else tree.origin,
         "size": None if tree is None else tree.size,
         "root": None if tree is None else tree.root.hex(),
+        "first": verdict.first,
         "leaves": verdict.leaves,
         "receipts": receipts,
         "payloads": _payloads_value(verdict),
@@ -73,13 +74,17 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
     return sheet.Facts(
         pairs=[
             ("log", tree.origin),
-            ("leaves", f"{tree.size} signed, {verdict.leaves} looked at, {read}"),
+            ("leaves", f"{tree.size} signed, {verdict.leaves} looked at{_since(verdict)}, {read}"),
             ("root", base64.b64encode(tree.root).decode()),
             ("payloads", _payloads(verdict)),
             ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
             ("time", _time(verdict)),
         ]
     )
+
+
+def _since(verdict: log.Verdict) -> str:
+    return f" from {verdict.first} on" if verdict.first else ""
 
 
 def _payloads_value(verdict: log.Verdict) -> dict[str, int] | None:

@@ -42,6 +42,11 @@ class Tile(NamedTuple):
         """The tile that takes this one's place once it is full."""
         return self._replace(width=WIDTH)
 
+    @property
+    def end(self) -> int:
+        """The end index: the number of the first leaf that is not below it."""
+        return self.number * WIDTH + self.width << HEIGHT * self.level
+
 
 class Bundle(NamedTuple):
     """One bundle of entries: `width` of them, 1 to 256."""
@@ -58,6 +63,16 @@ class Bundle(NamedTuple):
     def full(self) -> "Bundle":
         """The bundle that takes this one's place once it is full."""
         return self._replace(width=WIDTH)
+
+    @property
+    def end(self) -> int:
+        """The end index: the number of the first leaf that is not in it or before."""
+        return self.number * WIDTH + self.width
+
+
+def is_pruned(tile: Tile | Bundle, minimum: int) -> bool:
+    """Whether a log with this minimum index need not give it out (c2sp.org/tlog-tiles#pruning)."""
+    return tile.width == WIDTH and tile.end <= minimum
 
 
 class Place(NamedTuple):

@@ -40,6 +40,8 @@ class Context:
     readiness: ops.Readiness
     log: folder.LogFolder | None
     """The published log; None where none is."""
+    log_minimum: int
+    """The minimum index: what lies before that leaf is not given out."""
     log_policy: policy.Policy | None
     """Whose cosignatures are asked for; None where nobody's are."""
     log_stamped: bool

@@ -178,6 +178,7 @@ class Log(BaseModel):
     origin: str
     vkey: str
     size: int
+    minimum_index: int
 
 
 class Outcome(BaseModel):

@@ -77,7 +77,8 @@ async def get_log(given: Given) -> Response:
         hint = "Ask again; `decklog status` says what is waited for"
         raise problems.Problem(503, "NotReady", "the log has no name yet", hint=hint)
     served = await asyncio.to_thread(tlog.served_size, given.log)
-    return answering.json({"origin": key.name, "vkey": str(key), "size": served})
+    said = {"origin": key.name, "vkey": str(key), "size": served, "minimum_index": given.log_minimum}
+    return answering.json(said)
 
 
 _SPOKEN = ("events", "last_leaf", "last_us")

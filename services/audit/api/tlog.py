@@ -65,7 +65,11 @@ def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[s
         raise problems.Problem(
             404, "NotFound", f"there is no such tile: {error}", hint="See c2sp.org/tlog-tiles"
         ) from error
-    data = _log(given).read(f"{integration.PUBLIC}/{path}")
+    log = _log(given)
+    if tiles.is_pruned(tile, given.log_minimum):
+        hint = f"Ask for leaves from {given.log_minimum} on (`decklog verify --from`), or the operator for a copy"
+        raise problems.Problem(410, "Pruned", f"{path} lies before the log's minimum index", hint=hint)
+    data = log.read(f"{integration.PUBLIC}/{path}")
     if data is None:
         hint = "Ask for tiles of the newest checkpoint only; a partial tile goes when the whole one is there"
         raise problems.Problem(404, "NotFound", f"there is no tile {path}", hint=hint)

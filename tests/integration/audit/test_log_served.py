@@ -175,3 +175,18 @@ async def test_a_proof_is_served_and_stands_alone(process: Process) -> None:
     assert receipt.parse(proved.entry).kind is receipt.Kind.EVENT
     later = await process.get(f"/leaves/{tree.size + 1000}/proof")
     assert (later.status_code, "is not published yet" in later.json()["detail"]) == (503, True)
+
+
+async def test_what_is_pruned_is_gone_and_the_rest_is_proved(database: str, tmp_path: Path) -> None:
+    """Full tiles and bundles before the minimum index: 410 with the way out; the API tells the index."""
+    async with audit_process.running(database, tmp_path, log_minimum_index=300) as process:
+        await process.say("reconcile", *(some.changed(number + 1) for number in range(600)))
+        await opened(process, 600)
+        assert (await process.get("/log")).json()["minimum_index"] == 300
+        async with bearer(process) as reader:
+            for path in ("tile/0/000", "tile/entries/000"):
+                answer = await reader.get(f"/{path}")
+                assert (answer.status_code, "decklog verify --from" in answer.json()["hint"]) == (410, True)
+            for path in ("tile/0/001", "tile/entries/001"):
+                assert (await reader.get(f"/{path}")).status_code == 200
+            assert (await reader.get("/tile/1/000.p/2")).status_code == 200

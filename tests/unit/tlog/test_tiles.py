@@ -191,3 +191,31 @@ def test_bundles_of_a_size():
         assert [bundle.number for bundle in found] == list(range(len(found)))
         assert all(one == tiles.bundle_of(one.number * tiles.WIDTH, size) for one in found)
         assert all(before.width == tiles.WIDTH for before, _ in itertools.pairwise(found))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(strategies.data())
+def test_what_is_pruned_is_needed_for_nothing_that_is_left(data):
+    """c2sp.org/tlog-tiles promises entries, roots and proofs from the minimum index on: none reads a pruned tile."""
+    size = data.draw(strategies.integers(1, 2**40))
+    minimum = data.draw(strategies.integers(0, size - 1))
+    leaf = data.draw(strategies.integers(minimum, size - 1))
+    larger = data.draw(strategies.integers(max(minimum, 1), size))
+    read = []
+
+    def tile(wanted):
+        read.append(wanted)
+        return bytes(wanted.width * merkle.HASH_SIZE)
+
+    hashes = tile_hashes.reader(size, tile)
+    proofs.inclusion(leaf, size, hashes)
+    proofs.consistency(larger, size, hashes)
+    edge.at(minimum // tiles.WIDTH, hashes)
+    assert not any(tiles.is_pruned(one, minimum) for one in (*read, tiles.bundle_of(leaf, size)))
+
+
+@hypothesis.given(tiles_of_any, strategies.integers(0, 2**63))
+def test_only_full_tiles_are_pruned(tile, minimum):
+    """A partial one is part of the edge, and goes by itself."""
+    assert tiles.is_pruned(tile, minimum) <= (tile.width == tiles.WIDTH and tile.end <= minimum)
+    assert tile.full.end >= tile.end > 0
