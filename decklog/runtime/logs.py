@@ -58,6 +58,7 @@ def configure(service: str, level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a witness says nothing
 
 
 _sparse = Sparse(seconds=30)

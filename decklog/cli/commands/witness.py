@@ -73,7 +73,8 @@ def run(
         raise failures.Misconfigured("the policy names no log", where=str(policy), hint="Write lines `log VKEY`")
     served = witness.Witness(logs, keeping.load(folder), keeping.Store(folder), lambda: int(time.time()))
     server = serving.Server(host, port, served, report.note)
-    report.note(f"the witness {served.signers[0].name} cosigns {len(logs)} logs at {server.url}")
+    names = ", ".join(dict.fromkeys(one.name for one in logs))
+    report.note(f"the witness {served.signers[0].name} cosigns {names} at {server.url}")
     _until_told(server)
 
 

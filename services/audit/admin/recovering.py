@@ -53,14 +53,14 @@ class Report:
 async def recover(given: Sources, tell: Callable[[int, int], None]) -> Report:
     """Append what was published and is not in the database. `tell` hears of leaves done and in all.
 
-    Raises Fenced or Busy while an audit works on either, Terminal where folder and database do not fit together,
-    Transient for bad weather; what was appended by then stays.
+    Raises Terminal (or Busy) while an audit works on either, and where folder and database do not fit together;
+    Transient for bad weather. What was appended by then stays.
     """
     connection = await postgres.connect(given.postgres, "decklog recovery")
     try:
         writer = await postgres.PostgresWriter.connect(given.postgres, failpoint=given.failpoint)
         try:
-            await writer.lead()
+            await _lead(writer)
             with given.folder.held():
                 return await _Recovery(given, connection, writer).run(tell)
         finally:
@@ -73,6 +73,15 @@ async def recover(given: Sources, tell: Callable[[int, int], None]) -> Report:
         ) from error
     finally:
         connection.terminate()
+
+
+async def _lead(writer: postgres.PostgresWriter) -> None:
+    try:
+        await writer.lead()
+    except ledger.Fenced as error:
+        raise errors.Terminal(
+            "an audit is at work on this database", where="ledger", hint="Stop audit, and start this again"
+        ) from error
 
 
 class _Recovery:

@@ -48,13 +48,13 @@ async def _published(given: context.Context, size: int) -> list[dict[str, Any]]:
     if given.log is None:
         return []
     served = await asyncio.to_thread(tlog.served_size, given.log)
-    rungs = [{"name": "published", "size": served, "behind": size - served}]
+    rungs = [{"name": "published", "size": served, "behind": max(0, size - served)}]
     if given.log_policy is not None:
         witnessed = await _witnessed(given, given.log_policy, served)
-        rungs.append({"name": "witnessed", "size": witnessed, "behind": served - witnessed})
+        rungs.append({"name": "witnessed", "size": witnessed, "behind": max(0, served - witnessed)})
     if given.log_stamped:
         anchored = int(await given.database.value(statements.ANCHORED) or 0)
-        rungs.append({"name": "anchored", "size": anchored, "behind": served - anchored})
+        rungs.append({"name": "anchored", "size": anchored, "behind": max(0, served - anchored)})
     return rungs
 
 

@@ -76,7 +76,7 @@ def disputed(witness: str, said: asking.Ahead | asking.Disputed, *, asked: int, 
         f"the witness {witness!r} has cosigned {said.size} leaves of this log, the newest checkpoint here has "
         f"{newest}: database and folder were restored from a backup, or somebody else signs in its name"
     )
-    return Problem(text, _RESTORE)
+    return Problem(text, _RESTORE_BOTH)
 
 
 def stamp_is_due(served: int, stamped: int, seconds_ago: float | None, interval: float) -> bool:
@@ -95,6 +95,10 @@ def _behind(size: int, published: int) -> Problem:
 _FORKED = (
     "Stop here and keep everything: database, log folder, and what the witness shows. Find out which of the two "
     "histories is the true one and who signed the other; nothing more is signed"
+)
+_RESTORE_BOTH = (
+    "Restore a newer backup of both. If only the folder can be had as it was, stop audit and run `decklog admin ledger "
+    "recover`. If nothing was restored, find out who signs; nothing is sequenced and nothing is signed until then"
 )
 _RESTORE = (
     "Restore a newer backup of the database: until it knows the published checkpoint nothing is sequenced and nothing "

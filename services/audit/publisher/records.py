@@ -13,7 +13,7 @@ from services.audit.core import integration
 _LOCK = 0x6465636B6C6F6701
 """Key of the session lock that only the process holds that publishes."""
 
-ANCHOR = 0x6465636B6C6F6702
+ANCHOR = 0x6465636B6C6F6703
 """The same for the process that asks for time stamps."""
 
 _LEAD = "SELECT pg_try_advisory_lock($1)"

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer.testing
 
 from decklog.model.tlog import policy, time_stamp
 from decklog.verifier import copy, source
 from decklog.verifier import log as verifier
+from services.audit.admin import audit_db
 from tests import audit_leaves as some
 from tests import audit_process, time_authority
 from tests.audit_process import LOG, Process
@@ -71,6 +73,8 @@ async def test_checkpoints_are_stamped_exported_and_verified_by_us_and_by_openss
             await process.say("reconcile", some.rendered())
             await until_anchored(process, beyond=first)
             copied = await exported(process, tmp_path / "copy")
+            audited = await asyncio.to_thread(typer.testing.CliRunner().invoke, audit_db.app, ["--postgres", database])
+            assert audited.exit_code == 0, audited.output
     folder = tmp_path / "copy"
     tokens = sorted((folder / "timestamps").glob("*.tsr"))
     assert len(tokens) == authority.asked >= 2

@@ -22,7 +22,7 @@ from decklog.adapters.memory import stream as memory
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
 from decklog.model import errors, topics
-from decklog.ports import ledger, stream
+from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db, recovering
@@ -333,7 +333,7 @@ async def test_what_does_not_fit_together_is_refused_before_anything_is_written(
         file.write_bytes(kept)
     writer = await postgres.PostgresWriter.connect(uri)
     await writer.lead()
-    with pytest.raises(ledger.Fenced):
+    with pytest.raises(errors.Terminal, match="Stop audit"):
         await installation.recover(uri)
     await writer.close()
     assert await rows(uri) == before
