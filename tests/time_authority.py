@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import enum
 import shutil
+import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -95,7 +96,11 @@ class Authority:
             def log_message(self, *_args: object) -> None:
                 pass
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        class Server(ThreadingHTTPServer):
+            def server_bind(self) -> None:
+                socketserver.TCPServer.server_bind(self)  # without asking a name server
+
+        with Server(("127.0.0.1", 0), Handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             try:
                 yield f"http://127.0.0.1:{server.server_address[1]}/"

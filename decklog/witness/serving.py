@@ -5,6 +5,7 @@ Anybody may ask, so everything is bounded: bytes of a request, connections at on
 
 import contextlib
 import re
+import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -46,6 +47,10 @@ class Server(ThreadingHTTPServer):
             raise failures.Misconfigured(
                 f"the address is not to be had: {error.strerror}", where=f"{host}:{port}", hint="Choose another one"
             ) from error
+
+    def server_bind(self) -> None:
+        """Take the address, and ask no name server what it is called: that may take as long as it likes."""
+        socketserver.TCPServer.server_bind(self)
 
     @property
     def url(self) -> str:

@@ -74,7 +74,8 @@ def run(
     served = witness.Witness(logs, keeping.load(folder), keeping.Store(folder), lambda: int(time.time()))
     server = serving.Server(host, port, served, report.note)
     names = ", ".join(dict.fromkeys(one.name for one in logs))
-    report.note(f"the witness {served.signers[0].name} cosigns {names} at {server.url}")
+    report.note(f"the witness {served.signers[0].name} cosigns {names}")
+    report.note(f"it listens at {server.url}")
     _until_told(server)
 
 
