@@ -215,11 +215,11 @@ SIGNED = (
     Act("the checkpoint unsigned", _unsigned, {VERIFY: "checkpoint"}),
     Act("the checkpoint signed by another key", _resign(STRANGER), {VERIFY: "checkpoint", WITNESS: "403"}),
     Act("the checkpoint of another origin", _resign(ELSEWHERE), {VERIFY: "checkpoint", WITNESS: "404"}),
-    Act("another root, signed with the key", _resign(SIGNER, root=bytes(32)), {VERIFY: "root", WITNESS: "409"}),
+    Act("another root, signed with the key", _resign(SIGNER, root=bytes(32)), {VERIFY: "root", WITNESS: "422"}),
     Act("the tail cut off", lambda at: _yesterday(at, forget=False), {VERIFY: "was signed", WITNESS: "409"}),
     Act("the tail and its checkpoints", lambda at: _yesterday(at, forget=True), {WITNESS: "409"}, frozenset({VERIFY})),
-    Act("forked with the key", lambda at: _fork(at, forget=False), {VERIFY: "was forked", WITNESS: "409"}),
-    Act("forked, all signed anew", lambda at: _fork(at, forget=True), {WITNESS: "409"}, frozenset({VERIFY})),
+    Act("forked with the key", lambda at: _fork(at, forget=False), {VERIFY: "was forked", WITNESS: "422"}),
+    Act("forked, all signed anew", lambda at: _fork(at, forget=True), {WITNESS: "422"}, frozenset({VERIFY})),
     Act("forked, and grown since", lambda at: _fork(at, forget=True, more=1), {WITNESS: "422"}, frozenset({VERIFY})),
 )
 

@@ -71,7 +71,7 @@ def _cosigned(body: bytes, asked: witnessing.Request, key: keys.VerifierKey) -> 
 
 
 def _conflict(body: bytes, asked: witnessing.Request) -> Answer:
-    """409 says where the proof has to begin, or that the tree of this very size has another root."""
+    """409 says where the proof has to begin; from older witnesses, that the tree of this very size has another root."""
     found = _SIZE.fullmatch(body)
     size = int(found[1]) if found else proofs.MAX_SIZE + 1
     if asked.tree is not None and asked.old == asked.tree.size and (not found or size == asked.old):

@@ -100,7 +100,8 @@ def accept(asked: Request, latest: Latest) -> checkpoint.Checkpoint:
     """The tree to be cosigned: it has the one that was cosigned last as its beginning.
 
     Raises Refusal: 400 for an old size above the new one, 409 (with the size that was cosigned last) for another old
-    size than that and for another root of the same size, 422 where the one is not provably the other's beginning.
+    size than that, 422 where the one is not provably the beginning of the other. For another root of the same size
+    the specification said 409 until 2026; its clients should understand both.
     """
     tree = asked.tree
     if asked.old > (0 if tree is None else tree.size):
@@ -110,7 +111,7 @@ def accept(asked: Request, latest: Latest) -> checkpoint.Checkpoint:
     if tree is None:
         raise Refusal(422, "the root of no leaves is another one")
     if tree.size == latest.size and tree.root != latest.root:
-        raise Refusal(409, f"another tree of {tree.size} leaves was cosigned")
+        raise Refusal(422, f"another tree of {tree.size} leaves was cosigned")
     if asked.old == 0:
         if asked.proof:
             raise Refusal(422, "from no leaves nothing is to be proved, but there are hashes")

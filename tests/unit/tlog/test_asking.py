@@ -66,7 +66,7 @@ def test_conflicts_and_disputes(status, body, expected):
 
 @pytest.mark.parametrize(("status", "body"), [(409, b"no"), (409, b""), (409, b"7\n"), (422, b"no proof")])
 def test_another_tree_of_the_same_size_is_an_alarm(status, body):
-    """A witness tells with 409, with or without words (c2sp.org/tlog-witness), that it cosigned another root."""
+    """A witness tells with 422 that it cosigned another root, and with 409 where it follows the older specification."""
     again = witnessing.request(7, [], note.sign(TREE.to_text(), [LOG]))
     assert isinstance(asking.interpret(status, body, again, ONE.verifier), asking.Disputed)
 
