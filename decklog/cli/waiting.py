@@ -63,6 +63,16 @@ def _follow(
                 hint=f"It goes on: look with `decklog app get {name}`, or wait longer with --timeout",
             )
         report.note(requests.stage(name, stage, dry_run=dry_run))
+    _tell_skipped(server, accepted["event_id"], until)
+
+
+def _tell_skipped(server: api.Caller, event_id: str, until: choices.Wait) -> None:
+    """A sync that ended well may have left objects alone: whoever waited for it is told."""
+    if until is choices.Wait.RECORDED:
+        return
+    sync_id = api.outcome(server, event_id, until=until.value, hold=0.0)["sync_id"]
+    if sync_id and (said := requests.skipped(api.sync_detail(server, sync_id)["object_list"])):
+        report.note(said)
 
 
 def _why(server: api.Caller, name: str) -> str:
@@ -72,4 +82,6 @@ def _why(server: api.Caller, name: str) -> str:
     except (failures.NotFound, failures.Unavailable):
         return ""
     health = ": ".join(filter(None, [found["health"], found["health_message"]]))
-    return f": it is {found['sync_status'].replace('_', ' ')} and {health}"
+    failures_now = filter(None, [*found["failures"].values(), found["source_failure"]])
+    failing = "".join(f"; {failure['message']}" for failure in failures_now)
+    return f": it is {found['sync_status'].replace('_', ' ')} and {health}{failing}"

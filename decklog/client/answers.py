@@ -196,6 +196,20 @@ class Sync(TypedDict):
     cause_summary: str | None
 
 
+class SyncObject(TypedDict):
+    """What became of one object in a sync."""
+
+    object: str
+    outcome: str
+    failure: Failure | None
+
+
+class SyncDetail(Sync):
+    """A sync with the objects that it touched."""
+
+    object_list: list[SyncObject]
+
+
 class Payload(TypedDict):
     """What a leaf commits to."""
 

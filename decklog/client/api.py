@@ -83,6 +83,12 @@ def sync(server: Caller, name: str, body: Mapping[str, Any]) -> answers.Accepted
     return found
 
 
+def sync_detail(server: Caller, sync_id: str) -> answers.SyncDetail:
+    """One sync with what became of each object that it touched. Raises NotFound."""
+    found: answers.SyncDetail = server.get(_path("syncs", sync_id))
+    return found
+
+
 def clusters(server: Caller) -> list[answers.Cluster]:
     """All clusters."""
     return _items(server.get(_path("clusters")))

@@ -30,6 +30,8 @@ PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.Status: models.Status,
     answers.Log: models.Log,
     answers.Outcome: models.Outcome,
+    answers.SyncObject: models.SyncObject,
+    answers.SyncDetail: models.SyncDetail,
     answers.Accepted: models.Accepted,
     answers.Coordinates: models.Coordinates,
 }
@@ -68,6 +70,7 @@ def everything_asked() -> list[tuple[str, str, frozenset[str]]]:
     api.delete_application(server, "NAME", cascade=True, reason="")
     api.sync(server, "NAME", {})
     api.confirm_cluster(server, "NAME", {})
+    api.sync_detail(server, "NAME")
     api.clusters(server)
     api.sources(server)
     api.timeline(server, query, 10)

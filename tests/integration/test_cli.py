@@ -206,7 +206,12 @@ async def test_the_timeline_is_read_oldest_first_and_filtered(terminal: Terminal
     leaf = str(found[-1]["leaf"])  # type: ignore[index]
     assert (await terminal.run("show", leaf, "-o", "name")).out == f"{found[-1]['event_id']}\n"  # type: ignore[index]
     assert (await terminal.run("timeline", "--until", "1h ago")).out == "Nothing happened there.\n"
-    assert len((await terminal.run("timeline", "--limit", "2", "-o", "name")).out.splitlines()) == 2
+    cut = await terminal.run("timeline", "--limit", "2", "-o", "name")
+    assert len(cut.out.splitlines()) == 2
+    assert cut.err == "Note: older lines are not shown, only the newest 2: --limit N shows more\n"
+    exact = await terminal.run("timeline", "--app", "shop", "--limit", "3")
+    assert (exact.code, exact.err) == (0, "")  # all of them: nothing is left out
+    assert (await terminal.run("timeline", "--limit", "2", "-o", "json")).err == ""
 
 
 async def test_a_followed_timeline_shows_what_happens_until_ctrl_c(terminal: Terminal) -> None:
@@ -237,9 +242,14 @@ async def test_a_sync_is_waited_for_until_it_is_over_or_the_time_is(terminal: Te
     failed = await waiting
     assert failed.code == exits.Code.FAILED
     assert "the port is too high" in failed.err
+    broken = apply_pb2.RenderFailed(application=some.application(), revision=some.revision("b" * 40))
+    broken.failure.message = "this is no YAML"
+    await terminal.process.say("reconcile", broken)  # of the newest commit, and no matter of the one asked for
     waiting = asyncio.create_task(terminal.run("app", "sync", "shop", "--wait", "synced"))
     await finished(terminal.process, apply_pb2.SYNC_OUTCOME_SUCCEEDED)
-    assert (await waiting).code == 0
+    done = await waiting
+    assert (done.code, "this is no YAML" in done.err) == (0, False)
+    assert "Note: 1 object was skipped: nothing at all is left" in done.err
 
 
 async def finished(process: Process, outcome: "apply_pb2.SyncOutcome") -> None:
@@ -256,7 +266,11 @@ async def finished(process: Process, outcome: "apply_pb2.SyncOutcome") -> None:
     result = apply_pb2.SyncFinished(**about, outcome=outcome)  # type: ignore[arg-type]
     if outcome == apply_pb2.SYNC_OUTCOME_FAILED:
         result.failure.message, result.failure.hint = "the port is too high", "use one below 65536"
-    await process.say("reconcile", apply_pb2.SyncStarted(**about, cause=asked), result)  # type: ignore[arg-type]
+    skipped = apply_pb2.ObjectApplied(
+        application=some.application(), sync_id=asked, outcome=apply_pb2.OBJECT_OUTCOME_SKIPPED
+    )
+    skipped.failure.message = "nothing at all is left"
+    await process.say("reconcile", apply_pb2.SyncStarted(**about, cause=asked), skipped, result)  # type: ignore[arg-type]
 
 
 async def test_status_says_that_the_record_is_up_to_date(terminal: Terminal) -> None:

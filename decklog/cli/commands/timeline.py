@@ -52,11 +52,14 @@ def timeline(
     }
     times = _times(since, until, now)
     with session.connect() as server:
-        found = api.timeline(server, query | times, limit)[::-1]
+        found = api.timeline(server, query | times, limit + 1)[::-1]  # one more tells whether there are more
+        older, found = len(found) > limit, found[-limit:]
         if not found:
             _explain_nothing(server, app, kind)
         if not followed:
             output.show(view.listing(found, now), how)
+            if older and how in (output.Format.TABLE, output.Format.NAME):
+                report.note(f"Note: older lines are not shown, only the newest {limit}: --limit N shows more")
             return
         _print(found, how)
         after = found[-1]["leaf"] if found else -1

@@ -57,7 +57,8 @@ def _nothing_declared(one: answers.Application) -> str:
         return ""
     folder = words.spec(one["spec"], "path") or "the root"
     source, commit = words.spec(one["spec"], "source"), words.commit(one["rendered_commit"])
-    return f"nothing is declared there: 0 objects in {folder} of {source} at {commit}"
+    kept = "; therefore nothing is pruned" if one["extra"] else ""
+    return f"nothing is declared there: 0 objects in {folder} of {source} at {commit}{kept}"
 
 
 def _row(one: answers.Application, now: moments.Now) -> sheet.Row:

@@ -1,5 +1,7 @@
 """What a request for a sync will do, how new what it knows is, and how far it came."""
 
+from collections.abc import Sequence
+
 from decklog.cli import choices, moments
 from decklog.cli.views import words
 from decklog.client import answers
@@ -22,7 +24,8 @@ def requested(known: answers.Application, commit: str, *, dry_run: bool, moved_u
     """
     said = f"{'Dry-run' if dry_run else 'Sync'} of {known['name']}"
     if commit:
-        return f"{said} to {words.commit(commit)} requested"
+        told = f"{said} to {words.commit(commit)} requested"
+        return told if dry_run else told + _taken_back(known, commit)
     failure = known["source_failure"]
     source, ref = words.spec(known["spec"], "source"), words.ref(words.spec(known["spec"], "ref"))
     if not known["available_commit"]:
@@ -32,6 +35,30 @@ def requested(known: answers.Application, commit: str, *, dry_run: bool, moved_u
     newest = f"the newest commit of {ref} that is known of source {source}{since}"
     more = f"It cannot be followed now: {failure['message']}" if failure else LOOK_NOW
     return f"{said} to {words.commit(known['available_commit'])} requested: {newest}\n{more}"
+
+
+def _taken_back(known: answers.Application, commit: str) -> str:
+    """What a mode that applies by itself makes of a commit that is not the newest; empty where it stays."""
+    mode = words.spec(known["spec"], "mode")
+    if mode not in ("apply", "heal") or known["available_commit"].startswith(commit):
+        return ""
+    newest = words.commit(known["available_commit"]) if known["available_commit"] else "the newest commit"
+    return (
+        f"\nNote: mode {mode} applies {newest} again by itself, at once. To stay at {words.commit(commit)}, "
+        "declare mode detect first, or revert in Git"
+    )
+
+
+def skipped(found: Sequence[answers.SyncObject]) -> str:
+    """How many objects a sync left alone and why the first was; empty if it left none."""
+    left = [one for one in found if one["outcome"] == "skipped"]
+    if not left:
+        return ""
+    count = "1 object was skipped" if len(left) == 1 else f"{len(left)} objects were skipped; the first"
+    why = next((one["failure"] for one in left if one["failure"]), None)
+    if why is None:
+        return f"Note: {count} without a reason"
+    return f"Note: {count}: {why['message']}" + (f"\n  next   {why['hint']}" if why["hint"] else "")
 
 
 def stage(name: str, reached: str, *, dry_run: bool) -> str:

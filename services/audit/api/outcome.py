@@ -52,16 +52,19 @@ async def _standing(given: context.Context, event_id: str) -> outcome.Standing:
     row = await given.database.row(statements.APPLICATION, name) if name else None
     if row is None:
         return outcome.Standing(leaf=leaf)
-    requested = isinstance(command, control_pb2.SyncRequested)
-    sync = await _sync(given, name, event_id, None if requested else leaf)
+    asked = command if isinstance(command, control_pb2.SyncRequested) else None
+    sync = await _sync(given, name, event_id, leaf if asked is None else None)
     return outcome.Standing(
         leaf=leaf,
         application=name,
         mode=(row["spec"] or {}).get("mode", ""),
-        requested=requested,
+        requested=asked is not None,
+        commit_known=bool(row["available_commit"] or (asked is not None and asked.commit)),
         sync=sync,
         sync_status=row["sync_status"],
-        render_failure=(row["failures"] or {}).get("render") or row["source_failure"] or row["cluster_failure"],
+        render_failure=(row["failures"] or {}).get("render"),
+        source_failure=row["source_failure"],
+        cluster_failure=row["cluster_failure"],
         health=row["health"],
         health_message=row["health_message"],
     )

@@ -42,16 +42,23 @@ class Sync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is projected of the command's application. `leaf` is None until the command itself is projected."""
+    """What is projected of the command's application. `leaf` is None until the command itself is projected.
+
+    Its failures are those that stand now: of the newest commit, which need not be the one that was asked for.
+    """
 
     leaf: int | None
     application: str = ""
     mode: str = ""
     requested: bool = False
     """True if the command asks for a sync whatever the mode."""
+    commit_known: bool = True
+    """False while there is no commit that could be synced: none was named, and none is available."""
     sync: Sync | None = None
     sync_status: str = ""
     render_failure: dict[str, Any] | None = None
+    source_failure: dict[str, Any] | None = None
+    cluster_failure: dict[str, Any] | None = None
     health: str = ""
     health_message: str = ""
 
@@ -81,8 +88,9 @@ def decide(now: Standing, until: Until) -> Outcome:
 
 
 def _before_sync(now: Standing) -> Outcome:
-    if now.render_failure is not None:
-        return Outcome(stage=Stage.FAILED, failure=now.render_failure)
+    hopeless = _hopeless(now)
+    if hopeless is not None:
+        return Outcome(stage=Stage.FAILED, failure=hopeless)
     if not now.requested and now.mode in ("off", "detect"):
         return Outcome(
             stage=Stage.FAILED,
@@ -95,6 +103,13 @@ def _before_sync(now: Standing) -> Outcome:
     if not now.requested and now.sync_status == "in_sync":
         return Outcome(stage=_health(now))  # everything was as desired before anything had to be written
     return Outcome(stage=Stage.RECORDED)
+
+
+def _hopeless(now: Standing) -> dict[str, Any] | None:
+    """Why no sync will come. A request is answered by a sync of its own, also where its commit cannot be rendered."""
+    if not now.requested:
+        return now.render_failure or now.source_failure or now.cluster_failure
+    return now.cluster_failure or (None if now.commit_known else now.source_failure)
 
 
 def _with_sync(now: Standing, sync: Sync) -> Outcome:

@@ -148,7 +148,8 @@ def note(application: Mapping[str, Any]) -> str:
     declared = application["objects"] - application["extra"]
     if not application["rendered_commit"] or declared or "render" in (application["failures"] or {}):
         return ""
-    return f"nothing is declared there: 0 objects at {short(application['rendered_commit'])}"
+    kept = "; therefore nothing is pruned" if application["extra"] else ""
+    return f"nothing is declared there: 0 objects at {short(application['rendered_commit'])}{kept}"
 
 
 _SAME = ("message", "file", "line", "object")

@@ -24,8 +24,12 @@ BROKEN = {"reason": "InvalidYaml"}
         (replace(NOW, sync=DONE), Until.SYNCED, Stage.SYNCED),
         (replace(NOW, sync=DONE, health="healthy"), Until.HEALTHY, Stage.HEALTHY),
         (replace(NOW, sync=FAILED), Until.SYNCED, Stage.FAILED),
-        (replace(NOW, render_failure=BROKEN), Until.SYNCED, Stage.FAILED),
-        (replace(NOW, render_failure=BROKEN), Until.RECORDED, Stage.RECORDED),
+        (replace(NOW, requested=False, render_failure=BROKEN), Until.SYNCED, Stage.FAILED),
+        (replace(NOW, requested=False, render_failure=BROKEN), Until.RECORDED, Stage.RECORDED),
+        (replace(NOW, requested=False, source_failure=BROKEN), Until.SYNCED, Stage.FAILED),
+        (replace(NOW, cluster_failure=BROKEN), Until.SYNCED, Stage.FAILED),
+        (replace(NOW, commit_known=False, source_failure=BROKEN), Until.SYNCED, Stage.FAILED),
+        (replace(NOW, commit_known=False), Until.SYNCED, Stage.RECORDED),
         (replace(NOW, requested=False, mode="detect"), Until.SYNCED, Stage.FAILED),
         (replace(NOW, requested=False, sync_status="in_sync"), Until.SYNCED, Stage.SYNCED),
         (replace(NOW, sync_status="in_sync"), Until.SYNCED, Stage.RECORDED),
@@ -34,6 +38,17 @@ BROKEN = {"reason": "InvalidYaml"}
 def test_stages(standing: Standing, until: Until, stage: Stage) -> None:
     """A request waits for its own sync; a declaration is content with being in sync; an aborted sync goes on."""
     assert decide(standing, until).stage is stage
+
+
+def test_a_request_follows_its_own_sync_and_not_what_fails_of_another_commit() -> None:
+    """The newest commit cannot be rendered, its source cannot be followed: what was asked for may be fine."""
+    standing = replace(NOW, render_failure=BROKEN, source_failure=BROKEN)
+    assert decide(standing, Until.SYNCED).stage is Stage.RECORDED
+    assert decide(replace(standing, sync=DONE), Until.SYNCED).stage is Stage.SYNCED
+    own = replace(FAILED, failure={"reason": "RenderFailed"})
+    assert decide(replace(standing, sync=own), Until.SYNCED) == Outcome(
+        stage=Stage.FAILED, failure={"reason": "RenderFailed"}, sync_id="s"
+    )
 
 
 def test_a_failure_is_an_end() -> None:
