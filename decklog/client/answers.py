@@ -20,9 +20,10 @@ class Failure(TypedDict):
 
 
 class Origin(TypedDict):
-    """Where something was declared: `way` is `git` or `api`."""
+    """Where something was declared: `way` is `git` or `api`; without a request it is a setting of a service."""
 
     way: str
+    request_id: NotRequired[str]
     source: NotRequired[str]
     commit: NotRequired[str]
     file: NotRequired[str]
@@ -320,6 +321,8 @@ class ApplicationDetail(Application):
 
     object_list: list[ApplicationObject]
     syncs: list[Sync]
+    refusal: Refusal | None
+    """A declaration of the same name that does not count."""
 
 
 class EpisodeDetail(Episode):

@@ -110,6 +110,17 @@ def sources(server: Caller) -> list[answers.Source]:
     return _items(server.get(_path("sources")))
 
 
+def source_names(server: Caller) -> list[str]:
+    """The names of all sources."""
+    return [one["name"] for one in sources(server)]
+
+
+def delete_source(server: Caller, name: str, *, reason: str) -> answers.Accepted:
+    """Remove the declaration of a source that no application uses."""
+    found: answers.Accepted = server.delete(_path("sources", name), {"reason": reason})
+    return found
+
+
 def timeline(server: Caller, query: Params, limit: int) -> list[answers.Moment]:
     """The newest lines of the timeline, newest first, fetched page by page."""
     found: list[answers.Moment] = []

@@ -1,7 +1,7 @@
 """What is declared now: the fold of the fleet topic that every service makes for itself (DESIGN section 3).
 
 Git beats the API, whatever the order: a declaration by the API neither replaces nor removes one by Git, and one by Git
-replaces one by the API for good.
+replaces one by the API for good: when Git lets the name go, it is free, and whoever wants it declares it again.
 """
 
 import fnmatch
@@ -12,6 +12,9 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
 from decklog.model import declaration
+
+DECLARED_IN_GIT = "DeclaredInGit"
+"""The reason of a refusal: the name is declared in Git."""
 
 Key = tuple[str, str]
 """(kind, name): `("Application", "shop")`."""

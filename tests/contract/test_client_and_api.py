@@ -73,6 +73,7 @@ def everything_asked() -> list[tuple[str, str, frozenset[str]]]:
     api.sync_detail(server, "NAME")
     api.clusters(server)
     api.sources(server)
+    api.delete_source(server, "NAME", reason="")
     api.timeline(server, query, 10)
     api.drift(server, app="a", phase="open", limit=1)
     api.episode(server, "NAME")

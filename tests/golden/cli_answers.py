@@ -206,11 +206,12 @@ CLUSTERS: list[answers.Cluster] = [
     {"name": "staging", "spec": {"context": "arn:aws:eks:eu-central-1:123456789012:cluster/staging"},
      "origin": {"way": "api"}, "confirmed_uid": "", "seen_uid": ""},
 ]  # fmt: skip
+API: answers.Origin = {"way": "api", "request_id": "5f3a9c"}
 SOURCES: list[answers.Source] = [
     {"name": "infrastructure", "spec": {"url": "https://git.example.org/platform/infrastructure.git",
      "refs": ["refs/heads/main", "refs/tags/v1"]}, "origin": GIT, "moved_us": us("11:54:58"), "failure": None,
      "failed_us": None, "attempts": 0},
-    {"name": "gone", "spec": {"url": "/srv/git/gone", "refs": ["HEAD"]}, "origin": {"way": "api"}, "moved_us": None,
+    {"name": "gone", "spec": {"url": "/srv/git/gone", "refs": ["HEAD"]}, "origin": API, "moved_us": None,
      "failure": {"reason": "Unreachable", "message": "there is no repository at /srv/git/gone",
                  "hint": "Correct the url, or restore the repository"}, "failed_us": us("11:00:00"), "attempts": 7},
 ]  # fmt: skip
@@ -266,8 +267,8 @@ HEALING: answers.Sync = {
     "cause_kind": "DriftObserved",
     "cause_summary": "Deployment.apps decklog-demo-shop/web differs in /spec/replicas, /metadata/labels/team",
 }
-DETAIL: answers.ApplicationDetail = {**BLOG, "object_list": OBJECTS, "syncs": [HEALING]}
-REFUSED_DETAIL: answers.ApplicationDetail = {**REFUSED, "object_list": REFUSED_OBJECTS, "syncs": []}
+DETAIL: answers.ApplicationDetail = {**BLOG, "object_list": OBJECTS, "syncs": [HEALING], "refusal": None}
+REFUSED_DETAIL: answers.ApplicationDetail = {**REFUSED, "object_list": REFUSED_OBJECTS, "syncs": [], "refusal": None}
 UNTOLD: answers.Episode = {
     **EPISODE,
     "object": "/Secret/default/settings",
@@ -281,4 +282,5 @@ TROUBLED: answers.Status = {
     "notices": [{"kind": "gap", "count": 2, "last_leaf": 1240, "last_us": us("11:59:00")}],
     "waiting": {"kafka": "the broker cannot be reached at 127.0.0.1:9092: connection refused, for 12 minutes by now"},
 }
-EMPTY_DETAIL: answers.ApplicationDetail = {**EMPTY, "object_list": [], "syncs": []}
+EMPTY_DETAIL: answers.ApplicationDetail = {**EMPTY, "object_list": [], "syncs": [], "refusal": None}
+SHOP_DETAIL: answers.ApplicationDetail = {**SHOP, "object_list": [], "syncs": [], "refusal": REFUSAL}

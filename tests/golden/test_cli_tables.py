@@ -33,6 +33,7 @@ TABLES: dict[str, Callable[[], output.Answer]] = {
     "app-list": lambda: applications.listing([given.BLOG, given.NEW, given.SHOP], [given.REFUSAL], given.NOW),
     "app-list-failing": lambda: applications.listing([given.REFUSED, given.TWICE], [], given.NOW),
     "app-get-refused": lambda: applications.single(given.REFUSED_DETAIL, given.NOW),
+    "app-get-not-counting": lambda: applications.single(given.SHOP_DETAIL, given.NOW),
     "app-list-nothing-declared": lambda: applications.listing([given.EMPTY, given.LEFT_OVER, given.NEW], [], given.NOW),
     "app-get-nothing-declared": lambda: applications.single(given.EMPTY_DETAIL, given.NOW),
     "verify-completeness": lambda: verdict.single(verdicts.COMPLETE, receipts=True, compared=verdicts.COMPLETE_BESIDE),

@@ -93,6 +93,22 @@ async def test_an_application_is_created_listed_and_removed(terminal: Terminal) 
     assert removed.err == "Application example-app removed; its objects stay in the cluster\n"
 
 
+async def test_a_source_that_nobody_uses_is_removed(terminal: Terminal) -> None:
+    """What `app create --repo TYPO` declared: refused while it is used, then gone from the list, and recorded."""
+    assert (await terminal.run(*CREATE)).code == 0
+    used = await terminal.run("source", "delete", "example")
+    assert used.code == exits.Code.REFUSED
+    assert "source example is used by example-app" in used.err
+    assert (await terminal.run("app", "delete", "example-app", "--keep")).code == 0
+    missed = await terminal.run("source", "delete", "exmaple")
+    assert (missed.code, "Did you mean 'example'?" in missed.err) == (exits.Code.NOT_FOUND, True)
+    removed = await terminal.run("source", "delete", "example", "--reason", "a typo", "-o", "json")
+    assert (removed.code, removed.err) == (0, "Source example removed; it is no longer followed\n")
+    shown = await terminal.run("show", removed.json["event_id"])  # type: ignore[index]
+    assert "dev.decklog.v1.SourceRemoved" in shown.out
+    assert (await terminal.run("source", "list", "-o", "name")).out == "infrastructure\n"
+
+
 async def test_what_is_declared_in_git_is_refused_with_the_file(terminal: Terminal) -> None:
     """409: the command line leads to where it must be changed."""
     await drifted(terminal.process)

@@ -45,6 +45,11 @@ def test_the_api_cannot_remove_what_git_declares() -> None:
     assert path_of(folded(declared("api", API), removed(API))) is None
 
 
+def test_what_git_overruled_does_not_come_back_when_git_lets_the_name_go() -> None:
+    assert path_of(folded(declared("api", API), declared("git", GIT), removed(GIT))) is None
+    assert path_of(folded(declared("git", GIT), declared("api", API), removed(GIT), declared("new", API))) == "new"
+
+
 def test_a_refusal_names_the_file_that_wins() -> None:
     state = folded(declared("git", GIT))
     winner = fleet.accepts(state, "Application", "shop", by_git=False)

@@ -93,6 +93,7 @@ def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
         blocks=lambda: [
             _facts(one, now),
             *words.failures(("", what, failure) for what, failure in [*_failures(one), *_of_objects(one)]),
+            *words.failures(_refused(one["refusal"]), title="Another declaration of it that does not count"),
             sheet.Sheet(
                 columns=_OBJECT_COLUMNS,
                 rows=[_object_row(found) for found in one["object_list"]],
@@ -102,6 +103,10 @@ def single(one: answers.ApplicationDetail, now: moments.Now) -> output.Answer:
             *_messages(one["object_list"]),
         ],
     )
+
+
+def _refused(found: answers.Refusal | None) -> list[tuple[str, str, answers.Failure]]:
+    return [("", "", found["failure"])] if found and found["failure"] else []
 
 
 def _of_objects(one: answers.ApplicationDetail) -> list[tuple[str, answers.Failure]]:

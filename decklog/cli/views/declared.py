@@ -78,9 +78,18 @@ def sources(found: Sequence[answers.Source], now: moments.Now) -> output.Answer:
                 rows=[_source(one, now) for one in found],
                 empty="No source is declared. `decklog app create … --repo URL` declares one.",
             ),
-            *words.failures((one["name"], "", one["failure"]) for one in found if one["failure"]),
+            *words.failures((one["name"], "", failure) for one in found if (failure := _failing(one))),
         ],
     )
+
+
+def _failing(one: answers.Source) -> answers.Failure | None:
+    """Why it cannot be followed. One that the API declared by mistake can be removed by whoever reads this."""
+    failure = one["failure"]
+    if failure is None or not one["origin"].get("request_id") or failure.get("refs"):
+        return failure
+    way_out = f"if it is a mistake: decklog source delete {one['name']}"
+    return {**failure, "hint": "; ".join(filter(None, [failure["hint"], way_out]))}
 
 
 def _source(one: answers.Source, now: moments.Now) -> sheet.Row:

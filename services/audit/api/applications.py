@@ -28,7 +28,8 @@ async def get_application(
         raise problems.not_found("application", name)
     objects = await given.database.fetch(statements.APPLICATION_OBJECTS, found["cluster"], name)
     newest = await given.database.fetch(statements.SYNCS, name, syncs)
-    return answering.json({**found, "object_list": objects, "syncs": newest})
+    refusal = await given.database.row(statements.REFUSAL, name)
+    return answering.json({**found, "object_list": objects, "syncs": newest, "refusal": refusal})
 
 
 @router.get("/syncs/{sync_id}", responses={200: {"model": models.SyncDetail}})

@@ -54,6 +54,14 @@ async def delete_application(
     return await _declare(given, _decided(lambda: declaring.remove(now, name, objects, by)))
 
 
+@router.delete("/sources/{name}", status_code=202, response_model=models.Accepted)
+async def delete_source(given: Given, actor: Actor, name: Name, reason: Reason = "") -> Response:
+    """Remove a source's declaration, once no application uses it."""
+    by = _author(given, actor, reason)
+    now = await _fleet(given)
+    return await _declare(given, _decided(lambda: declaring.remove_source(now, name, by)))
+
+
 @router.post("/applications/{name}/sync", status_code=202, response_model=models.Accepted)
 async def request_sync(given: Given, actor: Actor, name: Name, asked: models.RequestSync) -> Response:
     """Ask for a sync now, whatever the mode."""
@@ -141,7 +149,7 @@ async def _declare(given: context.Context, messages: list[declaring.Message]) ->
 
 
 def _emission(message: declaring.Message) -> emitter.Emission:
-    kind = "source" if isinstance(message, fleet_pb2.SourceDeclared) else "application"
+    kind = "source" if isinstance(message, fleet_pb2.SourceDeclared | fleet_pb2.SourceRemoved) else "application"
     key = f"{kind}/{message.name}"
     return emitter.Emission(message=message, key=key, subject=key, name="api")
 

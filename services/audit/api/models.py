@@ -44,6 +44,7 @@ ApplicationDetail = _of(
     cluster_failure=(Any, None),
     object_list=(list[ApplicationObject], ...),  # type: ignore[valid-type]
     syncs=(list[Sync], ...),  # type: ignore[valid-type]
+    refusal=(Refusal | None, None),
 )
 SyncDetail = _of("SyncDetail", rows.Sync, **_CAUSE, object_list=(list[SyncObject], ...))  # type: ignore[valid-type]
 EpisodeDetail = _of("EpisodeDetail", rows.DriftEpisode, observation_list=(list[Observation], ...))  # type: ignore[valid-type]

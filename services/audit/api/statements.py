@@ -77,6 +77,9 @@ SOURCES = f"SELECT {columns(rows.Source)} FROM audit.source WHERE declared ORDER
 
 REFUSALS = f"SELECT {columns(rows.Refusal)} FROM audit.refusal ORDER BY leaf DESC LIMIT 50"  # noqa: S608
 
+# A newer declaration of an application that does not count.
+REFUSAL = f"SELECT {columns(rows.Refusal)} FROM audit.refusal WHERE kind = 'Application' AND name = $1"  # noqa: S608
+
 EPISODE = f"SELECT {_EPISODE} FROM audit.drift_episode WHERE episode = $1"  # noqa: S608
 
 OBSERVATIONS = f"""

@@ -10,7 +10,9 @@ from decklog.events.v1 import fleet_pb2, subject_pb2
 from decklog.model import declaration, fleet, naming
 
 Fleet = fleet.Fleet
-Message = fleet_pb2.SourceDeclared | fleet_pb2.ApplicationDeclared | fleet_pb2.ApplicationRemoved
+Message = (
+    fleet_pb2.SourceDeclared | fleet_pb2.SourceRemoved | fleet_pb2.ApplicationDeclared | fleet_pb2.ApplicationRemoved
+)
 
 _NOT_LABEL = re.compile(r"[^a-z0-9]+")
 _LONGEST_LABEL = 63
@@ -55,10 +57,10 @@ class Refusal(Exception):
 
 def create(now: Fleet, name: str, spec: Mapping[str, Any], repo: str | None, by: Author) -> list[Message]:
     """Declare a new application, and its source if `repo` names a repository that none follows. Raises Refusal."""
-    _refuse_if_git_declares(now, name)
+    _refuse_if_git_declares(now, "Application", name)
     if now.get("Application", name) is not None:
         raise Refusal(
-            409, "AlreadyDeclared", f"application {name} is declared already", "Change it with PUT, or delete it"
+            409, "AlreadyDeclared", f"application {name} is declared already", "Remove it first, or change it (PUT)"
         )
     if repo and spec.get("source"):
         raise Refusal(422, "TwoSources", "both repo and spec.source say where the manifests are", "Give one of them")
@@ -96,21 +98,47 @@ def remove(now: Fleet, name: str, objects: Objects, by: Author) -> list[Message]
     ]
 
 
+def remove_source(now: Fleet, name: str, by: Author) -> list[Message]:
+    """Remove the declaration of a source that the API declared and no application uses. Raises Refusal."""
+    _refuse_if_git_declares(now, "Source", name)
+    found = now.get("Source", name)
+    if found is None or not isinstance(found.spec, fleet_pb2.SourceSpec):
+        raise Refusal(404, "NotFound", f"there is no source {name!r}", "List what there is, or check the name")
+    if found.origin.WhichOneof("way") != "api":
+        raise Refusal(
+            409,
+            "Reserved",
+            f"source {name} is the fleet repository, which is a setting of ingest",
+            "Start ingest with another DECKLOG_FLEET_REPO",
+        )
+    users = [application for application, spec in now.applications() if spec.source == name]
+    if users:
+        raise Refusal(
+            409,
+            "InUse",
+            f"source {name} is used by {', '.join(users)}",
+            "Remove these applications first, or declare them with another source",
+        )
+    return [
+        fleet_pb2.SourceRemoved(name=name, before=found.spec, origin=by.origin, actor=by.principal, reason=by.reason)
+    ]
+
+
 def _declared(now: Fleet, name: str) -> fleet_pb2.ApplicationSpec:
-    _refuse_if_git_declares(now, name)
+    _refuse_if_git_declares(now, "Application", name)
     spec = now.application(name)
     if spec is None:
         raise Refusal(404, "NotFound", f"there is no application {name!r}", "List what there is, or check the name")
     return spec
 
 
-def _refuse_if_git_declares(now: Fleet, name: str) -> None:
-    forbidding = fleet.accepts(now, "Application", name, by_git=False)
+def _refuse_if_git_declares(now: Fleet, kind: str, name: str) -> None:
+    forbidding = fleet.accepts(now, kind, name, by_git=False)
     if forbidding is not None:
         raise Refusal(
             409,
-            "DeclaredInGit",
-            f"application {name} is declared in Git: {forbidding.place}",
+            fleet.DECLARED_IN_GIT,
+            f"{kind.lower()} {name} is declared in Git: {forbidding.place}",
             f"Change {forbidding.origin.git.file} there; Git beats the API",
         )
 

@@ -119,7 +119,7 @@ async def _applications(given: context.Context) -> dict[str, Any]:
 async def _application(given: context.Context, name: str) -> dict[str, Any]:
     found = await given.database.row(statements.APPLICATION, name)
     if found is None:
-        return {"name": name, "application": None, "objects": [], "drifts": [], "syncs": []}
+        return {"name": name, "application": None, "objects": [], "drifts": [], "syncs": [], "refusal": None}
     open_drifts = (
         statements.episodes()
         .where("application = {}", name)
@@ -132,6 +132,7 @@ async def _application(given: context.Context, name: str) -> dict[str, Any]:
         "objects": await given.database.fetch(statements.APPLICATION_OBJECTS, found["cluster"], name),
         "drifts": await given.database.fetch(open_drifts.text(), *open_drifts.values),
         "syncs": await given.database.fetch(statements.SYNCS, name, SYNCS),
+        "refusal": await given.database.row(statements.REFUSAL, name),
     }
 
 

@@ -55,9 +55,9 @@ def _refusal(
     kind: str, name: str, origin: fleet_pb2.Origin, actor: subject_pb2.Actor, place: str
 ) -> fleet_pb2.DeclarationRefused:
     failure = subject_pb2.Failure(
-        reason="DeclaredInGit",
+        reason=fleets.DECLARED_IN_GIT,
         message=f"{kind} {name} is declared in Git at {place}, which has the last word",
-        hint="Change it there, or remove it there first",
+        hint="Change it there, or remove it there first and then declare it again",
         file=place.partition(":")[0],
     )
     return fleet_pb2.DeclarationRefused(kind=kind, name=name, origin=origin, actor=actor, failure=failure)

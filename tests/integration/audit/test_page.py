@@ -133,6 +133,19 @@ async def test_a_refusal_that_is_taken_back_is_gone(process: Process) -> None:
     assert "no longer refused" in await shown(process, "/", last)
 
 
+async def test_an_application_tells_of_another_declaration_that_does_not_count(process: Process) -> None:
+    """On its own page and in the API's answer, as in the list: somebody wants it otherwise."""
+    failure = subject_pb2.Failure(reason="InvalidSpec", message="mode: there is no 'haul'", file="more.yaml", line=1)
+    refused = fleet_pb2.DeclarationRefused(kind="Application", name="shop", failure=failure)
+    await process.say("ingest", some.declared(), key="application/shop")
+    last = await process.say("ingest", refused, key="application/shop")
+    text = await shown(process, "/fragments/applications/shop", last)
+    assert "Another declaration of shop does not count" in text
+    assert "more.yaml:1" in text
+    answer = (await process.get("/applications/shop", after=last)).json()
+    assert answer["refusal"]["failure"]["reason"] == "InvalidSpec"
+
+
 async def test_a_wrong_address_is_answered_with_a_page(process: Process) -> None:
     """A browser is shown words and a way back; a program that asks the API gets its problem as ever."""
     answer = await process.api.get(process.address + "/nowhere", headers={"Accept": "text/html"})

@@ -57,3 +57,42 @@ def test_removing_what_is_not_there_is_not_found() -> None:
     with pytest.raises(declaring.Refusal) as refused:
         declaring.remove(declared(), "shop", declaring.Objects.KEEP, BY)
     assert refused.value.status == 404
+
+
+def test_a_source_that_was_declared_by_mistake_is_removed() -> None:
+    """Nobody uses it: what it was stands in the event."""
+    mistake = declaring.create(declared(process.source()), "shop", SPEC, "https://git.example/tpyo.git", BY)[0]
+    (removed,) = declaring.remove_source(declared(mistake), "tpyo", BY)
+    assert isinstance(removed, fleet_pb2.SourceRemoved)
+    assert (removed.name, removed.before.url, removed.actor.id) == ("tpyo", "https://git.example/tpyo.git", "alice")
+    assert removed.origin.api.request_id == "r1"
+    assert declared(mistake, removed).source("tpyo") is None
+
+
+GIT = fleet_pb2.Origin(git=fleet_pb2.GitOrigin(file="sources.yaml", line=7))
+BY_API = fleet_pb2.Origin(api=fleet_pb2.ApiOrigin(request_id="r0"))
+
+
+def source_by(origin: fleet_pb2.Origin) -> fleet_pb2.SourceDeclared:
+    made = process.source()
+    made.ClearField("origin")
+    made.origin.CopyFrom(origin)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("known", "reason", "words"),
+    [
+        ([], "NotFound", "there is no source 'infrastructure'"),
+        ([source_by(GIT)], "DeclaredInGit", "sources.yaml:7"),
+        ([source_by(BY_API), some.declared("shop"), some.declared("blog")], "InUse", "used by blog, shop"),
+        ([source_by(fleet_pb2.Origin())], "Reserved", "is the fleet repository"),
+    ],
+)
+def test_a_source_that_is_needed_or_declared_elsewhere_is_not_removed(
+    known: list[object], reason: str, words: str
+) -> None:
+    """Refused with the applications that use it, or the place where it is declared."""
+    with pytest.raises(declaring.Refusal) as refused:
+        declaring.remove_source(declared(*known), "infrastructure", BY)
+    assert (refused.value.reason, words in refused.value.detail) == (reason, True)

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from decklog.events.v1 import fleet_pb2
-from decklog.model import declaration
+from decklog.model import declaration, fleet
 from services.audit.core import rows, standing, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
@@ -39,11 +39,13 @@ def needs(leaf: Leaf) -> Iterable[AnyNeed]:
             | fleet_pb2.ClusterRemoved()
             | fleet_pb2.ApplicationRemoved()
         ) as message:
-            return [Need(_ROWS[_kind(message)], (message.name,))]
+            kind = _kind(message)
+            return [Need(_ROWS[kind], (message.name,)), Need(rows.Refusal, (kind, message.name))]
         case fleet_pb2.ClusterIdentityChanged(cluster=name) | fleet_pb2.ClusterIdentityConfirmed(cluster=name):
             return [Need(rows.Cluster, (name,))]
         case fleet_pb2.DeclarationRefused() as message:
-            return [Need(rows.Refusal, (message.kind, _refused_name(message)))]
+            named = [Need(_ROWS[message.kind], (message.name,))] if message.kind in _ROWS else []
+            return [*named, Need(rows.Refusal, (message.kind, _refused_name(message)))]
         case _:
             return []
 
@@ -126,9 +128,13 @@ def _delivered(declared: rows.Application) -> rows.Application:
 
 
 def _remove(view: View, leaf: Leaf, message: Removing) -> Iterator[rows.Effect]:
-    known = _row(view, leaf, _kind(message), message.name)
-    if known.declared and _way(known.origin) != wording.origin(message.origin)["way"]:
+    kind, way = _kind(message), wording.origin(message.origin)["way"]
+    known = _row(view, leaf, kind, message.name)
+    if known.declared and _way(known.origin) != way:
         return
+    refused = view.get(rows.Refusal, kind, message.name)
+    if way == "git" and refused is not None and _lost_to_git(refused):
+        yield rows.Gone(rows.Refusal, (kind, message.name))
     yield replace(
         _over(known) if isinstance(known, rows.Application) else known,
         declared=False,
@@ -175,9 +181,21 @@ def _refuse(view: View, leaf: Leaf, message: fleet_pb2.DeclarationRefused) -> It
     """What is taken back goes, unless another refusal of the same name was said since."""
     fresh = _refusal(leaf, message)
     if not message.withdrawn:
-        yield fresh
+        if not (_lost_to_git(fresh) and _free(view, message)):
+            yield fresh
     elif (known := view.get(rows.Refusal, fresh.kind, fresh.name)) is not None and known.failure == fresh.failure:
         yield rows.Gone(rows.Refusal, (fresh.kind, fresh.name))
+
+
+def _lost_to_git(refused: rows.Refusal) -> bool:
+    """Whether it is a declaration by the API that Git overruled: it is over, for good, once Git lets the name go."""
+    return (refused.failure or {}).get("reason") == fleet.DECLARED_IN_GIT
+
+
+def _free(view: View, message: fleet_pb2.DeclarationRefused) -> bool:
+    """Whether the name that was refused is declared by Git no longer: the refusal was said too late."""
+    known = view.get(_ROWS[message.kind], message.name) if message.kind in _ROWS else None
+    return known is not None and known.declared is False
 
 
 def _refused_name(message: fleet_pb2.DeclarationRefused) -> str:
