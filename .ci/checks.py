@@ -44,6 +44,7 @@ def checks(*, tests: bool) -> list[Check]:
         Check("lint", ("ruff", "check", "--quiet")),
         Check("format", ("ruff", "format", "--check", "--quiet")),
         Check("wire contract", ("buf", "lint", "proto")),
+        Check("merge markers", ("python", ".ci/merge_markers.py")),
     ]
     if migrations:
         found.append(Check("migrations", ("squawk", *migrations)))

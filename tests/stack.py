@@ -36,7 +36,7 @@ LAZY = "DECKLOG_TEST_RUN"
 """The state folder of this run's own stack, started by the first test that needs it."""
 
 STACK_VARIABLES = ("DECKLOG_STACK", "DECKLOG_STATE", "DECKLOG_SERVER", "DECKLOG_TOKEN_FILE", "DECKLOG_KAFKA",
-                   "DECKLOG_POSTGRES", "DECKLOG_INGEST_OPS", "KUBECONFIG")  # fmt: skip
+                   "DECKLOG_POSTGRES", "DECKLOG_INGEST_OPS", "DECKLOG_LOG_DIR", "KUBECONFIG")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

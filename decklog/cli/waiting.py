@@ -58,7 +58,7 @@ def _follow(
     for stage in awaiting.stages(server, accepted["event_id"], until.value, limit=limit, clock=clock):
         if stage == awaiting.OUT_OF_TIME:
             raise failures.TimedOut(
-                f"{name} is not {until.value} after {moments.span(round(limit * moments.SECOND))}{_why(server, name)}",
+                f"{name} is not {until.value} {_so_far(limit)}{_why(server, name)}",
                 where=f"event {accepted['event_id']}",
                 hint=f"It goes on: look with `decklog app get {name}`, or wait longer with --timeout",
             )
@@ -73,6 +73,10 @@ def _tell_skipped(server: api.Caller, event_id: str, until: choices.Wait) -> Non
     sync_id = api.outcome(server, event_id, until=until.value, hold=0.0)["sync_id"]
     if sync_id and (said := requests.skipped(api.sync_detail(server, sync_id)["object_list"])):
         report.note(said)
+
+
+def _so_far(limit: float) -> str:
+    return f"after {moments.span(round(limit * moments.SECOND))}" if limit else "yet"
 
 
 def _why(server: api.Caller, name: str) -> str:

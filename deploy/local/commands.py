@@ -84,6 +84,9 @@ def logs(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
     if not present:
         known = ", ".join(sorted(file.stem for file in (wanted.state / "logs").glob("*.log"))) or "none"
         raise errors.StackError(f"no log of {chosen.name or 'anything'} in {wanted.state}/logs; there are: {known}")
+    if supervisor.holder(state) is None:
+        print(f"no stack runs in {wanted.state}: this is what the last one said; `make up` starts one", file=sys.stderr)
+        sys.stderr.flush()
     os.execvp("tail", ["tail", "-n", "20", "-F", *present])  # noqa: S606 - becoming tail is the point
 
 

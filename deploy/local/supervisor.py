@@ -179,6 +179,7 @@ def _environment(ctx: context.Context, backends: services.Backends) -> dict[str,
     }
     if ctx.wanted.profile is settings.Profile.DEV:
         values["DECKLOG_SERVER"] = f"http://127.0.0.1:{ctx.ports['audit-api']}"
+        values["DECKLOG_LOG_DIR"] = str(ctx.state.published)
         values["DECKLOG_INGEST_OPS"] = f"http://127.0.0.1:{ctx.ports['ingest-ops']}"
     return values
 

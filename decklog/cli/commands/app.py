@@ -77,7 +77,7 @@ def delete(
     cascades = _ask(name) if not (cascade or keep) else cascade
     with session.connect() as server, nearest.suggesting("application", name, lambda: api.application_names(server)):
         found = api.delete_application(server, name, cascade=cascades, reason=reason)
-    fate = "its objects are being deleted" if cascades else "its objects stay in the cluster"
+    fate = "what it has in the cluster is being deleted" if cascades else "its objects stay in the cluster"
     report.note(f"Application {name} removed; {fate}")
     output.show(accepted.accepted("application", name, found), how)
 

@@ -17,7 +17,7 @@ from services.audit.core import auditing
 from services.audit.projector import rebuilding
 from services.audit.publisher import folder, records
 
-app = typer.Typer(help="Recompute the ledger from its rows.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
 
 _PREFETCH = 500
 _REFERENCES = 1000

@@ -13,7 +13,9 @@ from decklog.runtime import settings
 from services.audit.admin import recovering
 from services.audit.publisher import folder
 
-app = typer.Typer(help="The ledger and its published log.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="The ledger and its published log.", no_args_is_help=True
+)
 
 
 @app.callback()

@@ -25,7 +25,9 @@ from services.audit import privileges as checking
 from services.audit.core import privileges
 from services.audit.core.privileges import Part
 
-app = typer.Typer(help="The logins of audit's parts.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="The logins of audit's parts.", no_args_is_help=True
+)
 
 _ITERATIONS = 4096
 """PostgreSQL's own number (scram_iterations): passwords are random, so that more would only make connecting slow."""

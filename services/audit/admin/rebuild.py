@@ -7,7 +7,7 @@ import typer
 
 from services.audit.projector import rebuilding
 
-app = typer.Typer(help="Rebuild the projections from leaf 0.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Rebuild the projections from leaf 0.")
 
 EXIT_DIFFERS = 1
 

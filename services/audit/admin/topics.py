@@ -8,7 +8,9 @@ from decklog.adapters.kafka import admin, connection
 from decklog.model import topics
 from decklog.runtime import topics as runtime_topics
 
-app = typer.Typer(help="Kafka topics of this installation.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Kafka topics of this installation.", no_args_is_help=True
+)
 
 
 @app.callback()

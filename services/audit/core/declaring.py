@@ -60,7 +60,10 @@ def create(now: Fleet, name: str, spec: Mapping[str, Any], repo: str | None, by:
     _refuse_if_git_declares(now, "Application", name)
     if now.get("Application", name) is not None:
         raise Refusal(
-            409, "AlreadyDeclared", f"application {name} is declared already", "Remove it first, or change it (PUT)"
+            409,
+            "AlreadyDeclared",
+            f"application {name} is declared already",
+            f"Remove it first (`decklog app delete {name}`), or declare it in Git, which has the last word",
         )
     if repo and spec.get("source"):
         raise Refusal(422, "TwoSources", "both repo and spec.source say where the manifests are", "Give one of them")

@@ -15,7 +15,9 @@ from decklog.runtime import emitter, logs
 from decklog.runtime import topics as runtime_topics
 from services.reconcile import assembly, fleet, following, ledgered, recovery, repair, state
 
-app = typer.Typer(help="Make again what a service remembers.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Make again what a service remembers.", no_args_is_help=True
+)
 
 EXIT_INCOMPLETE = 1
 _INSTALLATION_SECONDS = 30.0
