@@ -60,6 +60,7 @@ class Application:
         self._view: comparing.View | None = None
         self._subscriber: watches.Subscriber | None = None
         self._wanted: tuple[str, rendering.Wanted] | None = None
+        self._refused: tuple[str, subject_pb2.Failure] | None = None
         self._log = log.bind(application=chronicle.application.application, cluster=chronicle.application.cluster)
         self.origin: str | None = None
         """Traceparent of the input that came last."""
@@ -155,14 +156,17 @@ class Application:
         self._blind_since = None
         view.rules = comparing.ignore_rules(spec)
         try:
-            wanted = await self._render(
-                spec, revision, view, named=request is not None and bool(request.request.commit)
-            )
+            wanted = await self._render(spec, revision, view, request)
         except rendering.Unrenderable as error:
             await self._tell_unrenderable(spec, revision, error.failure, request)
             if request is not None:
                 return 0.0  # it was answered; what stands without it is looked at next
-            return _UNKNOWN_KIND_SECONDS if error.failure.reason == "UnknownKind" else None
+            pause = await self._fall_back(spec, view, error.failure)
+            again = [_UNKNOWN_KIND_SECONDS] if error.failure.reason == "UnknownKind" else []
+            return min([*again, *([] if pause is None else [pause])], default=None)
+        except mirror.Unavailable as error:
+            await self._fall_back(spec, view, mirror.failure_of(error))
+            raise  # it is fetched again soon
         pause = await self._turning(spec, view).take(wanted, request, origin=self.origin)
         self._say_well()
         return pause
@@ -194,7 +198,40 @@ class Application:
             return subject_pb2.Revision(source=spec.source, ref=spec.ref, commit=request.request.commit)
         return available
 
-    def _turning(self, spec: fleet_pb2.ApplicationSpec, view: comparing.View) -> turning.Turn:
+    async def _fall_back(
+        self, spec: fleet_pb2.ApplicationSpec, view: comparing.View, failure: subject_pb2.Failure
+    ) -> float | None:
+        """The newest revision cannot be had: take the turn with what the application was held to last.
+
+        Where that cannot be had either, nothing is known any more of the objects: what was said of them before says
+        nothing of now. Returns seconds until the next turn is due by itself, None for never.
+        """
+        wanted = await self._standing(spec, view)
+        if wanted is None:
+            at = self._world.time.now_us()
+            await telling.out_of_sight(self._chronicle, failure, self._world.mask, now_us=at)
+            return None
+        return await self._turning(spec, view, fallback=True).take(wanted, None, origin=self.origin)
+
+    async def _standing(self, spec: fleet_pb2.ApplicationSpec, view: comparing.View) -> rendering.Wanted | None:
+        """What the application was compared with or synced to last; None if it can no longer be made the same.
+
+        It is the very same state or none: under another path or namespace an old commit means something that nobody
+        ever wanted.
+        """
+        standing = self._chronicle.known.header.standing
+        if (standing.revision.source, standing.revision.ref) != (spec.source, spec.ref):
+            return None
+        try:
+            wanted = await self._prepared(spec, standing.revision, view)
+        except (rendering.Unrenderable, mirror.Unavailable) as error:
+            self._log.warning("the last revision cannot be rendered again", error=str(error))
+            return None
+        return wanted if wanted.digest == standing.digest else None
+
+    def _turning(
+        self, spec: fleet_pb2.ApplicationSpec, view: comparing.View, *, fallback: bool = False
+    ) -> turning.Turn:
         if self._subscriber is None:
             raise RuntimeError("a view has a subscriber")
         world = self._world
@@ -206,30 +243,50 @@ class Application:
             witness=self._witness,
             disputes=self._disputes,
             spec=spec,
+            fallback=fallback,
         )
 
     async def _render(
-        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View, *, named: bool
+        self,
+        spec: fleet_pb2.ApplicationSpec,
+        revision: subject_pb2.Revision,
+        view: comparing.View,
+        request: state_pb2.PendingRequest | None,
     ) -> rendering.Wanted:
         """What is wanted: rendered anew if the revision or the way to render changed.
 
-        `named`: somebody named the commit; one that is nowhere to be had is answered, not waited for.
+        Where somebody asked, it is tried again at once; and a commit that he named and that is nowhere to be had is
+        answered, not waited for.
         """
-        declared = self._world.fleet.current
-        basis = telling.render_basis(spec, revision, declared)
-        if self._wanted is not None and self._wanted[0] == basis:
-            return self._wanted[1]
-        name = self._chronicle.application.application
+        basis, before = telling.render_basis(spec, revision, self._world.fleet.current), self._wanted
+        if request is None and self._refused is not None and self._refused[0] == basis:
+            raise rendering.Unrenderable(self._refused[1])
+        self._refused = None
         try:
-            wanted = await self._world.workshop.prepare(declared, name, spec, revision, view.reached.port)
+            wanted = await self._prepared(spec, revision, view)
+        except rendering.Unrenderable as error:
+            self._refused = (basis, error.failure) if error.lasting else None
+            raise
         except mirror.Unavailable as error:
-            if named and error.reason is mirror.Reason.COMMIT_NOT_FOUND:
+            if request is not None and request.request.commit and error.reason is mirror.Reason.COMMIT_NOT_FOUND:
                 raise rendering.Unrenderable(mirror.failure_of(error)) from error
             await telling.render_failed(self._chronicle, revision, mirror.failure_of(error), None, self.origin)
             raise
-        await telling.rendered(self._chronicle, wanted, self._world.mask, self.origin)
-        self._wanted = (basis, wanted)
+        if self._wanted is not before or self._chronicle.known.header.HasField("render_failed"):
+            await telling.rendered(self._chronicle, wanted, self._world.mask, self.origin)
         return wanted
+
+    async def _prepared(
+        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View
+    ) -> rendering.Wanted:
+        """What a revision means, made anew if the revision or the way to render changed."""
+        declared = self._world.fleet.current
+        basis = telling.render_basis(spec, revision, declared)
+        if self._wanted is None or self._wanted[0] != basis:
+            name = self._chronicle.application.application
+            wanted = await self._world.workshop.prepare(declared, name, spec, revision, view.reached.port)
+            self._wanted = (basis, wanted)
+        return self._wanted[1]
 
     async def _tell_unrenderable(
         self,
@@ -329,7 +386,7 @@ class Application:
 
     async def _forget(self, *, staying: bool, ending: fleet.Ending | None = None) -> None:
         """`ending`: the order to delete its objects, where that is still to be carried out."""
-        self._wanted = None
+        self._wanted = self._refused = None
         self._witness = witnessing.Witness(self._chronicle, self._world.mask)  # what it has seen is to be told again
         await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
         await self._disputes.end()

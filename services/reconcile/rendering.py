@@ -28,11 +28,15 @@ _EXPORTED = mirror.ExportLimits(file_bytes=limits.RenderLimits().file)
 
 
 class Unrenderable(errors.Refused):
-    """There is nothing wanted that could be compared; `failure` says why, as it is recorded."""
+    """There is nothing wanted that could be compared; `failure` says why, as it is recorded.
 
-    def __init__(self, reason: subject_pb2.Failure) -> None:
+    `lasting`: the commit alone is to blame, so that the same is refused for ever.
+    """
+
+    def __init__(self, reason: subject_pb2.Failure, *, lasting: bool = False) -> None:
         super().__init__(reason.message, where=reason.file, hint=reason.hint)
         self.failure = reason
+        self.lasting = lasting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ class Workshop:
         except failure.RenderFailure as error:
             if error.transient:
                 raise errors.Transient(error.problem, where=error.where, hint=error.hint) from error
-            raise Unrenderable(_of_render(error)) from error
+            raise Unrenderable(_of_render(error), lasting=True) from error
 
     async def _mirror(self, declared: fleet.Fleet, source: str) -> mirror.Mirror:
         spec = declared.source(source)

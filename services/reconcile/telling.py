@@ -149,24 +149,27 @@ async def render_failed(
 async def out_of_sight(
     chronicle: recording.Chronicle, failure: subject_pb2.Failure, mask: masking.Masking, *, now_us: int
 ) -> None:
-    """The cluster cannot be asked at all: of what the application has there, nothing is known any more."""
+    """The cluster cannot be asked, or there is nothing to compare with: nothing is known any more of what is there."""
     known = chronicle.known
     present = [key for key, record in known.records.items() if record.managed or record.episode]
     verdicts = {key: compare.unknown(key, reason=failure.reason, error=failure.message) for key in present}
     wanted = nothing_wanted(chronicle, mask)
     messages: list[Message] = list(drift_news(chronicle, verdicts, wanted, seen_us=now_us, forget_others=False))
-    if known.header.health.health != apply_pb2.HEALTH_UNKNOWN:
-        messages.append(
-            apply_pb2.HealthChanged(
-                application=chronicle.application,
-                before=known.header.health.health,
-                after=apply_pb2.HEALTH_UNKNOWN,
-                reason=failure.reason,
-                message=failure.message,
-                revision=known.header.synced if known.header.HasField("synced") else None,
-                fence=chronicle.voice.fence,
-            )
+    told = [(known.of(key).object, known.of(key).health.health) for key in present]
+    messages.extend(
+        apply_pb2.HealthChanged(
+            application=chronicle.application,
+            object=about,
+            before=before,
+            after=apply_pb2.HEALTH_UNKNOWN,
+            reason=failure.reason,
+            message=failure.message if about is None else "",  # of the objects it is told as drift
+            revision=known.header.synced if known.header.HasField("synced") else None,
+            fence=chronicle.voice.fence,
         )
+        for about, before in [*told, (None, known.header.health.health)]
+        if before != apply_pb2.HEALTH_UNKNOWN
+    )
     await chronicle.say(messages)
 
 

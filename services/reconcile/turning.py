@@ -65,7 +65,10 @@ class Picture:
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """What a turn is made with."""
+    """What a turn is made with.
+
+    `fallback`: what is wanted is of an earlier revision, because the newest cannot be rendered.
+    """
 
     world: worlds.World
     tools: applying.Tools
@@ -74,6 +77,7 @@ class Turn:
     witness: witnessing.Witness
     disputes: disputes.Disputes
     spec: fleet_pb2.ApplicationSpec
+    fallback: bool = False
     _now: float = field(init=False, default=0.0)
 
     async def take(
@@ -184,6 +188,7 @@ class Turn:
             now=self._now,
             heals=self.tools.chronicle.known.heals(picture.drifted),
             unblocked=bool(picture.claims.ended),
+            fallback=self.fallback,
         )
 
     def _declared_anew(self, wanted: rendering.Wanted) -> bool:

@@ -163,6 +163,59 @@ async def test_a_broken_commit_stops_nobody_else(
     assert len(await bench.said(apply_pb2.RenderFailed)) == 1
 
 
+async def test_while_its_newest_commit_is_broken_an_application_is_held_to_the_one_before(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """What is deleted by hand is told and healed although HEAD cannot be rendered, after a restart too."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    good = await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    path = f"/api/v1/namespaces/{namespace}/configmaps/a"
+    async with bench.member():
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded)
+        await bench.until(drift_pb2.Compared)
+        bad = await bench.deliver("web", {"web/bad.yaml": "a: ["})
+        await bench.until(apply_pb2.RenderFailed)
+        await kubectl.request("DELETE", path)
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
+        await bench.until(drift_pb2.DriftObserved, count=2)
+    await kubectl.request("DELETE", path)
+    async with bench.member():
+        *_, last = await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=3)
+        await bench.until(drift_pb2.DriftObserved, count=4)
+        await kubectl.request("PATCH", path, {"data": {"colour": "blue"}})
+        await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=4)
+        fixed = await bench.deliver("web", {"web/bad.yaml": None, "web/a.yaml": reconcile.config_map("a", {"b": "c"})})
+        await bench.until(apply_pb2.SyncFinished, lambda one: one.revision.commit == fixed)
+    assert (last.trigger, last.revision.commit) == (apply_pb2.SYNC_TRIGGER_DRIFT, good)
+    seen = await bench.said(drift_pb2.DriftObserved)
+    missing, resolved = drift_pb2.VERDICT_MISSING, drift_pb2.VERDICT_IN_SYNC
+    assert [one.verdict for one in seen][:4] == [missing, resolved, missing, resolved]
+    assert {one.revision.commit for one in seen} == {good}
+    assert [one.revision.commit for one in await bench.said(apply_pb2.RenderFailed)] == [bad]
+    assert [one.revision.commit for one in await bench.said(apply_pb2.Rendered)] == [good, fixed]
+    assert (await kubectl.config_map(namespace, "a"))["data"] == {"b": "c"}
+
+
+async def test_where_nothing_can_be_rendered_nothing_is_known(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """An application whose path is nowhere in Git has no object in sync and none that is healthy."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+    async with bench.member():
+        healthy = apply_pb2.HEALTH_HEALTHY
+        await bench.until(apply_pb2.HealthChanged, lambda one: one.after == healthy)
+        await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_HEAL, path="nowhere")
+        (seen,) = await bench.until(drift_pb2.DriftObserved)
+        unknown = await bench.until(apply_pb2.HealthChanged, lambda one: one.after != healthy, count=2)
+    assert (seen.verdict, seen.failure.reason) == (drift_pb2.VERDICT_UNKNOWN, "PathNotFound")
+    assert {one.after for one in unknown} == {apply_pb2.HEALTH_UNKNOWN}
+    assert sorted(one.object.name for one in unknown) == ["", "a"]
+    assert len(await bench.said(apply_pb2.SyncFinished)) == 1
+
+
 async def test_a_removed_application_takes_its_objects_along_if_told_so(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:

@@ -71,6 +71,35 @@ def test_a_dry_run_is_no_attempt() -> None:
     assert known(started(trigger), finished(trigger, apply_pb2.SYNC_OUTCOME_SUCCEEDED, dry_run=True)).attempt() is None
 
 
+def revision(commit: str) -> subject_pb2.Revision:
+    return subject_pb2.Revision(source="shop", ref="refs/heads/main", commit=commit)
+
+
+def test_it_is_held_to_what_it_was_compared_with_or_synced_to_last() -> None:
+    """Neither a render alone, nor a dry run, nor a sync that had nothing to apply changes that."""
+    request, done = apply_pb2.SYNC_TRIGGER_REQUEST, apply_pb2.SYNC_OUTCOME_SUCCEEDED
+    compared = known(drift_pb2.Compared(revision=revision("c1"), desired_digest="d1"))
+    assert (compared.header.standing.revision.commit, compared.header.standing.digest) == ("c1", "d1")
+    rehearsed = finished(request, done, dry_run=True)
+    rehearsed.revision.CopyFrom(revision("c0"))
+    stillborn = finished(request, apply_pb2.SYNC_OUTCOME_FAILED)
+    stillborn.revision.CopyFrom(revision("c2"))
+    after = known(
+        apply_pb2.Rendered(revision=revision("c0"), digest="d0", part=0, parts=1),
+        started(request),
+        rehearsed,
+        apply_pb2.RenderFailed(revision=revision("c2")),
+        apply_pb2.SyncStarted(trigger=request),
+        stillborn,
+        since=compared,
+    )
+    assert after.header.standing == compared.header.standing
+    rolled_back = finished(request, done)
+    rolled_back.revision.CopyFrom(revision("c0"))
+    synced = known(started(request), rolled_back, since=after)
+    assert (synced.header.standing.revision.commit, synced.header.standing.digest) == ("c0", "d")
+
+
 def test_heals_are_counted_per_object() -> None:
     """A fight over one object is told from heals of different ones."""
     healed = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED)

@@ -53,6 +53,22 @@ def test_modes_and_triggers(situation, decision):
     assert sync.decide(situation) == decision
 
 
+@pytest.mark.parametrize(
+    ("situation", "decision"),
+    [
+        (at(fallback=True, drifted=True), sync.Start(sync.Trigger.DRIFT, 1)),
+        (at(fallback=True), sync.Rest()),
+        (at(last={"outcome": sync.Outcome.ABORTED}, fallback=True), sync.Start(sync.Trigger.RETRY, 1)),
+        (at(fallback=True, drifted=True, desired_digest="j1:older"), sync.Rest()),
+        (at(fallback=True, drifted=True, desired_digest="j1:older", declared_anew=True), sync.Rest()),
+        (dataclasses.replace(AT, fallback=True, drifted=True, last=None), sync.Rest()),
+    ],
+)
+def test_an_earlier_revision_is_kept_up_and_never_rolled_out(situation, decision):
+    """While the newest cannot be rendered, only what was synced last is healed, or tried again."""
+    assert sync.decide(situation) == decision
+
+
 def test_a_refusal_waits_longer_than_bad_weather():
     """And both longer each time, up to a ceiling."""
     failed = {"outcome": sync.Outcome.FAILED, "finished_at": 1000.0}

@@ -56,6 +56,7 @@ class ApplicationState(_message.Message):
     LOST_FIELD_NUMBER: _builtins.int
     REPAIRED_FIELD_NUMBER: _builtins.int
     REMOVAL_ID_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -144,6 +145,10 @@ class ApplicationState(_message.Message):
     def reported_claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectClaim]:
         """Those of them that this application has reported."""
 
+    @_builtins.property
+    def standing(self) -> Global___RenderState:
+        """What it was compared with as a whole, or synced to, last: it is held to that while its newest revision cannot be rendered."""
+
     def __init__(
         self,
         *,
@@ -172,10 +177,11 @@ class ApplicationState(_message.Message):
         lost: _builtins.bool = ...,
         repaired: _builtins.bool = ...,
         removal_id: _builtins.str = ...,
+        standing: Global___RenderState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "synced", b"synced"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "standing", b"standing", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "removal_id", b"removal_id", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "removal_id", b"removal_id", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "standing", b"standing", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -224,6 +224,7 @@ class _Builder:
                 self._drift(fact.message, fact.event_id)
             case drift_pb2.Compared():
                 self._header.compared.CopyFrom(fact.message)
+                self._stand(fact.message.revision, fact.message.desired_digest)
             case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
@@ -329,10 +330,15 @@ class _Builder:
         if said.dry_run or said.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL:
             return  # what an earlier life had is gone: nothing was synced
         header.attempt.CopyFrom(_attempt(ended, fact))
+        if running.desired_digest:  # one that had nothing to apply changes nothing
+            self._stand(said.revision, running.desired_digest)
         if ended.outcome is sync.Outcome.SUCCEEDED:
             header.synced.CopyFrom(said.revision)
             header.synced_us = time_us
             header.lost = header.lost and said.trigger != apply_pb2.SYNC_TRIGGER_REQUEST
+
+    def _stand(self, revision: subject_pb2.Revision, digest: str) -> None:
+        self._header.standing.CopyFrom(state_pb2.RenderState(revision=revision, digest=digest))
 
     def _drift(self, said: drift_pb2.DriftObserved, event_id: str) -> None:
         found = self._object(said.object)

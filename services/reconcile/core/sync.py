@@ -104,6 +104,8 @@ class Situation:
         now: seconds since the epoch.
         heals: the last heals of the drifted objects. Whoever fights over one object delays that one only.
         unblocked: whether an object that another application held, as was told, is held no longer.
+        fallback: whether this is an earlier revision, because the newest cannot be rendered. What was synced last is
+            kept up; nothing else is synced by itself.
     """
 
     mode: Mode
@@ -116,6 +118,7 @@ class Situation:
     heals: "tuple[Heal, ...]" = ()
     declared_anew: bool = False
     unblocked: bool = False
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def decide(at: Situation) -> Decision:
         return Rest()
     last = at.last
     if last is None or last.desired_digest != at.desired_digest:
+        if at.fallback:
+            return Rest()
         return Start(Trigger.DECLARATION if at.declared_anew else Trigger.REVISION, 1)
     if last.settings_digest != at.settings_digest:
         return Start(Trigger.DECLARATION, 1)
