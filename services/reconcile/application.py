@@ -144,6 +144,7 @@ class Application:
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None and not self._chronicle.known.header.HasField("removal"):
             await self._look_away()
+            await telling.switched_off(self._chronicle, spec)
             return None
         revision = self._revision(spec, request)
         if revision is None:

@@ -85,6 +85,15 @@ def comparison_news(
     return [sayings.compared(chronicle.voice, wanted.revision, now)]
 
 
+async def switched_off(chronicle: recording.Chronicle, spec: fleet_pb2.ApplicationSpec) -> None:
+    """Say once that nothing is compared any more, if anything was ever told."""
+    header = chronicle.known.header
+    told = header.HasField("compared") or header.HasField("health") or chronicle.known.records
+    if told and not header.compared.off:
+        settings = declaration.settings_digest(spec)
+        await chronicle.say([sayings.switched_off(chronicle.voice, header.compared.revision, settings)])
+
+
 def episode(record: state_pb2.ObjectState) -> drift.Episode | None:
     """An object's open story."""
     if not record.episode:

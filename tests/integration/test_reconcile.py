@@ -216,6 +216,36 @@ async def test_where_nothing_can_be_rendered_nothing_is_known(
     assert len(await bench.said(apply_pb2.SyncFinished)) == 1
 
 
+async def test_what_is_switched_off_is_told_once_and_looked_at_anew_when_it_is_on_again(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """In mode off nothing is known of the objects; afterwards all of it is told again, with what happened meanwhile."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY)
+    files = {f"web/{name}.yaml": reconcile.config_map(name, {"colour": "red"}) for name in ("a", "b", "c")}
+    await bench.deliver("web", files)
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    async with bench.member():
+        await bench.until(apply_pb2.HealthChanged)
+        await kubectl.request("PATCH", f"{path}/b", {"data": {"colour": "blue"}})
+        await bench.until(drift_pb2.DriftObserved)
+        await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_OFF)
+        await bench.until(drift_pb2.Compared, lambda one: one.off)
+        await kubectl.request("DELETE", f"{path}/a")
+        await bench.request("web", dry_run=True)
+        await bench.until(drift_pb2.Compared, lambda one: one.off, count=2)
+        before = len(await bench.said(drift_pb2.Compared))
+        await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_DETECT)
+        *_, last = await bench.until(drift_pb2.Compared, count=before + 1)
+        await bench.until(apply_pb2.HealthAssessed, count=2)
+        *_, whole = await bench.until(apply_pb2.HealthChanged, lambda one: not one.HasField("object"), count=2)
+    assert (last.off, last.in_sync, last.modified, last.missing) == (False, 1, 1, 1)
+    assert whole.after == apply_pb2.HEALTH_MISSING
+    told = [(one.object.name, one.verdict) for one in await bench.said(drift_pb2.DriftObserved)]
+    modified, missing = drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING
+    assert sorted(told) == [("a", missing), ("b", modified), ("b", modified)]
+
+
 async def test_a_removed_application_takes_its_objects_along_if_told_so(
     bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
 ) -> None:

@@ -100,6 +100,27 @@ def test_it_is_held_to_what_it_was_compared_with_or_synced_to_last() -> None:
     assert (synced.header.standing.revision.commit, synced.header.standing.digest) == ("c0", "d")
 
 
+def test_once_it_was_switched_off_everything_is_news_again() -> None:
+    """Health and the content of open stories are forgotten; the stories, and what it is held to, are not."""
+    before = known(
+        drift_pb2.Compared(revision=revision("c1"), desired_digest="d1", in_sync=1),
+        drift_of("a", drift_pb2.VERDICT_MODIFIED),
+        apply_pb2.HealthAssessed(health=apply_pb2.HEALTH_HEALTHY, objects=[REF]),
+        apply_pb2.HealthChanged(after=apply_pb2.HEALTH_HEALTHY),
+    )
+    off = known(drift_pb2.Compared(revision=revision("c1"), off=True), since=before)
+    record = off.of(KEY)
+    assert off.header.health.health == record.health.health == apply_pb2.HEALTH_UNSPECIFIED
+    assert (record.episode, record.fingerprint) == (before.of(KEY).episode, "")
+    assert off.header.standing == before.header.standing
+    asked = known(
+        started(apply_pb2.SYNC_TRIGGER_REQUEST),
+        finished(apply_pb2.SYNC_TRIGGER_REQUEST, apply_pb2.SYNC_OUTCOME_SUCCEEDED),
+        since=off,
+    )
+    assert not asked.header.HasField("compared"), "that it is off again is to be told again"
+
+
 def test_heals_are_counted_per_object() -> None:
     """A fight over one object is told from heals of different ones."""
     healed = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED)

@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from decklog.events.v1 import subject_pb2 as decklog_dot_events_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x63klog/events/v1/drift.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\x9f\x02\n\x08\x43ompared\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12-\n\x08revision\x18\x02 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x16\n\x0e\x64\x65sired_digest\x18\x03 \x01(\t\x12\x17\n\x0fsettings_digest\x18\x04 \x01(\t\x12\x0f\n\x07in_sync\x18\x05 \x01(\r\x12\x10\n\x08modified\x18\x06 \x01(\r\x12\x0f\n\x07missing\x18\x07 \x01(\r\x12\r\n\x05\x65xtra\x18\x08 \x01(\r\x12\x0f\n\x07unknown\x18\t \x01(\r\x12\'\n\x05\x66\x65nce\x18\n \x01(\x0b\x32\x18.decklog.events.v1.Fence\"\xf4\x03\n\rDriftObserved\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12,\n\x06object\x18\x02 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12+\n\x07verdict\x18\x03 \x01(\x0e\x32\x1a.decklog.events.v1.Verdict\x12,\n\x05phase\x18\x04 \x01(\x0e\x32\x1d.decklog.events.v1.DriftPhase\x12\x0f\n\x07\x65pisode\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65sired_digest\x18\x06 \x01(\t\x12\x13\n\x0blive_digest\x18\x07 \x01(\t\x12\r\n\x05patch\x18\x08 \x01(\x0c\x12\x31\n\x08managers\x18\t \x03(\x0b\x32\x1f.decklog.events.v1.FieldManager\x12-\n\x08revision\x18\n \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x1d\n\x15live_resource_version\x18\x0b \x01(\t\x12+\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x1a.decklog.events.v1.Failure\x12\'\n\x05\x66\x65nce\x18\r \x01(\x0b\x32\x18.decklog.events.v1.Fence\"a\n\x13\x44riftOwnershipTaken\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\'\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x18.decklog.events.v1.Fence*\x8a\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_IN_SYNC\x10\x01\x12\x14\n\x10VERDICT_MODIFIED\x10\x02\x12\x13\n\x0fVERDICT_MISSING\x10\x03\x12\x11\n\rVERDICT_EXTRA\x10\x04\x12\x13\n\x0fVERDICT_UNKNOWN\x10\x05*t\n\nDriftPhase\x12\x1b\n\x17\x44RIFT_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44RIFT_PHASE_OPENED\x10\x01\x12\x17\n\x13\x44RIFT_PHASE_CHANGED\x10\x02\x12\x18\n\x14\x44RIFT_PHASE_RESOLVED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x63klog/events/v1/drift.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xac\x02\n\x08\x43ompared\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12-\n\x08revision\x18\x02 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x16\n\x0e\x64\x65sired_digest\x18\x03 \x01(\t\x12\x17\n\x0fsettings_digest\x18\x04 \x01(\t\x12\x0f\n\x07in_sync\x18\x05 \x01(\r\x12\x10\n\x08modified\x18\x06 \x01(\r\x12\x0f\n\x07missing\x18\x07 \x01(\r\x12\r\n\x05\x65xtra\x18\x08 \x01(\r\x12\x0f\n\x07unknown\x18\t \x01(\r\x12\'\n\x05\x66\x65nce\x18\n \x01(\x0b\x32\x18.decklog.events.v1.Fence\x12\x0b\n\x03off\x18\x0b \x01(\x08\"\xf4\x03\n\rDriftObserved\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12,\n\x06object\x18\x02 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12+\n\x07verdict\x18\x03 \x01(\x0e\x32\x1a.decklog.events.v1.Verdict\x12,\n\x05phase\x18\x04 \x01(\x0e\x32\x1d.decklog.events.v1.DriftPhase\x12\x0f\n\x07\x65pisode\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65sired_digest\x18\x06 \x01(\t\x12\x13\n\x0blive_digest\x18\x07 \x01(\t\x12\r\n\x05patch\x18\x08 \x01(\x0c\x12\x31\n\x08managers\x18\t \x03(\x0b\x32\x1f.decklog.events.v1.FieldManager\x12-\n\x08revision\x18\n \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x1d\n\x15live_resource_version\x18\x0b \x01(\t\x12+\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x1a.decklog.events.v1.Failure\x12\'\n\x05\x66\x65nce\x18\r \x01(\x0b\x32\x18.decklog.events.v1.Fence\"a\n\x13\x44riftOwnershipTaken\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\'\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x18.decklog.events.v1.Fence*\x8a\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_IN_SYNC\x10\x01\x12\x14\n\x10VERDICT_MODIFIED\x10\x02\x12\x13\n\x0fVERDICT_MISSING\x10\x03\x12\x11\n\rVERDICT_EXTRA\x10\x04\x12\x13\n\x0fVERDICT_UNKNOWN\x10\x05*t\n\nDriftPhase\x12\x1b\n\x17\x44RIFT_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44RIFT_PHASE_OPENED\x10\x01\x12\x17\n\x13\x44RIFT_PHASE_CHANGED\x10\x02\x12\x18\n\x14\x44RIFT_PHASE_RESOLVED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decklog.events.v1.drift_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=978
-  _globals['_VERDICT']._serialized_end=1116
-  _globals['_DRIFTPHASE']._serialized_start=1118
-  _globals['_DRIFTPHASE']._serialized_end=1234
+  _globals['_VERDICT']._serialized_start=991
+  _globals['_VERDICT']._serialized_end=1129
+  _globals['_DRIFTPHASE']._serialized_start=1131
+  _globals['_DRIFTPHASE']._serialized_end=1247
   _globals['_COMPARED']._serialized_start=86
-  _globals['_COMPARED']._serialized_end=373
-  _globals['_DRIFTOBSERVED']._serialized_start=376
-  _globals['_DRIFTOBSERVED']._serialized_end=876
-  _globals['_DRIFTOWNERSHIPTAKEN']._serialized_start=878
-  _globals['_DRIFTOWNERSHIPTAKEN']._serialized_end=975
+  _globals['_COMPARED']._serialized_end=386
+  _globals['_DRIFTOBSERVED']._serialized_start=389
+  _globals['_DRIFTOBSERVED']._serialized_end=889
+  _globals['_DRIFTOWNERSHIPTAKEN']._serialized_start=891
+  _globals['_DRIFTOWNERSHIPTAKEN']._serialized_end=988
 # @@protoc_insertion_point(module_scope)

@@ -103,6 +103,7 @@ class Compared(_message.Message):
     EXTRA_FIELD_NUMBER: _builtins.int
     UNKNOWN_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    OFF_FIELD_NUMBER: _builtins.int
     desired_digest: _builtins.str
     """Digest of the desired state (see Rendered)."""
     settings_digest: _builtins.str
@@ -117,6 +118,10 @@ class Compared(_message.Message):
     """Objects of the application that are no longer desired."""
     unknown: _builtins.int
     """Objects that could not be compared."""
+    off: _builtins.bool
+    """True if nothing is compared or assessed any more, because the mode is off: what was told of the objects, and of health, says
+    nothing of now. The revision is that of the last comparison; there are no counts.
+    """
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -142,10 +147,11 @@ class Compared(_message.Message):
         extra: _builtins.int = ...,
         unknown: _builtins.int = ...,
         fence: _subject_pb2.Fence | None = ...,
+        off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "fence", b"fence", "revision", b"revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "desired_digest", b"desired_digest", "extra", b"extra", "fence", b"fence", "in_sync", b"in_sync", "missing", b"missing", "modified", b"modified", "revision", b"revision", "settings_digest", b"settings_digest", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "desired_digest", b"desired_digest", "extra", b"extra", "fence", b"fence", "in_sync", b"in_sync", "missing", b"missing", "modified", b"modified", "off", b"off", "revision", b"revision", "settings_digest", b"settings_digest", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -269,6 +269,8 @@ def _drift(message: drift_pb2.DriftObserved) -> str:
 
 
 def _compared(message: drift_pb2.Compared) -> str:
+    if message.off:
+        return "Not compared any more: the mode is off"
     words = ("in_sync", "modified", "missing", "extra", "unknown")
     counts = [f"{getattr(message, word)} {word.replace('_', ' ')}" for word in words if getattr(message, word)]
     return f"Compared with {_short(message.revision.commit)}: {', '.join(counts) or 'no objects'}"

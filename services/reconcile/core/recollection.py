@@ -223,8 +223,7 @@ class _Builder:
             case drift_pb2.DriftObserved():
                 self._drift(fact.message, fact.event_id)
             case drift_pb2.Compared():
-                self._header.compared.CopyFrom(fact.message)
-                self._stand(fact.message.revision, fact.message.desired_digest)
+                self._compared(fact.message)
             case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
@@ -327,6 +326,8 @@ class _Builder:
         if said.trigger == apply_pb2.SYNC_TRIGGER_DRIFT and ended.outcome is sync.Outcome.SUCCEEDED:
             self._tried(time_us)
         header.ClearField("running")
+        if header.compared.off:
+            header.ClearField("compared")  # somebody had it looked at all the same: that is over again
         if said.dry_run or said.trigger == apply_pb2.SYNC_TRIGGER_REMOVAL:
             return  # what an earlier life had is gone: nothing was synced
         header.attempt.CopyFrom(_attempt(ended, fact))
@@ -336,6 +337,17 @@ class _Builder:
             header.synced.CopyFrom(said.revision)
             header.synced_us = time_us
             header.lost = header.lost and said.trigger != apply_pb2.SYNC_TRIGGER_REQUEST
+
+    def _compared(self, said: drift_pb2.Compared) -> None:
+        self._header.compared.CopyFrom(said)
+        if not said.off:
+            self._stand(said.revision, said.desired_digest)
+            return
+        self._header.ClearField("health")
+        for one in list(self._records.values()):
+            found = self._object(one.object)
+            found.ClearField("health")
+            found.fingerprint = ""  # whatever is seen next is news
 
     def _stand(self, revision: subject_pb2.Revision, digest: str) -> None:
         self._header.standing.CopyFrom(state_pb2.RenderState(revision=revision, digest=digest))

@@ -98,13 +98,22 @@ def drift_observed(
 
 def compared(voice: Voice, revision: subject_pb2.Revision, now: tally.Tally) -> drift_pb2.Compared:
     """The application as a whole was compared."""
-    return drift_pb2.Compared(
+    said = drift_pb2.Compared(
         application=voice.application,
         revision=revision,
         desired_digest=now.desired_digest,
         settings_digest=now.settings_digest,
         fence=voice.fence,
-        **{verdict.value: number for verdict, number in now.counts.items()},
+    )
+    for verdict, number in now.counts.items():
+        setattr(said, verdict.value, number)
+    return said
+
+
+def switched_off(voice: Voice, last: subject_pb2.Revision, settings_digest: str) -> drift_pb2.Compared:
+    """Nothing is compared any more. `last`: what it was compared with."""
+    return drift_pb2.Compared(
+        application=voice.application, revision=last, settings_digest=settings_digest, fence=voice.fence, off=True
     )
 
 

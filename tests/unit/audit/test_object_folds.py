@@ -287,6 +287,32 @@ def test_what_left_git_is_not_in_sync_before_somebody_looked() -> None:
     assert status(given.leaf(1, TWO), live, given.leaf(2, finished()), left, extra, looked)[0] == "drifted"
 
 
+def test_in_mode_off_nothing_is_known_of_any_object_until_somebody_looks_again() -> None:
+    """Neither in sync, nor drifted, nor healthy; whatever was said before that and arrives later changes nothing."""
+    healthy = apply_pb2.HealthAssessed(
+        application=given.application(),
+        health=apply_pb2.HEALTH_HEALTHY,
+        objects=[given.config_map("settings"), given.config_map("other")],
+    )
+    whole = apply_pb2.HealthChanged(application=given.application(), after=apply_pb2.HEALTH_HEALTHY)
+    tables = given.Tables().fold(
+        given.leaf(1, TWO),
+        given.leaf(2, MISSING),
+        given.leaf(3, given.compared(in_sync=1, digest="j1:2", missing=1)),
+        given.leaf(4, healthy),
+        given.leaf(5, whole),
+        given.leaf(7, drift_pb2.Compared(application=given.application(), off=True)),
+        given.leaf(8, healthy, sequence=6),
+        given.leaf(9, given.compared(in_sync=2, digest="j1:2"), sequence=6),
+    )
+    rest = [(row.verdict, row.health) for row in tables.all(rows.ApplicationObject)]
+    application = tables.one(rows.Application)
+    assert rest == [("", ""), ("", "")]
+    assert (application.health, application.missing, application.pending) == ("unknown", 0, 2)
+    tables.fold(given.leaf(10, given.compared(in_sync=2, digest="j1:2")))
+    assert [row.verdict for row in tables.all(rows.ApplicationObject)] == ["in_sync", "in_sync"]
+
+
 def test_an_application_that_comes_back_is_not_in_sync_by_what_was_said_of_the_former() -> None:
     """Removed and declared again: nobody has compared this one yet."""
     removed = fleet_pb2.ApplicationRemoved(name="shop", before=fleet_pb2.ApplicationSpec(dest_cluster="dev"))

@@ -49,6 +49,7 @@ def test_every_event_has_its_line(kind: events.Kind) -> None:
             "aaaaaaaa cannot be rendered: a.yaml:3: invalid YAML",
         ),
         (some.compared(in_sync=2, unknown=1), "Compared with aaaaaaaa: 2 in sync, 1 unknown"),
+        (drift_pb2.Compared(off=True), "Not compared any more: the mode is off"),
         (
             apply_pb2.HealthAssessed(health=apply_pb2.HEALTH_HEALTHY, objects=[some.config_map(one) for one in "abcd"]),
             "ConfigMap shop/a, ConfigMap shop/b, ConfigMap shop/c and 1 more are healthy",

@@ -65,14 +65,8 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
             return _available(row, message)
         case apply_pb2.Rendered() as message if leaf.rank >= row.rendered_rank:
             return _rendered(row, leaf, message)
-        case drift_pb2.Compared() as message if leaf.rank >= row.compared_rank:
-            return replace(
-                row,
-                compared_digest=message.desired_digest,
-                compared_in_sync=message.in_sync,
-                compared_settings=message.settings_digest,
-                compared_rank=leaf.rank,
-            )
+        case drift_pb2.Compared() as message:
+            return _switched_off(row, leaf) if message.off else _compared(row, leaf, message)
         case apply_pb2.RenderFailed() as message if leaf.rank >= row.rendered_rank:
             failed = _with_failure(row, "render", wording.failure(message))
             return replace(failed, rendered_rank=leaf.rank)
@@ -95,6 +89,32 @@ def _told(row: rows.Application, leaf: Leaf) -> rows.Application:
             )
         case _:
             return row
+
+
+def _compared(row: rows.Application, leaf: Leaf, message: drift_pb2.Compared) -> rows.Application:
+    if leaf.rank < row.compared_rank:
+        return row
+    return replace(
+        row,
+        compared_digest=message.desired_digest,
+        compared_in_sync=message.in_sync,
+        compared_settings=message.settings_digest,
+        compared_rank=leaf.rank,
+    )
+
+
+def _switched_off(row: rows.Application, leaf: Leaf) -> rows.Application:
+    """Nobody looks any more: neither how it compares nor how it is is known of now."""
+    if leaf.rank < row.health_rank:
+        return _compared(row, leaf, drift_pb2.Compared())
+    return replace(
+        _compared(row, leaf, drift_pb2.Compared()),
+        health="unknown",
+        health_reason="Off",
+        health_message="nothing is compared or assessed in mode off",
+        health_us=leaf.time_us,
+        health_rank=leaf.rank,
+    )
 
 
 def _available(row: rows.Application, message: control_pb2.RevisionAvailable) -> rows.Application:

@@ -236,10 +236,23 @@ def _rendered(view: View, leaf: Leaf, message: apply_pb2.Rendered) -> tuple[_Sco
 def _compared(view: View, leaf: Leaf, message: drift_pb2.Compared) -> tuple[_Scope, list[Change]]:
     """All objects were compared, and those that are not in sync have told so before."""
     scope = _scope(message.application)
+    if message.off:
+        found = view.group(rows.ApplicationObject, scope.cluster, scope.application)
+        return scope, [(row, _unseen(row, leaf)) for row in found]
     application = view.get(rows.Application, scope.application)
     if application is None or application.rendered_digest != message.desired_digest:
         return scope, []  # its rendering is still to come, or was followed by another
     return scope, _settled(view, scope, leaf, message.in_sync)
+
+
+def _unseen(row: rows.ApplicationObject, leaf: Leaf) -> rows.ApplicationObject:
+    """Nobody looks at it any more."""
+    told: dict[str, Any] = {}
+    if leaf.rank >= row.verdict_rank:
+        told |= {"verdict": "", "verdict_rank": leaf.rank, "failure": None}
+    if leaf.rank >= row.health_rank:
+        told |= {"health": "", "health_reason": "", "health_message": "", "health_rank": leaf.rank}
+    return replace(row, **told, updated_leaf=leaf.index, updated_us=leaf.time_us) if told else row
 
 
 def _settled(view: View, scope: _Scope, leaf: Leaf, in_sync: int | None) -> list[Change]:
