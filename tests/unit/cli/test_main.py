@@ -236,3 +236,11 @@ def test_every_command_and_flag_that_is_documented_exists() -> None:
 def _every(command: object) -> list[Any]:
     below = getattr(command, "commands", {}).values()
     return [command, *[one for each in below for one in _every(each)]]
+
+
+@pytest.mark.parametrize("group", ["ledger", "postgres", "repair", "topics"])
+def test_the_help_of_an_admin_group_is_said_once_and_looks_like_that_of_the_others(group: str) -> None:
+    done = decklog("admin", group)
+    said = done.stdout + done.stderr
+    assert (done.returncode, said.count("Usage:"), "╭" in said) == (2, 1, False)
+    assert "--install-completion" not in said
