@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from decklog.events.v1 import apply_pb2
-from decklog.model import objects
+from decklog.model import objects, timestamps
 from services.reconcile import comparing, rendering
 from services.reconcile.core import complaints, health, recollection, sayings
 
@@ -30,6 +30,15 @@ def _one(view: comparing.View, key: objects.ObjectKey, gvk: objects.Gvk, now: fl
     if blind is not None:
         return health.unknown(complaints.reason(blind), blind.problem)
     return view.health(key, now=now) if key in view.live else health.missing()
+
+
+def waits(
+    known: recollection.Recollection, members: Mapping[objects.ObjectKey, health.Health], *, now: float
+) -> dict[objects.ObjectKey, health.Wait]:
+    """From when on it is waited for the objects that may still become healthy. `now`: seconds since the epoch."""
+    now_us = round(now * timestamps.MICROSECONDS)
+    found = ((key, known.wait(key, now_us=now_us)) for key, one in members.items() if health.waiting(one))
+    return {key: wait for key, wait in found if wait is not None}
 
 
 def news(

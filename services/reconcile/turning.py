@@ -212,9 +212,9 @@ class Turn:
         chronicle = self.tools.chronicle
         await self._report_claims(wanted, picture)
         members = judging.assess(self.view, wanted, now=self._now)
-        since = self._now - chronicle.known.header.synced_us / _SECOND if chronicle.known.header.synced_us else 0.0
+        waits = judging.waits(chronicle.known, members, now=self._now)
         patience = float(self.spec.health_timeout_seconds or _HEALTH_SECONDS)
-        whole = health.application(members, seconds_since_sync=since, timeout_seconds=patience)
+        whole = health.application(members, waits=waits, now=self._now, timeout_seconds=patience)
         messages: list[Message] = [
             *telling.drift_news(
                 chronicle,
@@ -228,8 +228,8 @@ class Turn:
         ]
         await chronicle.say(messages)
         due = [_REFUSED_SECONDS if one.reason not in _WEATHER else _BLIND_SECONDS for one in _unknown(picture)]
-        hoped_for = whole.status in (health.Status.PROGRESSING, health.Status.MISSING)
-        return [*due, *([patience - since] if hoped_for and 0 < since < patience else [])]
+        left = (wait.left(now=self._now, timeout_seconds=patience) for wait in waits.values())
+        return [*due, *(seconds for seconds in left if seconds > 0)]
 
     def _compared(self, wanted: rendering.Wanted, picture: Picture) -> list[drift_pb2.Compared]:
         """That the application as a whole was compared; a picture that moved is of a part only."""

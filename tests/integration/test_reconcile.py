@@ -1,6 +1,11 @@
 """Reconcile on a real Kafka, a real API server and real Git: what it says and what it does."""
 
+import asyncio
+import time
+from collections.abc import Callable
+
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, live_pb2
+from decklog.model import timestamps
 from tests import reconcile
 
 
@@ -62,6 +67,35 @@ async def test_a_manual_change_is_recorded_then_healed(
     order = [type(one.message).__name__ for one in await bench.log()]
     healing = order[order.index("DriftObserved") :]
     assert healing.index("DriftObserved") < healing.index("SyncStarted") < healing.index("ObjectApplied")
+
+
+async def test_the_health_timeout_counts_from_when_health_was_lost(
+    bench: reconcile.Bench, kubectl: reconcile.Kubectl, namespace: str
+) -> None:
+    """Lost long after the sync, it is missing first, then degraded in time, though the owner changed in between."""
+    await kubectl.namespace(namespace)
+    await bench.declare("web", dest_namespace=namespace, mode=fleet_pb2.MODE_APPLY, health_timeout_seconds=4)
+    await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "red"})})
+
+    def becomes(health: int) -> Callable[[apply_pb2.HealthChanged], bool]:
+        return lambda one: not one.HasField("object") and one.after == health
+
+    async with bench.member():
+        await bench.until(apply_pb2.HealthChanged, becomes(apply_pb2.HEALTH_HEALTHY))
+        over = time.monotonic() + 4
+        while time.monotonic() < over:  # noqa: ASYNC110 - that this time is over and does not count is what is proved
+            await asyncio.sleep(0.1)
+        await kubectl.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/a")
+        await bench.until(apply_pb2.HealthChanged, becomes(apply_pb2.HEALTH_MISSING))
+    async with bench.member():
+        (late,) = await bench.until(apply_pb2.HealthChanged, becomes(apply_pb2.HEALTH_DEGRADED))
+    said = [one for one in await bench.log() if isinstance(one.message, apply_pb2.HealthChanged)]
+    times = {one.message.after: one.event.time_us for one in said if not one.message.HasField("object")}
+    lost = times[apply_pb2.HEALTH_MISSING]
+    assert times[apply_pb2.HEALTH_DEGRADED] - lost >= 4 * timestamps.MICROSECONDS
+    assert (late.before, late.reason) == (apply_pb2.HEALTH_MISSING, "HealthTimeout")
+    since = f"{timestamps.format_us(lost)[:19]}Z"
+    assert late.message == f"ConfigMap {namespace}/a: not healthy for 4 s since {since}: it does not exist"
 
 
 async def test_a_scale_by_hand_names_its_manager(

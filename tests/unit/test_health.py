@@ -85,8 +85,10 @@ def members(*statuses):
     return {kube.key(f"/ConfigMap/shop/{n}"): health.Health(status, "R", f"m{n}") for n, status in enumerate(statuses)}
 
 
-def whole(*statuses, since=10.0):
-    return health.application(members(*statuses), seconds_since_sync=since, timeout_seconds=300.0)
+def whole(*statuses, since=10.0, synced=False):
+    found = members(*statuses)
+    waits = {key: health.Wait(int((NOW - since) * 1_000_000), synced) for key in found}
+    return health.application(found, waits=waits, now=NOW, timeout_seconds=300.0)
 
 
 def test_an_application_is_as_healthy_as_its_worst_object():
@@ -106,3 +108,19 @@ def test_an_application_that_does_not_get_there_in_time_is_degraded():
     assert whole(Status.PROGRESSING, since=301.0).reason == "HealthTimeout"
     assert whole(Status.PROGRESSING, since=299.0).status is Status.PROGRESSING
     assert whole(Status.SUSPENDED, since=301.0).status is Status.SUSPENDED
+
+
+def test_a_timeout_says_from_when_it_was_counted():
+    """From when health was lost, or from the sync that was to bring it."""
+    lost = whole(Status.HEALTHY, Status.PROGRESSING, since=300.0)
+    assert lost.message == "ConfigMap shop/1: not healthy for 300 s since 2027-01-15T07:55:00Z: m1"
+    synced = whole(Status.MISSING, since=300.0, synced=True)
+    assert synced.message == (
+        "ConfigMap shop/0: not healthy for 300 s since the sync that ended at 2027-01-15T07:55:00Z: m0"
+    )
+
+
+def test_who_is_not_waited_for_is_not_late():
+    """Nothing was synced yet, or nobody knows since when."""
+    found = health.application(members(Status.MISSING), waits={}, now=NOW, timeout_seconds=300.0)
+    assert found.status is Status.MISSING

@@ -43,6 +43,11 @@ def finished(trigger: int, outcome: int, *, dry_run: bool = False) -> apply_pb2.
     return apply_pb2.SyncFinished(sync_id="s", trigger=trigger, outcome=outcome, dry_run=dry_run)  # type: ignore[arg-type]
 
 
+def drift_of(name: str, verdict: int, phase: int = drift_pb2.DRIFT_PHASE_OPENED) -> drift_pb2.DriftObserved:
+    about = subject_pb2.ObjectRef(version="v1", kind="ConfigMap", namespace="n", name=name)
+    return drift_pb2.DriftObserved(object=about, verdict=verdict, phase=phase, episode=f"e-{name}")  # type: ignore[arg-type]
+
+
 def test_a_sync_that_began_runs_until_it_ends() -> None:
     """A start without an end is a running sync; the end makes it the last attempt."""
     begun = known(started(apply_pb2.SYNC_TRIGGER_REVISION))
@@ -121,17 +126,77 @@ def test_once_it_was_switched_off_everything_is_news_again() -> None:
     assert not asked.header.HasField("compared"), "that it is off again is to be told again"
 
 
+def health_of(after: int, *, whole: bool = False) -> apply_pb2.HealthChanged:
+    about = None if whole else REF
+    return apply_pb2.HealthChanged(object=about, after=after)  # type: ignore[arg-type]
+
+
+def synced(*, writing: bool) -> list[object]:
+    """A sync of three seconds: started, one object, finished."""
+    outcome = apply_pb2.OBJECT_OUTCOME_CONFIGURED if writing else apply_pb2.OBJECT_OUTCOME_SKIPPED
+    trigger = apply_pb2.SYNC_TRIGGER_REQUEST
+    applied = apply_pb2.ObjectApplied(object=REF, outcome=outcome)
+    return [started(trigger), applied, finished(trigger, apply_pb2.SYNC_OUTCOME_SUCCEEDED)]
+
+
+LOST = [
+    drift_of("a", drift_pb2.VERDICT_MODIFIED),
+    health_of(apply_pb2.HEALTH_PROGRESSING),
+    health_of(apply_pb2.HEALTH_PROGRESSING, whole=True),
+]
+
+
+def wait_of(at: recollection.Recollection, *, now: int = 500) -> tuple[float, bool] | None:
+    """From when on it is waited, in seconds, and whether that is the end of a sync."""
+    wait = at.wait(KEY, now_us=now * SECOND)
+    return None if wait is None else (wait.start_us / SECOND, wait.synced)
+
+
+def test_it_is_waited_from_when_health_was_lost() -> None:
+    """Long after the sync: not from its end. What is not told yet is lost now."""
+    at = known(*synced(writing=True))
+    assert wait_of(at) == (500.0, False)
+    assert wait_of(known(*LOST, since=at, after=400.0)) == (403.0, False)
+
+
+def test_another_trouble_does_not_begin_the_wait_anew() -> None:
+    """Progressing, degraded, missing: not healthy all the while. Healthy in between, or out of sight: anew."""
+    at = known(*LOST, since=known(*synced(writing=True)), after=100.0)
+    worse = known(health_of(apply_pb2.HEALTH_DEGRADED), health_of(apply_pb2.HEALTH_MISSING), since=at, after=200.0)
+    assert wait_of(worse) == (103.0, False)
+    well = known(health_of(apply_pb2.HEALTH_HEALTHY), since=worse, after=300.0)
+    assert wait_of(well) == (500.0, False)
+    blind = known(health_of(apply_pb2.HEALTH_UNKNOWN, whole=True), since=worse, after=300.0)
+    assert wait_of(blind) == (500.0, False)
+    again = known(health_of(apply_pb2.HEALTH_MISSING, whole=True), since=blind, after=400.0)
+    assert wait_of(again) == (401.0, False)
+
+
+def test_a_sync_that_wrote_gives_all_the_time_again() -> None:
+    """From its end. One that found nothing to write gives none: else whoever syncs often enough never hears of it."""
+    at = known(*LOST, since=known(*synced(writing=True)), after=100.0)
+    assert wait_of(known(*synced(writing=True), since=at, after=200.0)) == (203.0, True)
+    assert wait_of(known(*synced(writing=False), since=at, after=200.0)) == (103.0, False)
+
+
+def test_a_moment_that_nobody_kept_is_not_made_up() -> None:
+    """Records of a release that did not keep it: no time is over until it is known again. Nor before the first sync."""
+    at = known(*LOST, since=known(*synced(writing=True)), after=100.0)
+    header = state_pb2.ApplicationState()
+    header.CopyFrom(at.header)
+    header.health.since_us = 0
+    assert wait_of(recollection.Recollection(header, at.records)) is None
+    told = known(health_of(apply_pb2.HEALTH_MISSING, whole=True), since=recollection.Recollection(header, at.records))
+    assert wait_of(told) == (102.0, False)
+    assert wait_of(known(*LOST)) is None
+
+
 def test_heals_are_counted_per_object() -> None:
     """A fight over one object is told from heals of different ones."""
     healed = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED)
     twice = known(started(apply_pb2.SYNC_TRIGGER_DRIFT), healed, healed)
     other = objects.ObjectKey("", "ConfigMap", "n", "b")
     assert [heal.in_a_row for heal in twice.heals([KEY, other])] == [2, 0]
-
-
-def drift_of(name: str, verdict: int, phase: int = drift_pb2.DRIFT_PHASE_OPENED) -> drift_pb2.DriftObserved:
-    about = subject_pb2.ObjectRef(version="v1", kind="ConfigMap", namespace="n", name=name)
-    return drift_pb2.DriftObserved(object=about, verdict=verdict, phase=phase, episode=f"e-{name}")  # type: ignore[arg-type]
 
 
 def next_decision(at: recollection.Recollection, now: float) -> sync.Decision:

@@ -54,7 +54,10 @@ def create(
         typer.Option(help="What becomes of the objects when the declaration goes.", show_default=False),
     ] = None,
     health_timeout: Annotated[
-        str, typer.Option(help="How long 'progressing' may last, such as 5m.", metavar="DURATION", show_default=False)
+        str,
+        typer.Option(
+            help="How long it may be 'progressing' or 'missing', such as 5m.", metavar="DURATION", show_default=False
+        ),
     ] = "",
     owner: Annotated[str, typer.Option(help="Who to ask about it.")] = "",
     reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",

@@ -370,7 +370,9 @@ class ApplicationSpec(_message.Message):
     owner: _builtins.str
     """Team or person that answers for it; free text."""
     health_timeout_seconds: _builtins.int
-    """Seconds after a sync within which it must become healthy; 0 = 300."""
+    """Seconds for which it may be progressing or missing something before it is degraded, from when it stopped being
+    healthy, or from the end of the last sync that wrote something if that is later; 0 = 300.
+    """
     @_builtins.property
     def ignore(self) -> _containers.RepeatedCompositeFieldContainer[Global___IgnoreRule]:
         """Differences that do not count."""

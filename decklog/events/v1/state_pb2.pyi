@@ -57,6 +57,7 @@ class ApplicationState(_message.Message):
     REPAIRED_FIELD_NUMBER: _builtins.int
     REMOVAL_ID_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    WRITTEN_US_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Last `ce_sequence` given to one of its events."""
     control_offset: _builtins.int
@@ -75,6 +76,8 @@ class ApplicationState(_message.Message):
     """True if it was made again from the ledger since: the next owner tells that it is known."""
     removal_id: _builtins.str
     """Id of the event in `removal`."""
+    written_us: _builtins.int
+    """When the last sync ended that wrote or deleted something, microseconds since 1970-01-01T00:00:00Z."""
     @_builtins.property
     def application(self) -> _subject_pb2.ApplicationRef:
         """The application."""
@@ -178,10 +181,11 @@ class ApplicationState(_message.Message):
         repaired: _builtins.bool = ...,
         removal_id: _builtins.str = ...,
         standing: Global___RenderState | None = ...,
+        written_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "compared", b"compared", "fence", b"fence", "health", b"health", "removal", b"removal", "render_failed", b"render_failed", "rendered", b"rendered", "running", b"running", "spec", b"spec", "standing", b"standing", "synced", b"synced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "removal_id", b"removal_id", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "standing", b"standing", "synced", b"synced", "synced_us", b"synced_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "attempt", b"attempt", "available", b"available", "available_id", b"available_id", "claims", b"claims", "compared", b"compared", "control_offset", b"control_offset", "fence", b"fence", "health", b"health", "left", b"left", "life", b"life", "lost", b"lost", "removal", b"removal", "removal_id", b"removal_id", "render_failed", b"render_failed", "rendered", b"rendered", "repaired", b"repaired", "reported_claims", b"reported_claims", "requests", b"requests", "running", b"running", "safe", b"safe", "sequence", b"sequence", "spec", b"spec", "standing", b"standing", "synced", b"synced", "synced_us", b"synced_us", "written_us", b"written_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,22 +396,28 @@ class HealthState(_message.Message):
     HEALTH_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
     health: _apply_pb2.Health.ValueType
     """The health."""
     reason: _builtins.str
     """Machine word that decided."""
     message: _builtins.str
     """In words, masked."""
+    since_us: _builtins.int
+    """Since when it is known without interruption to be progressing, degraded or missing, microseconds since
+    1970-01-01T00:00:00Z; 0 where it is none of them, or where a release told it that did not keep the moment.
+    """
     def __init__(
         self,
         *,
         health: _apply_pb2.Health.ValueType = ...,
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
+        since_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "message", b"message", "reason", b"reason", "since_us", b"since_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,8 +6,9 @@ does. `now` is an argument: one rule gives the scheduler some seconds.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from decklog.model import objects
+from decklog.model import objects, timestamps
 from services.reconcile.core.health_rules import (
     autoscaling,
     generic,
@@ -20,7 +21,7 @@ from services.reconcile.core.health_rules import (
 )
 from services.reconcile.core.health_rules.verdict import Facts, Health, Rule, Status
 
-__all__ = ["Health", "Status", "application", "assess", "missing", "unknown"]
+__all__ = ["Health", "Status", "Wait", "application", "assess", "missing", "unknown", "waiting"]
 
 _RULES: Mapping[tuple[str, str], Rule] = {
     **workloads.RULES,
@@ -67,25 +68,54 @@ def unknown(reason: str, message: str) -> Health:
     return Health(Status.UNKNOWN, reason, message)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """From when on it is waited for an object to become healthy, microseconds since the epoch.
+
+    `synced`: that is the end of a sync that wrote something, and not the moment at which health was lost.
+    """
+
+    start_us: int
+    synced: bool = False
+
+    def left(self, *, now: float, timeout_seconds: float) -> float:
+        """Seconds until the wait is over; 0 or less once it is."""
+        return self.start_us / timestamps.MICROSECONDS + timeout_seconds - now
+
+
+def waiting(one: Health) -> bool:
+    """Whether it is hoped that an object becomes healthy by itself."""
+    return one.status in (Status.PROGRESSING, Status.MISSING)
+
+
 def application(
-    members: Mapping[objects.ObjectKey, Health], *, seconds_since_sync: float, timeout_seconds: float
+    members: Mapping[objects.ObjectKey, Health],
+    *,
+    waits: Mapping[objects.ObjectKey, Wait],
+    now: float,
+    timeout_seconds: float,
 ) -> Health:
     """The health of an application: its worst object's. One that has no objects is healthy.
 
-    What is still progressing, or missing, so long after a sync did not get there in time, which is degraded.
+    An object that is progressing or missing for so long did not get there in time, which is degraded. One without a
+    wait has all the time: nobody knows since when, or nothing was synced yet.
     """
-    worst = _worst(members.items())
+    worst = _worst((key, _in_time(one, waits.get(key), now, timeout_seconds)) for key, one in members.items())
     if worst is None:
         return Health(Status.HEALTHY, "Empty", "the application has no objects")
     key, health = worst
-    message = f"{key.display}: {health.message}" if health.message else key.display
-    late = health.status in (Status.PROGRESSING, Status.MISSING) and seconds_since_sync > timeout_seconds
-    if late:
-        overdue = f"not healthy within {timeout_seconds:.0f} s of the sync: {message}"
-        return Health(Status.DEGRADED, "HealthTimeout", overdue)
     if health.status is Status.HEALTHY:
         return Health(Status.HEALTHY, "AllHealthy", "")
-    return Health(health.status, health.reason, message)
+    return Health(health.status, health.reason, f"{key.display}: {health.message}" if health.message else key.display)
+
+
+def _in_time(one: Health, wait: Wait | None, now: float, timeout_seconds: float) -> Health:
+    if wait is None or not waiting(one) or wait.left(now=now, timeout_seconds=timeout_seconds) > 0:
+        return one
+    moment = f"{timestamps.format_us(wait.start_us)[:19]}Z"
+    since = f"the sync that ended at {moment}" if wait.synced else moment
+    late = f"not healthy for {timeout_seconds:.0f} s since {since}"
+    return Health(Status.DEGRADED, "HealthTimeout", f"{late}: {one.message}" if one.message else late)
 
 
 def _worst(members: Iterable[tuple[objects.ObjectKey, Health]]) -> tuple[objects.ObjectKey, Health] | None:

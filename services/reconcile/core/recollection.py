@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import declaration, objects
-from services.reconcile.core import claims, compare, drift, sync, tally
+from services.reconcile.core import claims, compare, drift, health, sync, tally
 
 _OUTCOMES = {
     apply_pb2.SYNC_OUTCOME_SUCCEEDED: sync.Outcome.SUCCEEDED,
@@ -39,6 +39,7 @@ VERDICTS = {
 }
 VERDICTS_BY_NAME = {verdict: number for number, verdict in VERDICTS.items()}
 
+_AILING = (apply_pb2.HEALTH_PROGRESSING, apply_pb2.HEALTH_DEGRADED, apply_pb2.HEALTH_MISSING)
 _HEALABLE = (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING, drift_pb2.VERDICT_EXTRA)
 _SECOND = 1_000_000
 
@@ -99,6 +100,19 @@ class Recollection:
     def claims(self) -> tuple[claims.Told, ...]:
         """The objects of others that it claims, as it told last."""
         return tuple(claims.Told(key, one.claimed_by) for key, one in self.records.items() if one.claimed_by)
+
+    def wait(self, key: objects.ObjectKey, *, now_us: int) -> health.Wait | None:
+        """From when on it is waited for an object that is not healthy now; None without a sync, or if nobody knows.
+
+        While the application's health was unknown, nobody saw whether the object's came back. An object of which the
+        moment was not kept is ailing for longer than all of which it was.
+        """
+        whole, one = self.header.health, self.of(key).health
+        if not self.header.synced_us or (whole.health in _AILING and not whole.since_us):
+            return None
+        lost = max(state.since_us if state.health in _AILING else now_us for state in (whole, one))
+        written = self.header.written_us
+        return health.Wait(written, synced=True) if written > lost else health.Wait(lost)
 
     def newest_drift(self, keys: Iterable[objects.ObjectKey]) -> str:
         """Id of the newest event that told how one of these objects differs: ids begin with their time."""
@@ -227,7 +241,7 @@ class _Builder:
             case live_pb2.ObjectChanged() | live_pb2.ObjectDeleted():
                 self._live(fact.message)
             case apply_pb2.HealthChanged():
-                self._health(fact.message)
+                self._health(fact.message, fact.time_us)
             case apply_pb2.HealthAssessed():
                 for ref in fact.message.objects:
                     self._object(ref).health.CopyFrom(state_pb2.HealthState(health=fact.message.health))
@@ -282,11 +296,13 @@ class _Builder:
                     self._written(self._object(said.object), fact.time_us)
                 elif said.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED:
                     self._object(said.object).managed = False
+                    self._header.written_us = fact.time_us
             case _:
                 pass
 
     def _written(self, found: state_pb2.ObjectState, time_us: int) -> None:
         found.managed = True
+        self._header.written_us = time_us
         if self._header.running.started.trigger == apply_pb2.SYNC_TRIGGER_DRIFT:
             _healed(found, time_us)
 
@@ -325,6 +341,8 @@ class _Builder:
         )
         if said.trigger == apply_pb2.SYNC_TRIGGER_DRIFT and ended.outcome is sync.Outcome.SUCCEEDED:
             self._tried(time_us)
+        if header.HasField("running") and header.written_us >= header.running.started_us:
+            header.written_us = time_us
         header.ClearField("running")
         if header.compared.off:
             header.ClearField("compared")  # somebody had it looked at all the same: that is over again
@@ -378,12 +396,13 @@ class _Builder:
                 found.managed = False
         found.live_resource_version = said.resource_version
 
-    def _health(self, said: apply_pb2.HealthChanged) -> None:
-        now = state_pb2.HealthState(health=said.after, reason=said.reason, message=said.message)
-        if said.HasField("object"):
-            self._object(said.object).health.CopyFrom(now)
-        else:
-            self._header.health.CopyFrom(now)
+    def _health(self, said: apply_pb2.HealthChanged, time_us: int) -> None:
+        told = self._object(said.object).health if said.HasField("object") else self._header.health
+        carried = told.since_us if told.health in _AILING else 0
+        since = (carried or time_us) if said.after in _AILING else 0
+        told.CopyFrom(
+            state_pb2.HealthState(health=said.after, reason=said.reason, message=said.message, since_us=since)
+        )
 
 
 def _claims_after(
