@@ -14,7 +14,7 @@ import structlog
 
 from decklog.model import errors, receipt, timestamps
 from decklog.ports import ledger, stream
-from services.audit.core import sequencing, sequencing_limits
+from services.audit.core import sequencing, sequencing_limits, sequencing_order
 from services.audit.core import sequencing_examine as examination
 from services.audit.core import sequencing_resume as resuming
 from services.audit.sequencer import parts as sequencer_parts
@@ -84,7 +84,7 @@ class Term:
             return
         self._parts.failpoint("sequencer.after_poll")
         if polled:
-            await self._take([record for records in polled.values() for record in records])
+            await self._take(sequencing_order.merged(polled.values()))
         if self._parts.time.monotonic() >= self._recheck_at:
             await self._settle()
             if await self._resume():

@@ -71,6 +71,18 @@ async def test_every_record_becomes_a_leaf(cluster, store):
     assert kinds(store) == ["event"] * 4 + ["duplicate"]
 
 
+async def test_what_was_said_first_stands_first_whatever_partition_is_read_first(cluster, store):
+    """Two partitions in one poll: the one that is read first holds what was said last."""
+    producer = memory_stream.MemoryProducer(cluster)
+    await producer.send(sequenced.message(sequenced.event(0), partition=5))
+    said = cluster.clock.now_us() // 1000
+    await until(lambda: cluster.clock.now_us() // 1000 > said)
+    await producer.send(sequenced.message(sequenced.event(1), partition=0))
+    async with running(cluster, store):
+        await until(lambda: store.head.size == 2)
+    assert [receipt.parse(entry.receipt).place.partition for entry in store.entries] == [5, 0]
+
+
 async def test_a_batch_is_decided_on_top_of_one_that_commits(cluster, store):
     """Small batches follow one another faster than they commit; a duplicate across the seam is recognised."""
     await send(cluster, *(sequenced.event(number // 2) for number in range(40)))
