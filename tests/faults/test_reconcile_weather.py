@@ -119,6 +119,17 @@ async def strait(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[tuple[Strait
     await made.close()
 
 
+@pytest.fixture
+async def bench(
+    kafka_bootstrap: str, topic_prefix: str, strait: tuple[Strait, Path], tmp_path: Path
+) -> AsyncIterator[reconcile.Bench]:
+    """The usual one, but for its way to the API server, which leads through the strait."""
+    made = reconcile.Bench(kafka_bootstrap, topic_prefix, strait[1], tmp_path)
+    await made.start()
+    yield made
+    await made.close()
+
+
 @pytest.mark.timeout(180)
 async def test_an_api_server_that_goes_away_leaves_nothing_in_sync(
     bench: reconcile.Bench,
