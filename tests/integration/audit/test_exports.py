@@ -68,6 +68,7 @@ async def test_a_copy_goes_on_where_it_stopped(process: Process, tmp_path: Path)
     home = tmp_path / "home"
     await asyncio.to_thread(export, process, home)
     (home / "payloads/001").unlink()
+    await audit_process.published(process)  # that it was exported is a leaf, too
     assert (await asyncio.to_thread(export, process, home))[1] == 2  # and the partial one, which grew by the export
 
 
