@@ -48,9 +48,14 @@ class Ear:
         while True:
             for batch in (await source.poll(max_records=5_000, timeout=1.0)).values():
                 now = time.time()
-                self.heard += [(now, m) for m in map(_message, batch) if m.application.application == self.application]
+                self.heard += [(now, m) for m in map(_message, batch) if self._concerns(m)]
             self._news.set()
             self._news.clear()
+
+    def _concerns(self, message: Message) -> bool:
+        """Whether it is of the application; claims of partitions, said after a start, are of none."""
+        about = getattr(message, "application", None)
+        return about is not None and about.application == self.application
 
     async def first(self, wanted: Callable[[Any], bool], *, since: int, timeout: float = 60) -> tuple[float, Message]:
         """Return the first message after the since-th that is wanted, and when it was heard."""
