@@ -1,7 +1,10 @@
 """Records as producers send them, and a sequencer over given ports: for tests of the ledger's write side."""
 
+import asyncio
 import itertools
 import os
+
+import asyncpg
 
 from decklog.adapters.memory import ledger as memory_ledger
 from decklog.adapters.memory import stream as memory_stream
@@ -81,3 +84,20 @@ def memory_sequencer(cluster, store, **changed):
         return memory_ledger.MemoryLedgerWriter(store)
 
     return sequencer.Sequencer(sequencer_parts(cluster, connect_ledger=connect, **changed))
+
+
+async def until(given, uri, size, *, seconds=60):
+    """Run the sequencer of these parts until the ledger in Postgres holds `size` leaves, then stop it."""
+    stop, reached = asyncio.Event(), asyncio.Event()
+    connection = await asyncpg.connect(uri)
+    await connection.add_listener("decklog_head", lambda *told: reached.set() if int(told[-1]) >= size else None)
+    if await connection.fetchval("SELECT size FROM ledger.head") >= size:
+        reached.set()
+    running = asyncio.create_task(sequencer.Sequencer(given).run(stop))
+    try:
+        async with asyncio.timeout(seconds):
+            await reached.wait()
+    finally:
+        stop.set()
+        await running
+        await connection.close()

@@ -33,17 +33,6 @@ class OnDelete(enum.StrEnum):
     PRUNE = "prune"
 
 
-class Notice(enum.StrEnum):
-    """What is the matter with a leaf."""
-
-    CONFLICT = "conflict"
-    POISON = "poison"
-    GAP = "gap"
-    PARTITION = "partition"
-    CLOCK = "clock"
-    LATE = "late"
-
-
 class Record(enum.StrEnum):
     """How far a command is followed that leads to no sync of its own."""
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -20,7 +19,6 @@ from decklog.verifier import evidence_stretch
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 _CHUNK = 1 << 16
 _MOST_BYTES = 64 << 20
 """No file but tables, values and sums is anywhere near: a larger one is not read into memory."""
@@ -82,7 +80,7 @@ def verify(
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (*_UNREADABLE, ValueError) as error:
+    except (*evidence_stretch.UNREADABLE, ValueError) as error:
         raise failures.Misconfigured(
             f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
         ) from error
@@ -157,7 +155,7 @@ class _Check:
             with self._zip.open(name) as opened:
                 while part := opened.read(_CHUNK):
                     digest.update(part)
-        except _UNREADABLE as error:
+        except evidence_stretch.UNREADABLE as error:
             self._tell(name, f"it cannot be read: {error}")
             self._broken.add(name)
             return None

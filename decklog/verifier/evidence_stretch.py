@@ -12,6 +12,9 @@ from decklog.verifier.finding import Finding
 from decklog.verifier.payloads import Group
 from decklog.verifier.tree import Reading, Report
 
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What zipfile raises at a file that is damaged or packed in a way it does not know."""
+
 
 def check(
     opened: zipfile.ZipFile,
@@ -86,7 +89,7 @@ class _Part:
         """See `source.Source`."""
         try:
             return self._zip.read(evidence.LOG + path)
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
+        except (KeyError, *UNREADABLE):
             return None
 
     def lines(self, path: str) -> Iterator[bytes]:  # noqa: ARG002 (a bundle has no earlier checkpoints)

@@ -23,7 +23,6 @@ from decklog.verifier import source
 from decklog.witness import keeping, witness
 from services.audit.core import integration
 from services.audit.projector import projecting, tables
-from services.audit.sequencer import sequencer
 from tests import published_log, sequenced
 from tests import stack as stacks
 
@@ -73,15 +72,7 @@ async def _sequence(uri: str, cluster: memory_stream.MemoryCluster, more: int, s
     producer = memory_stream.MemoryProducer(cluster)
     await producer.send_all([sequenced.message(sequenced.event()) for _ in range(more)])
     parts = sequenced.sequencer_parts(cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(uri))
-    stop, connection = asyncio.Event(), await asyncpg.connect(uri)
-    reached = asyncio.Event()
-    await connection.add_listener("decklog_head", lambda *told: reached.set() if int(told[-1]) >= size else None)
-    running = asyncio.create_task(sequencer.Sequencer(parts).run(stop))
-    async with asyncio.timeout(300):
-        await reached.wait()
-    stop.set()
-    await running
-    await connection.close()
+    await sequenced.until(parts, uri, size, seconds=300)
 
 
 async def _export(log: published_log.Log, target: Path) -> Path:

@@ -8,8 +8,8 @@ from aiokafka import admin
 from aiokafka import errors as kafka
 from aiokafka.admin import config_resource
 
+from decklog.adapters.kafka import admin_client, failures, incarnations
 from decklog.adapters.kafka import connection as kafka_connection
-from decklog.adapters.kafka import failures, incarnations, stopping
 from decklog.model import topics
 
 _ALREADY_EXISTS = kafka.TopicAlreadyExistsError.errno
@@ -23,7 +23,7 @@ class KafkaTopics:
 
     def __init__(self, connection: kafka_connection.Connection) -> None:
         self._connection = connection
-        self._client: admin.AIOKafkaAdminClient | None = None
+        self._admin = admin_client.AdminClient(connection)
 
     async def cluster_id(self) -> str:
         """See `stream.Topics.cluster_id`."""
@@ -35,7 +35,7 @@ class KafkaTopics:
 
     async def describe(self, names: Collection[str]) -> Mapping[str, topics.Existing]:
         """See `stream.Topics.describe`."""
-        client = await self._started()
+        client = await self._admin.started()
         with failures.translated(self._connection.bootstrap):
             described = await client.describe_topics(list(names))
             present = {topic["topic"]: topic for topic in described if not topic["error_code"]}
@@ -51,13 +51,13 @@ class KafkaTopics:
 
     async def incarnations(self, names: Collection[str]) -> Mapping[str, str]:
         """See `stream.Topics.incarnations`."""
-        client = await self._started()
+        client = await self._admin.started()
         with failures.translated(self._connection.bootstrap):
             return await incarnations.of(client._client, names)  # noqa: SLF001
 
     async def create(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
         """See `stream.Topics.create`."""
-        client = await self._started()
+        client = await self._admin.started()
         new = admin.NewTopic(name, partitions, replication, topic_configs=dict(settings))
         with failures.translated(name):
             response = await client.create_topics([new])
@@ -71,7 +71,7 @@ class KafkaTopics:
 
     async def alter(self, name: str, settings: Mapping[str, str]) -> None:
         """See `stream.Topics.alter`. Kafka's AlterConfigs resets what is not named, so what is there is sent along."""
-        client = await self._started()
+        client = await self._admin.started()
         with failures.translated(name):
             current = (await self._settings([name]))[name]
             kept = {setting: value for setting, (value, source) in current.items() if source == _SET_ON_TOPIC}
@@ -85,12 +85,10 @@ class KafkaTopics:
 
     async def close(self) -> None:
         """See `stream.Topics.close`."""
-        client, self._client = self._client, None
-        if client is not None:
-            await stopping.stopped(client.close())
+        await self._admin.close()
 
     async def _cluster(self) -> dict[str, Any]:
-        client = await self._started()
+        client = await self._admin.started()
         with failures.translated(self._connection.bootstrap):
             cluster: dict[str, Any] = await client.describe_cluster()
         return cluster
@@ -98,7 +96,7 @@ class KafkaTopics:
     async def _settings(self, names: Collection[str]) -> dict[str, dict[str, tuple[str, int]]]:
         if not names:
             return {}
-        client = await self._started()
+        client = await self._admin.started()
         wanted = [config_resource.ConfigResource(config_resource.ConfigResourceType.TOPIC, name) for name in names]
         found: dict[str, dict[str, tuple[str, int]]] = {}
         for response in await client.describe_configs(wanted):
@@ -107,15 +105,3 @@ class KafkaTopics:
                     raise kafka.for_code(code)(message)
                 found[name] = {entry[0]: (entry[1], entry[3]) for entry in entries}
         return found
-
-    async def _started(self) -> admin.AIOKafkaAdminClient:
-        if self._client is None:
-            client = admin.AIOKafkaAdminClient(**self._connection.options())
-            with failures.translated(self._connection.bootstrap):
-                try:
-                    await client.start()
-                except BaseException:
-                    await stopping.stopped(client.close())
-                    raise
-            self._client = client
-        return self._client

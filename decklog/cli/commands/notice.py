@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import choices, moments, named, output, session
+from decklog.cli import moments, named, output, session
 from decklog.cli.views import notices as view
 from decklog.client import api
+from decklog.model import notice as notices
 
 commands = typer.Typer(
     help="Notices: what is not as it must be in what came by Kafka.", no_args_is_help=True, rich_markup_mode=None
@@ -15,7 +16,7 @@ commands = typer.Typer(
 
 @commands.command("list")
 def list_notices(
-    kind: Annotated[choices.Notice | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
+    kind: Annotated[notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
     topic: Annotated[str, typer.Option(help="Only of this topic, by its full name.", metavar="TOPIC")] = "",
     since: Annotated[str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False)] = "",
     limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 50,

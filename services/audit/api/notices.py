@@ -1,31 +1,20 @@
 """Notices: leaves that tell of trouble with what came by Kafka."""
 
-from enum import Enum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from decklog.model import notice
 from services.audit.api import answering, filters, models, statements
 from services.audit.api.context import Given, caught_up
 
 router = APIRouter(tags=["operation"], dependencies=[Depends(caught_up)])
 
 
-class Kind(Enum):
-    """What is the matter with a leaf."""
-
-    CONFLICT = "conflict"
-    POISON = "poison"
-    GAP = "gap"
-    PARTITION = "partition"
-    CLOCK = "clock"
-    LATE = "late"
-
-
 @router.get("/notices", responses={200: {"model": models.Notices}})
 async def list_notices(
     given: Given,
-    kind: Kind | None = None,
+    kind: notice.Kind | None = None,
     topic: filters.Name = None,
     since: filters.Moment = None,
     before: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before")] = None,

@@ -14,7 +14,7 @@ from decklog.model import merkle
 from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.projector import projecting, tables
-from services.audit.sequencer import sequencer, term
+from services.audit.sequencer import term
 from tests import published_log, sequenced
 from tests import stack as stacks
 
@@ -69,15 +69,7 @@ async def _run(cluster, database, size):
     parts = sequenced.sequencer_parts(
         cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(database), batch_records=5
     )
-    stop = asyncio.Event()
-    task = asyncio.create_task(sequencer.Sequencer(parts).run(stop))
-    connection = await asyncpg.connect(database)
-    async with asyncio.timeout(30):
-        while await connection.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    stop.set()
-    await task
-    await connection.close()
+    await sequenced.until(parts, database, size)
 
 
 def audit(uri, *options):

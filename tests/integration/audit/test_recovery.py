@@ -28,7 +28,7 @@ from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db, recovering
 from services.audit.projector import rebuilding
 from services.audit.publisher import folder
-from services.audit.sequencer import parts, sequencer, term
+from services.audit.sequencer import parts, term
 from tests import published_log, sequenced
 from tests import stack as stacks
 
@@ -63,15 +63,7 @@ class Installation:
         given = sequenced.sequencer_parts(
             self.cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(uri), batch_records=7
         )
-        stop = asyncio.Event()
-        task = asyncio.create_task(sequencer.Sequencer(given).run(stop))
-        opened = await asyncpg.connect(uri)
-        async with asyncio.timeout(60):
-            while await opened.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        stop.set()
-        await task
-        await opened.close()
+        await sequenced.until(given, uri, size)
 
     async def first(self):
         """Events, a duplicate, a conflict, poison and a gap: 22 leaves."""
@@ -361,15 +353,7 @@ async def test_the_command_recovers_on_the_real_kafka(stack, database, kafka_boo
             entropy=system.entropy,
             readiness=ops.Readiness("sequencer"),
         )
-        stop = asyncio.Event()
-        task = asyncio.create_task(sequencer.Sequencer(given).run(stop))
-        opened = await asyncpg.connect(uri)
-        async with asyncio.timeout(60):
-            while await opened.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        stop.set()
-        await task
-        await opened.close()
+        await sequenced.until(given, uri, size)
 
     async def send(first, count):
         await sender.send_all(
