@@ -19,9 +19,9 @@ from services.reconcile.core import (
     desired,
     inventory,
     managers,
-    recollection,
     sayings,
     snapshot,
+    spelling,
     stages,
     sync,
 )
@@ -116,7 +116,7 @@ class Sync:
         started = apply_pb2.SyncStarted(
             application=voice.application,
             sync_id=order.sync_id,
-            trigger=recollection.TRIGGERS_BY_NAME[order.trigger],
+            trigger=spelling.TRIGGERS_BY_NAME[order.trigger],
             actor=order.actor,
             reason=order.reason,
             revision=self._wanted.revision,
@@ -385,8 +385,8 @@ class Sync:
         finished = apply_pb2.SyncFinished(
             application=voice.application,
             sync_id=order.sync_id,
-            outcome=recollection.OUTCOMES_BY_NAME[outcome],
-            trigger=recollection.TRIGGERS_BY_NAME[order.trigger],
+            outcome=spelling.OUTCOMES_BY_NAME[outcome],
+            trigger=spelling.TRIGGERS_BY_NAME[order.trigger],
             actor=order.actor,
             reason=order.reason,
             revision=self._wanted.revision,

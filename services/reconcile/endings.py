@@ -4,7 +4,7 @@ from typing import Any
 
 from decklog.events.v1 import apply_pb2, subject_pb2
 from services.reconcile import applying
-from services.reconcile.core import recollection, sayings
+from services.reconcile.core import sayings, spelling
 
 
 def stillborn(
@@ -14,7 +14,7 @@ def stillborn(
     common: dict[str, Any] = {
         "application": voice.application,
         "sync_id": order.sync_id,
-        "trigger": recollection.TRIGGERS_BY_NAME[order.trigger],
+        "trigger": spelling.TRIGGERS_BY_NAME[order.trigger],
         "actor": order.actor,
         "reason": order.reason,
         "revision": revision,

@@ -16,7 +16,7 @@ from decklog.model import errors, events, objects, ownership
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
 from services.reconcile import fence, state
-from services.reconcile.core import recollection, sayings
+from services.reconcile.core import recalling, recollection, sayings
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class Chronicle:
         """Remember an input from the control topic; return when the state that contains it is stored."""
         async with self._lock:
             self._desk.positions.begin(self.key)
-            self.known = recollection.take_in(
+            self.known = recalling.take_in(
                 self.known, message, event_id=event_id, traceparent=traceparent, next_offset=record.offset + 1
             )
             await self._save(())
@@ -135,8 +135,8 @@ class Chronicle:
         facts = []
         for message, one in zip(messages, said, strict=True):
             self._desk.positions.noted(events.kind_of(message).topic, one.at.offset)
-            facts.append(recollection.Fact(message, one.event.sequence or 0, one.event.time_us, one.event.id))
-        self.known, touched = recollection.fold(self.known, facts)
+            facts.append(recalling.Fact(message, one.event.sequence or 0, one.event.time_us, one.event.id))
+        self.known, touched = recalling.fold(self.known, facts)
         return touched
 
     async def _save(self, touched: Collection[objects.ObjectKey]) -> None:

@@ -16,7 +16,7 @@ from decklog.events.v1 import control_pb2, subject_pb2
 from decklog.model import envelope, errors, events, objects, ownership, topics
 from decklog.ports import stream
 from services.reconcile import following, state
-from services.reconcile.core import recollection
+from services.reconcile.core import recalling, recollection
 
 log = structlog.get_logger(__name__)
 
@@ -230,7 +230,7 @@ def take_in(recalled: Recalled, told: Told, *, next_offset: int) -> None:
         return
     if isinstance(told.message, control_pb2.RevisionAvailable):
         recalled.announced.add(told.key)
-    recalled.known[told.key] = recollection.take_in(
+    recalled.known[told.key] = recalling.take_in(
         recalled.known.get(told.key) or state.empty(ref),
         told.message,
         event_id=told.event.id,
@@ -248,7 +248,7 @@ def hear(recalled: Recalled, label: str, told: Told) -> None:
         log.warning("a replaced member said this too late", topic=label, offset=told.offset, type=told.event.type)
         return
     recalled.newest = max(recalled.newest, log_of.standing)
-    fact = recollection.Fact(told.message, told.event.sequence or 0, told.event.time_us, told.event.id)
+    fact = recalling.Fact(told.message, told.event.sequence or 0, told.event.time_us, told.event.id)
     number = (said.right if said else ownership.NOBODY, fact.sequence)
     if not fact.sequence or _is_news(recalled, (label, told.key), number):
         _fold(recalled, told.key, fact)
@@ -262,12 +262,12 @@ def _is_news(recalled: Recalled, where: tuple[str, str], number: tuple[ownership
     return True
 
 
-def _fold(recalled: Recalled, key: str, fact: recollection.Fact) -> None:
+def _fold(recalled: Recalled, key: str, fact: recalling.Fact) -> None:
     """One fact; what the stored state contains already would be counted twice."""
     ref = _application(key)
     if ref is None or (fact.sequence and fact.sequence <= recalled.stored_sequences.get(key, 0)):
         return
-    known, touched = recollection.fold(recalled.known.get(key) or state.empty(ref), [fact])
+    known, touched = recalling.fold(recalled.known.get(key) or state.empty(ref), [fact])
     recalled.known[key] = known
     recalled.unstored.setdefault(key, set()).update(touched)
 

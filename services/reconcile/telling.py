@@ -12,7 +12,7 @@ from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subjec
 from decklog.model import declaration, fleet, masking, objects, timestamps
 from decklog.runtime import names, telemetry
 from services.reconcile import applying, endings, recording, rendering
-from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, sync, tally
+from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, spelling, sync, tally
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ def episode(record: state_pb2.ObjectState) -> drift.Episode | None:
     """An object's open story."""
     if not record.episode:
         return None
-    return drift.Episode(record.episode, recollection.VERDICTS[record.verdict], record.fingerprint, record.drifted)
+    return drift.Episode(record.episode, spelling.VERDICTS[record.verdict], record.fingerprint, record.drifted)
 
 
 def _observed(

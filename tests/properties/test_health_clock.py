@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from decklog.events.v1 import apply_pb2, state_pb2, subject_pb2
 from decklog.model import masking, objects
 from services.reconcile import judging, rendering
-from services.reconcile.core import health, recollection, sayings
+from services.reconcile.core import health, recalling, recollection, sayings
 from tests import kube
 
 SECOND = 1_000_000
@@ -38,8 +38,8 @@ def restarted(known: recollection.Recollection) -> recollection.Recollection:
 
 
 def folded(known: recollection.Recollection, now: int, messages: list[object]) -> recollection.Recollection:
-    facts = [recollection.Fact(one, 0, now * SECOND, "") for one in messages]  # type: ignore[arg-type]
-    return recollection.fold(known, facts)[0]
+    facts = [recalling.Fact(one, 0, now * SECOND, "") for one in messages]  # type: ignore[arg-type]
+    return recalling.fold(known, facts)[0]
 
 
 def synced(known: recollection.Recollection, now: int, *, writing: bool) -> recollection.Recollection:

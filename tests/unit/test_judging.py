@@ -3,7 +3,7 @@
 from decklog.events.v1 import apply_pb2, state_pb2, subject_pb2
 from decklog.model import masking
 from services.reconcile import judging, rendering
-from services.reconcile.core import health, recollection, sayings
+from services.reconcile.core import health, recalling, recollection, sayings
 from tests import kube
 
 WANTED = kube.wanted(*(kube.config_map(name) for name in "abc"))
@@ -32,9 +32,9 @@ def names(said: list[apply_pb2.HealthAssessed]) -> list[list[str]]:
 
 
 def after(known: recollection.Recollection, *messages: object) -> recollection.Recollection:
-    facts = [recollection.Fact(one, 0, 0, "") for one in messages]  # type: ignore[arg-type]
+    facts = [recalling.Fact(one, 0, 0, "") for one in messages]  # type: ignore[arg-type]
     live = {key: state_pb2.ObjectState(live_digest="j1:x") for key in (A, B, C)}
-    return recollection.fold(recollection.Recollection(known.header, {**live, **known.records}), facts)[0]
+    return recalling.fold(recollection.Recollection(known.header, {**live, **known.records}), facts)[0]
 
 
 def test_objects_that_are_healthy_from_the_first_are_told_together_and_once() -> None:

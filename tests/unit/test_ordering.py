@@ -5,7 +5,7 @@ import pytest
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, state_pb2, subject_pb2
 from decklog.model import objects
 from services.reconcile import ordering
-from services.reconcile.core import recollection, sync
+from services.reconcile.core import recalling, recollection, sync
 
 A, B = (objects.ObjectKey("", "ConfigMap", "n", name) for name in "ab")
 EMPTY = recollection.Recollection(state_pb2.ApplicationState())
@@ -19,10 +19,10 @@ def drift(key: objects.ObjectKey, phase: drift_pb2.DriftPhase) -> drift_pb2.Drif
 
 def said(*facts: tuple[str, object], since: recollection.Recollection = EMPTY) -> recollection.Recollection:
     told = [
-        recollection.Fact(message, number, number, event_id)  # type: ignore[arg-type]
+        recalling.Fact(message, number, number, event_id)  # type: ignore[arg-type]
         for number, (event_id, message) in enumerate(facts, start=1)
     ]
-    return recollection.fold(since, told)[0]
+    return recalling.fold(since, told)[0]
 
 
 def available(*facts: tuple[str, str, int]) -> recollection.Recollection:
@@ -30,7 +30,7 @@ def available(*facts: tuple[str, str, int]) -> recollection.Recollection:
     for number, (event_id, commit, sequence) in enumerate(facts, start=1):
         revision = subject_pb2.Revision(source="s", ref="refs/heads/main", commit=commit)
         message = control_pb2.RevisionAvailable(revision=revision, ref_sequence=sequence)
-        known = recollection.take_in(known, message, event_id=event_id, traceparent="", next_offset=number)
+        known = recalling.take_in(known, message, event_id=event_id, traceparent="", next_offset=number)
     return known
 
 

@@ -4,7 +4,7 @@ from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state
 from decklog.model import objects
 from decklog.ports import stream
 from services.reconcile import state
-from services.reconcile.core import recollection, sync
+from services.reconcile.core import recalling, recollection, sync
 
 APP = subject_pb2.ApplicationRef(cluster="dev", application="web")
 KEY = objects.ObjectKey("", "ConfigMap", "n", "a")
@@ -18,7 +18,7 @@ def known(
     """What is known once these were said, one a second from one second `after` on."""
     before = since or recollection.Recollection(state_pb2.ApplicationState(application=APP))
     facts = [
-        recollection.Fact(
+        recalling.Fact(
             message,  # type: ignore[arg-type]
             before.header.sequence + number,
             int((after + number) * SECOND),
@@ -26,7 +26,7 @@ def known(
         )
         for number, message in enumerate(messages, start=1)
     ]
-    return recollection.fold(before, facts)[0]
+    return recalling.fold(before, facts)[0]
 
 
 def started(trigger: int, attempt: int = 1, cause: str = "") -> apply_pb2.SyncStarted:
@@ -283,7 +283,7 @@ def available(sequence: int, commit: str, ref: str = "refs/heads/main") -> contr
 
 
 def told(before: recollection.Recollection, message: object, offset: int) -> recollection.Recollection:
-    return recollection.take_in(before, message, event_id=f"e{offset}", traceparent="", next_offset=offset)  # type: ignore[arg-type]
+    return recalling.take_in(before, message, event_id=f"e{offset}", traceparent="", next_offset=offset)  # type: ignore[arg-type]
 
 
 def test_a_smaller_sequence_never_replaces_a_larger_one() -> None:
@@ -345,7 +345,7 @@ def test_what_others_claim_stands_until_they_withdraw_it() -> None:
     said = [("blog", False), ("mail", False), ("blog", False), ("blog", True)]
     for offset, (who, withdrawn) in enumerate(said, start=1):
         message = control_pb2.ObjectClaimed(application=APP, object=REF, claimed_by=who, withdrawn=withdrawn)
-        at = recollection.take_in(at, message, event_id="e", traceparent="", next_offset=offset)
+        at = recalling.take_in(at, message, event_id="e", traceparent="", next_offset=offset)
     assert [one.claimed_by for one in at.header.claims] == ["mail"]
 
 

@@ -13,7 +13,7 @@ from decklog.model import objects, ownership, topics
 from decklog.ports import stream
 from decklog.runtime import emitter
 from services.reconcile import claiming, recovery, state
-from services.reconcile.core import recollection
+from services.reconcile.core import recalling
 
 NUMBER = 10
 KEY = "dev/web"
@@ -188,7 +188,7 @@ async def test_the_declaration_of_the_last_sync_is_that_of_the_last_comparison(l
 async def test_stored_state_goes_on_from_where_it_was_written(log: memory.MemoryCluster) -> None:
     """Only what was said since is folded, and nothing is counted twice."""
     await say(log, applied("a"))
-    known, touched = recollection.fold(state.empty(APP), [recollection.Fact(applied("a"), 1, 0, "e1")])
+    known, touched = recalling.fold(state.empty(APP), [recalling.Fact(applied("a"), 1, 0, "e1")])
     positions = state.Positions({"apply": 1, "drift": 0, "live": 0})
     stored = state.with_header(known, safe=positions.safe(KEY))
     await memory.MemoryProducer(log).send_all(PLACE.messages(KEY, stored, touched))

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from decklog.events.v1 import apply_pb2, drift_pb2, state_pb2, subject_pb2
-from services.reconcile.core import compare, recollection, sayings, tally
+from services.reconcile.core import compare, recalling, recollection, sayings, tally
 from tests import kube
 
 A, B, C = (kube.key(f"/ConfigMap/shop/{name}") for name in "abc")
@@ -53,10 +53,10 @@ def test_a_comparison_is_told_once_per_answer(told: tally.Tally | None, now: tal
 
 def remembered(*messages: object) -> recollection.Recollection:
     facts = [
-        recollection.Fact(message, number, number, f"e{number}")  # type: ignore[arg-type]
+        recalling.Fact(message, number, number, f"e{number}")  # type: ignore[arg-type]
         for number, message in enumerate(messages, start=1)
     ]
-    return recollection.fold(recollection.Recollection(state_pb2.ApplicationState()), facts)[0]
+    return recalling.fold(recollection.Recollection(state_pb2.ApplicationState()), facts)[0]
 
 
 def test_what_was_told_is_remembered_as_it_was_meant() -> None:

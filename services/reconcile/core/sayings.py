@@ -11,7 +11,7 @@ import orjson
 
 from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import digest, masking, objects, timestamps
-from services.reconcile.core import claims, desired, drift, managers, normalise, patch, recollection, snapshot, tally
+from services.reconcile.core import claims, desired, drift, managers, normalise, patch, snapshot, spelling, tally
 
 PART_BYTES = 1_048_576
 """Bodies beyond this size move to the next part of `Rendered`."""
@@ -82,7 +82,7 @@ def drift_observed(
     return drift_pb2.DriftObserved(
         application=voice.application,
         object=ref(one.key, version=version, uid=one.uid),
-        verdict=recollection.VERDICTS_BY_NAME[one.verdict],
+        verdict=spelling.VERDICTS_BY_NAME[one.verdict],
         phase=_PHASES[seen.phase],
         episode=seen.episode_id,
         desired_digest=one.desired_digest,
