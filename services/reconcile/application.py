@@ -4,7 +4,6 @@ A turn starts from where things stand, not from what woke it. What happens durin
 """
 
 import asyncio
-import contextlib
 
 import structlog
 
@@ -14,23 +13,22 @@ from decklog.ports import mirror
 from decklog.runtime import backoff
 from services.reconcile import (
     applying,
-    clusters,
     comparing,
     disputes,
     endings,
     fence,
     fleet,
     ordering,
+    outlook,
     recording,
     rendering,
+    revisions,
     state,
     telling,
     turning,
-    watches,
-    witnessing,
 )
 from services.reconcile import world as worlds
-from services.reconcile.core import complaints, desired, identity, sayings, sync
+from services.reconcile.core import complaints, sayings
 
 log = structlog.get_logger(__name__)
 
@@ -52,15 +50,9 @@ class Application:
         self._readback = readback
         self._awake = asyncio.Event()
         self._ending = False
-        self._doubtful = False
-        self._blind_since: float | None = None
-        self._witness = witnessing.Witness(chronicle, world.mask)
         self._disputes = disputes.Disputes(chronicle, world)
-        self._witnessing: asyncio.Task[None] | None = None
-        self._view: comparing.View | None = None
-        self._subscriber: watches.Subscriber | None = None
-        self._wanted: tuple[str, rendering.Wanted] | None = None
-        self._refused: tuple[str, subject_pb2.Failure] | None = None
+        self._revisions = revisions.Revisions(world, chronicle)
+        self._outlook = outlook.Outlook(world, chronicle, self.wake)
         self._log = log.bind(application=chronicle.application.application, cluster=chronicle.application.cluster)
         self.origin: str | None = None
         """Traceparent of the input that came last."""
@@ -107,7 +99,7 @@ class Application:
             self._log.info("no longer ours", error=str(error))
         finally:
             self._world.status(f"application {self._chronicle.key}", None)
-            await self._look_away()
+            await self._outlook.look_away()
 
     def _trouble(self, error: errors.DecklogError, failures: int) -> float:
         policy = _WEATHER if isinstance(error, errors.Transient) else _BROKEN
@@ -143,23 +135,22 @@ class Application:
         await self._disputes.answer()
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None and not self._chronicle.known.header.HasField("removal"):
-            await self._look_away()
+            await self._outlook.look_away()
             await telling.switched_off(self._chronicle, spec)
             return None
-        revision = self._revision(spec, request)
+        revision = self._revisions.chosen(spec, request)
         if revision is None:
             return None  # ingest will tell
         try:
-            view = await self._look(spec.dest_cluster)
+            view = await self._outlook.look(spec.dest_cluster)
         except errors.DecklogError as error:
             await self._lose_sight(spec, revision, error, request)
             raise
-        self._blind_since = None
         view.rules = comparing.ignore_rules(spec)
         try:
-            wanted = await self._render(spec, revision, view, request)
+            wanted = await self._revisions.wanted(spec, revision, view.reached.port, request, self.origin)
         except rendering.Unrenderable as error:
-            await self._tell_unrenderable(spec, revision, error.failure, request)
+            await self._revisions.tell_unrenderable(spec, revision, error.failure, request, self.origin)
             if request is not None:
                 return 0.0  # it was answered; what stands without it is looked at next
             pause = await self._fall_back(spec, view, error.failure)
@@ -187,18 +178,6 @@ class Application:
         spec = self._world.fleet.current.application(self._chronicle.application.application)
         return spec if spec is not None and spec.dest_cluster == self._chronicle.application.cluster else None
 
-    def _revision(
-        self, spec: fleet_pb2.ApplicationSpec, request: state_pb2.PendingRequest | None
-    ) -> subject_pb2.Revision | None:
-        """What is to be rendered: the newest available, or what a request names."""
-        known = self._chronicle.known.header
-        available = known.available.revision
-        if not known.HasField("available") or (available.source, available.ref) != (spec.source, spec.ref):
-            return None
-        if request is not None and request.request.commit:
-            return subject_pb2.Revision(source=spec.source, ref=spec.ref, commit=request.request.commit)
-        return available
-
     async def _fall_back(
         self, spec: fleet_pb2.ApplicationSpec, view: comparing.View, failure: subject_pb2.Failure
     ) -> float | None:
@@ -207,132 +186,27 @@ class Application:
         Where that cannot be had either, nothing is known any more of the objects: what was said of them before says
         nothing of now. Returns seconds until the next turn is due by itself, None for never.
         """
-        wanted = await self._standing(spec, view)
+        wanted = await self._revisions.standing(spec, view.reached.port)
         if wanted is None:
             at = self._world.time.now_us()
             await telling.out_of_sight(self._chronicle, failure, self._world.mask, now_us=at)
             return None
         return await self._turning(spec, view, fallback=True).take(wanted, None, origin=self.origin)
 
-    async def _standing(self, spec: fleet_pb2.ApplicationSpec, view: comparing.View) -> rendering.Wanted | None:
-        """What the application was compared with or synced to last; None if it can no longer be made the same.
-
-        It is the very same state or none: under another path or namespace an old commit means something that nobody
-        ever wanted.
-        """
-        standing = self._chronicle.known.header.standing
-        if (standing.revision.source, standing.revision.ref) != (spec.source, spec.ref):
-            return None
-        try:
-            wanted = await self._prepared(spec, standing.revision, view)
-        except (rendering.Unrenderable, mirror.Unavailable) as error:
-            self._log.warning("the last revision cannot be rendered again", error=str(error))
-            return None
-        return wanted if wanted.digest == standing.digest else None
-
     def _turning(
         self, spec: fleet_pb2.ApplicationSpec, view: comparing.View, *, fallback: bool = False
     ) -> turning.Turn:
-        if self._subscriber is None:
-            raise RuntimeError("a view has a subscriber")
         world = self._world
         return turning.Turn(
             world=world,
             tools=applying.Tools(self._chronicle, self._guard, self._readback, world.time, world.failpoint),
             view=view,
-            subscriber=self._subscriber,
-            witness=self._witness,
+            subscriber=self._outlook.subscriber,
+            witness=self._outlook.witness,
             disputes=self._disputes,
             spec=spec,
             fallback=fallback,
         )
-
-    async def _render(
-        self,
-        spec: fleet_pb2.ApplicationSpec,
-        revision: subject_pb2.Revision,
-        view: comparing.View,
-        request: state_pb2.PendingRequest | None,
-    ) -> rendering.Wanted:
-        """What is wanted: rendered anew if the revision or the way to render changed.
-
-        Where somebody asked, it is tried again at once; and a commit that he named and that is nowhere to be had is
-        answered, not waited for.
-        """
-        basis, before = telling.render_basis(spec, revision, self._world.fleet.current), self._wanted
-        if request is None and self._refused is not None and self._refused[0] == basis:
-            raise rendering.Unrenderable(self._refused[1])
-        self._refused = None
-        try:
-            wanted = await self._prepared(spec, revision, view)
-        except rendering.Unrenderable as error:
-            self._refused = (basis, error.failure) if error.lasting else None
-            raise
-        except mirror.Unavailable as error:
-            if request is not None and request.request.commit and error.reason is mirror.Reason.COMMIT_NOT_FOUND:
-                raise rendering.Unrenderable(mirror.failure_of(error)) from error
-            await telling.render_failed(self._chronicle, revision, mirror.failure_of(error), None, self.origin)
-            raise
-        if self._wanted is not before or self._chronicle.known.header.HasField("render_failed"):
-            await telling.rendered(self._chronicle, wanted, self._world.mask, self.origin)
-        return wanted
-
-    async def _prepared(
-        self, spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision, view: comparing.View
-    ) -> rendering.Wanted:
-        """What a revision means, made anew if the revision or the way to render changed."""
-        declared = self._world.fleet.current
-        basis = telling.render_basis(spec, revision, declared)
-        if self._wanted is None or self._wanted[0] != basis:
-            name = self._chronicle.application.application
-            wanted = await self._world.workshop.prepare(declared, name, spec, revision, view.reached.port)
-            self._wanted = (basis, wanted)
-        return self._wanted[1]
-
-    async def _tell_unrenderable(
-        self,
-        spec: fleet_pb2.ApplicationSpec,
-        revision: subject_pb2.Revision,
-        failure: subject_pb2.Failure,
-        request: state_pb2.PendingRequest | None,
-    ) -> None:
-        start = sync.Start(sync.Trigger.REQUEST, 1)
-        order = None
-        if request is not None:
-            order = ordering.order(spec, start, request, sync_id=self._world.new_id(), cause="", origin=self.origin)
-        await telling.render_failed(self._chronicle, revision, failure, order, self.origin)
-
-    async def _look(self, name: str) -> comparing.View:
-        """The application's view of its cluster; a new one if the name now means another cluster."""
-        reached = await self._world.clusters.reach(name)
-        if self._doubtful:
-            # A watch was cut: the name may now mean another cluster. One out of reach is as blind as its watches.
-            with contextlib.suppress(errors.Transient):
-                await self._world.clusters.identify(reached)
-                self._doubtful = False
-        try:
-            self._world.clusters.check_trusted(reached)
-        except identity.Unconfirmed:
-            await self._look_away()  # what is seen there is not of the cluster that is recorded
-            raise
-        blinded = self._witnessing is not None and self._witnessing.done()
-        if self._view is None or self._view.reached is not reached or blinded:
-            await self._look_away()
-            owner = desired.Owner(self._world.fleet.current.installation, self._chronicle.application.application)
-            self._subscriber = watches.Subscriber(owner, self._notice)
-            reached.watches.subscribe(self._subscriber)
-            self._view = comparing.View(reached, self._world.mask)
-            self._witnessing = asyncio.create_task(self._bear_witness(reached), name=f"witness {self._chronicle.key}")
-        return self._view
-
-    async def _bear_witness(self, reached: clusters.Reached) -> None:
-        try:
-            await self._witness.run(reached)
-        except fence.Fenced:
-            self.wake()  # the next turn ends the actor
-        except Exception:  # noqa: BLE001 - told in the log, and begun anew
-            self._log.exception("recording broke off, the next turn begins it anew")
-            self.wake()
 
     async def _lose_sight(
         self,
@@ -342,27 +216,13 @@ class Application:
         request: state_pb2.PendingRequest | None,
     ) -> None:
         """The cluster cannot be asked: what was known of it holds for a while, then nothing does."""
-        now = self._world.time.monotonic()
-        self._blind_since = self._blind_since if self._blind_since is not None else now
+        lasting = self._outlook.out_of_reach()
         failure = complaints.about_cluster(error, spec.dest_cluster)
         if not failure.transient:
-            await self._tell_unrenderable(spec, revision, failure, request)
-        if not failure.transient or now - self._blind_since >= watches.BLIND_AFTER:
+            await self._revisions.tell_unrenderable(spec, revision, failure, request, self.origin)
+        if not failure.transient or lasting:
             at = self._world.time.now_us()
             await telling.out_of_sight(self._chronicle, failure, self._world.mask, now_us=at)
-
-    def _notice(self, sighting: watches.Sighting) -> None:
-        self._doubtful = self._doubtful or isinstance(sighting, watches.Gap | watches.Sight)
-        self._witness.notice(sighting)
-        self.wake()
-
-    async def _look_away(self) -> None:
-        if self._view is not None and self._subscriber is not None:
-            self._view.reached.watches.unsubscribe(self._subscriber)
-        if self._witnessing is not None:
-            self._witnessing.cancel()
-            await asyncio.wait([self._witnessing])
-        self._view = self._subscriber = self._witnessing = None
 
     async def _close_abandoned(self) -> None:
         """A sync that its owner did not end is ended first."""
@@ -382,13 +242,13 @@ class Application:
         if header.HasField("spec") and header.life != life:
             ending = self._world.fleet.endings.get(header.life)
             prune = ending is not None and ending.said.on_delete == fleet_pb2.ON_DELETE_PRUNE
-            await self._look_away()
+            await self._outlook.look_away()
             await self._forget(staying=True, ending=ending if prune else None)
 
     async def _forget(self, *, staying: bool, ending: fleet.Ending | None = None) -> None:
         """`ending`: the order to delete its objects, where that is still to be carried out."""
-        self._wanted = self._refused = None
-        self._witness = witnessing.Witness(self._chronicle, self._world.mask)  # what it has seen is to be told again
+        self._revisions.forget()
+        self._outlook.forget()
         await telling.resolve_all(self._chronicle, self._world.mask, now_us=self._world.time.now_us())
         await self._disputes.end()
         removal, removal_id = (ending.said, ending.event_id) if ending is not None else (None, "")
@@ -405,12 +265,12 @@ class Application:
         on_delete = removal.on_delete if removal is not None else spec.on_delete
         prune = on_delete == fleet_pb2.ON_DELETE_PRUNE
         if prune and (known.inventory() or known.header.left):
-            view = await self._look(self._chronicle.application.cluster)
+            view = await self._outlook.look(self._chronicle.application.cluster)
             cause = self._world.fleet.declarations.get(self._chronicle.application.application, "")
             order = ordering.removal(spec, removal, sync_id=self._world.new_id(), cause=cause)
             if not await turning.tear_down(self._turning(spec, view), order):
                 return _TEAR_DOWN_AGAIN_SECONDS
-        await self._look_away()
+        await self._outlook.look_away()
         await self._forget(staying=not prune)
         return -1.0
 

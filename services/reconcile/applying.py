@@ -11,16 +11,12 @@ from dataclasses import dataclass, field
 from decklog.events.v1 import apply_pb2, subject_pb2
 from decklog.model import errors, objects
 from decklog.ports import clock, cluster
-from services.reconcile import comparing, fence, recording, rendering
+from services.reconcile import comparing, fence, ordering, outcomes, recording, rendering
 from services.reconcile.core import (
-    claims,
     compare,
-    complaints,
     desired,
     inventory,
     managers,
-    sayings,
-    snapshot,
     spelling,
     stages,
     sync,
@@ -35,27 +31,6 @@ _OUTCOMES = (
     apply_pb2.OBJECT_OUTCOME_SKIPPED,
     apply_pb2.OBJECT_OUTCOME_FAILED,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Which sync is to be made, and why.
-
-    Attributes:
-        cause: id of the event that led to it; empty if none is remembered.
-        origin: traceparent of what led to it.
-        force: whether fields may be taken from other managers, where an object does not say otherwise.
-    """
-
-    sync_id: str
-    trigger: sync.Trigger
-    actor: subject_pb2.Actor
-    reason: str
-    attempt: int
-    cause: str = ""
-    origin: str | None = None
-    dry_run: bool = False
-    force: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +60,12 @@ class _Tally:
 class Sync:
     """One sync of one application."""
 
-    def __init__(self, tools: Tools, view: comparing.View, wanted: rendering.Wanted, order: Order) -> None:
+    def __init__(self, tools: Tools, view: comparing.View, wanted: rendering.Wanted, order: ordering.Order) -> None:
         self._tools = tools
         self._view = view
         self._wanted = wanted
         self._order = order
+        self._outcomes = outcomes.Outcomes(tools.chronicle, view, wanted, order)
         self._tally = _Tally()
         self._early: frozenset[objects.ObjectKey] = frozenset()
         self._started_us = 0
@@ -134,16 +110,7 @@ class Sync:
 
     async def _refuse(self, refused: sync.Refused) -> None:
         """Say of each object why nothing was written."""
-        applied = [
-            self._applied(
-                key,
-                apply_pb2.OBJECT_OUTCOME_FAILED,
-                failure=self._refusal(key, reason, words),
-                dry_run=True,
-            )
-            for key, (reason, words) in refused.failures.items()
-        ]
-        await self._say(applied)
+        await self._say([self._outcomes.refused(key, *why) for key, why in refused.failures.items()])
 
     async def _carry_out(self, plan: sync.Plan) -> None:
         self._early = plan.unjudged
@@ -158,7 +125,7 @@ class Sync:
             await self._say(await self._all(self._prune, step.keys))
             if self._tally.failure is not None:
                 return
-        await self._say([self._kept(key, why) for key, why in sorted(plan.kept.items()) if _noteworthy(why)])
+        await self._say([self._outcomes.kept(key, why) for key, why in sorted(plan.kept.items()) if _noteworthy(why)])
 
     async def _rehearse(self, unjudged: Sequence[desired.DesiredObject]) -> list[apply_pb2.ObjectApplied]:
         """What the API server refuses of the objects that could not be asked about before this step."""
@@ -167,12 +134,7 @@ class Sync:
             return []
         found = await comparing.rehearse(self._view, new, self._wanted.redactor)
         return [
-            self._applied(
-                key,
-                apply_pb2.OBJECT_OUTCOME_FAILED,
-                failure=self._refusal(key, one.reason, one.error),
-                dry_run=True,
-            )
+            self._outcomes.refused(key, one.reason, one.error)
             for key, one in sorted(found.items())
             if one.verdict is compare.Verdict.UNKNOWN
         ]
@@ -201,22 +163,22 @@ class Sync:
         one = self._wanted.members[key]
         live = self._view.reached.watches.body(one.gvk, key)
         if self._order.dry_run and key in self._early:
-            return self._not_yet(key)
+            return self._outcomes.not_yet(key)
         for attempt in range(_TRIES):
             try:
                 return await self._apply(one, live)
             except cluster.Stale as error:
                 if attempt + 1 == _TRIES:
-                    return self._failed(key, error, one.gvk.version)
+                    return self._outcomes.failed(key, error, one.gvk.version)
                 live = await self._view.reached.watches.refresh(one.gvk, key)
                 if live is not None and self._taken_meanwhile(one, live):
-                    return self._failed(key, error, one.gvk.version)
+                    return self._outcomes.failed(key, error, one.gvk.version)
                 if live is not None and not await self._differs(one, live):
                     return None
             except fence.Fenced:
                 raise
             except errors.DecklogError as error:
-                return self._failed(key, error, one.gvk.version)
+                return self._outcomes.failed(key, error, one.gvk.version)
         return None
 
     def _taken_meanwhile(self, one: desired.DesiredObject, live: objects.KubeObject) -> bool:
@@ -244,7 +206,7 @@ class Sync:
         if not self._order.dry_run:
             self._view.reached.watches.learn(after)
             self._view.remember(one, after, comparing.settled(self._view, one, after))
-        return self._applied(
+        return self._outcomes.applied(
             one.key,
             apply_pb2.OBJECT_OUTCOME_CREATED if live is None else apply_pb2.OBJECT_OUTCOME_CONFIGURED,
             before=live,
@@ -277,14 +239,16 @@ class Sync:
                 return None
             except cluster.Stale as error:
                 if attempt + 1 == _TRIES:
-                    return self._failed(key, error, gvk.version)
+                    return self._outcomes.failed(key, error, gvk.version)
                 live = await self._view.reached.watches.refresh(gvk, key)
             except fence.Fenced:
                 raise
             except errors.DecklogError as error:
-                return self._failed(key, error, gvk.version)
+                return self._outcomes.failed(key, error, gvk.version)
             else:
-                return self._applied(key, apply_pb2.OBJECT_OUTCOME_PRUNED, before=live, dry_run=self._order.dry_run)
+                return self._outcomes.applied(
+                    key, apply_pb2.OBJECT_OUTCOME_PRUNED, before=live, dry_run=self._order.dry_run
+                )
         return None
 
     async def _delete(self, gvk: objects.Gvk, key: objects.ObjectKey, live: objects.KubeObject) -> None:
@@ -309,76 +273,6 @@ class Sync:
         for one in applied:
             self._tally.add(one)
         await self._tools.chronicle.say(applied, cause=self._order.origin)
-
-    def _kept(self, key: objects.ObjectKey, why: inventory.Kept) -> apply_pb2.ObjectApplied:
-        name = self._tools.chronicle.application.application
-        words = f"{key.display} is no longer in Git and was not pruned: {complaints.why_kept(why)}"
-        hint = complaints.way_out(why, name)
-        if self._order.trigger is sync.Trigger.REMOVAL:
-            words = f"{key.display} stays although its application was removed: {complaints.why_kept(why)}"
-            hint = "Delete it by hand if it is not meant to stay"
-        failure = sayings.failure("NotPruned", words, hint)
-        return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)
-
-    def _not_yet(self, key: objects.ObjectKey) -> apply_pb2.ObjectApplied:
-        words = f"{key.display} cannot be dry-run before this commit's own Namespace or definition exists"
-        failure = sayings.failure("NotYetKnowable", words, "sync to find out")
-        return self._applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, failure=failure, dry_run=True)
-
-    def _failed(self, key: objects.ObjectKey, error: errors.DecklogError, version: str) -> apply_pb2.ObjectApplied:
-        # What is deleted is wanted no more, yet the refusal may quote it.
-        redactor = self._wanted.redactor.knowing(self._view.mask.secrets(self._view.live.get(key) or {}))
-        failure = complaints.about_object(error, key, redactor=redactor, version=version)
-        return self._applied(key, apply_pb2.OBJECT_OUTCOME_FAILED, failure=failure, dry_run=self._order.dry_run)
-
-    def _applied(
-        self,
-        key: objects.ObjectKey,
-        outcome: "apply_pb2.ObjectOutcome.ValueType",
-        *,
-        before: objects.KubeObject | None = None,
-        after: objects.KubeObject | None = None,
-        failure: subject_pb2.Failure | None = None,
-        dry_run: bool = False,
-    ) -> apply_pb2.ObjectApplied:
-        voice, mask = self._tools.chronicle.voice, self._view.mask
-        latest = after or before or {}
-        version = objects.gvk(latest).version or self._version(key)
-        overridden = managers.overridden(before, after) if before is not None and after is not None else ()
-        return apply_pb2.ObjectApplied(
-            application=voice.application,
-            sync_id=self._order.sync_id,
-            object=sayings.ref(key, version=version, uid=objects.uid(latest)),
-            outcome=outcome,
-            dry_run=dry_run,
-            before_digest=snapshot.take(before, mask).digest if before is not None else "",
-            after_digest=snapshot.take(after, mask).digest if after is not None else "",
-            before_resource_version=objects.resource_version(before or {}),
-            after_resource_version=objects.resource_version(after or {}),
-            overridden=sayings.field_managers(overridden),
-            failure=failure,
-            fence=voice.fence,
-            taken_over_from=self._former_holder(before, after),
-        )
-
-    def _former_holder(self, before: objects.KubeObject | None, after: objects.KubeObject | None) -> str:
-        """Whose mark ours replaced."""
-        mark = objects.tracking(after) if after is not None else None
-        if before is None or mark is None:
-            return ""
-        return claims.former_holder(before, desired.Owner(mark.installation, mark.application))
-
-    def _refusal(self, key: objects.ObjectKey, reason: str, words: str) -> subject_pb2.Failure:
-        """Why an object was refused, and the place in Git where it is written."""
-        one = self._wanted.members.get(key)
-        about = sayings.ref(key, version=self._version(key))
-        if one is None:
-            return sayings.failure(reason, words, object=about)
-        return sayings.failure(reason, words, object=about, file=one.file, line=one.line)
-
-    def _version(self, key: objects.ObjectKey) -> str:
-        one = self._wanted.members.get(key)
-        return one.gvk.version if one else self._tools.chronicle.known.of(key).object.version
 
     async def _finish(self, outcome: sync.Outcome, *, unchanged: int) -> sync.Outcome:
         order, voice, counts = self._order, self._tools.chronicle.voice, self._tally.counts

@@ -3,12 +3,12 @@
 from typing import Any
 
 from decklog.events.v1 import apply_pb2, subject_pb2
-from services.reconcile import applying
+from services.reconcile import ordering
 from services.reconcile.core import sayings, spelling
 
 
 def stillborn(
-    voice: sayings.Voice, order: applying.Order, revision: subject_pb2.Revision, failure: subject_pb2.Failure
+    voice: sayings.Voice, order: ordering.Order, revision: subject_pb2.Revision, failure: subject_pb2.Failure
 ) -> list[apply_pb2.SyncStarted | apply_pb2.SyncFinished]:
     """The start and the end of a sync that was asked for and has nothing to apply."""
     common: dict[str, Any] = {

@@ -1,11 +1,10 @@
 """Ordering a sync: why it runs, on whose word, and how far it may go."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from decklog.events.v1 import fleet_pb2, state_pb2, subject_pb2
 from decklog.model import objects
-from services.reconcile import applying
 from services.reconcile.core import recollection, sync
 
 OURSELVES = subject_pb2.Actor(id="reconcile", kind=subject_pb2.ACTOR_KIND_SERVICE)
@@ -18,6 +17,27 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Which sync is to be made, and why.
+
+    Attributes:
+        cause: id of the event that led to it; empty if none is remembered.
+        origin: traceparent of what led to it.
+        force: whether fields may be taken from other managers, where an object does not say otherwise.
+    """
+
+    sync_id: str
+    trigger: sync.Trigger
+    actor: subject_pb2.Actor
+    reason: str
+    attempt: int
+    cause: str = ""
+    origin: str | None = None
+    dry_run: bool = False
+    force: bool = True
+
+
 def order(
     spec: fleet_pb2.ApplicationSpec,
     start: sync.Start,
@@ -26,9 +46,9 @@ def order(
     sync_id: str,
     cause: str,
     origin: str | None,
-) -> applying.Order:
+) -> Order:
     """The order for a sync that was decided. A request brings its own actor, reason and cause."""
-    decided = applying.Order(
+    decided = Order(
         sync_id=sync_id,
         trigger=start.trigger,
         actor=OURSELVES,
@@ -71,9 +91,9 @@ def cause(
 
 def removal(
     spec: fleet_pb2.ApplicationSpec, said: fleet_pb2.ApplicationRemoved | None, *, sync_id: str, cause: str
-) -> applying.Order:
+) -> Order:
     """The order to delete what a removed application has."""
-    return applying.Order(
+    return Order(
         sync_id=sync_id,
         trigger=sync.Trigger.REMOVAL,
         actor=said.actor if said is not None else OURSELVES,
@@ -83,7 +103,7 @@ def removal(
     )
 
 
-def _requested(decided: applying.Order, request: state_pb2.PendingRequest) -> applying.Order:
+def _requested(decided: Order, request: state_pb2.PendingRequest) -> Order:
     asked = request.request
     return replace(
         decided,

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, state_pb2, subject_pb2
 from decklog.model import declaration, fleet, masking, objects, timestamps
 from decklog.runtime import names, telemetry
-from services.reconcile import applying, endings, recording, rendering
+from services.reconcile import endings, ordering, recording, rendering
 from services.reconcile.core import claims, compare, drift, managers, recollection, sayings, spelling, sync, tally
 
 log = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ async def render_failed(
     chronicle: recording.Chronicle,
     revision: subject_pb2.Revision,
     failure: subject_pb2.Failure,
-    order: applying.Order | None,
+    order: ordering.Order | None,
     origin: str | None,
 ) -> None:
     """Say once why there is nothing to compare with. Whoever asked for a sync is answered that it failed."""
@@ -210,7 +210,7 @@ def render_basis(spec: fleet_pb2.ApplicationSpec, revision: subject_pb2.Revision
 
 @contextmanager
 def sync_span(
-    chronicle: recording.Chronicle, order: applying.Order, revision: subject_pb2.Revision
+    chronicle: recording.Chronicle, order: ordering.Order, revision: subject_pb2.Revision
 ) -> Iterator[Callable[[sync.Outcome], None]]:
     """The trace span and the canonical log line of a sync; it is told the outcome."""
     ended: list[sync.Outcome] = []

@@ -258,7 +258,7 @@ class Turn:
 
     def _order(
         self, picture: Picture, start: sync.Start, request: state_pb2.PendingRequest | None, origin: str | None
-    ) -> applying.Order:
+    ) -> ordering.Order:
         chronicle = self.tools.chronicle
         cause = ordering.cause(
             start.trigger,
@@ -296,7 +296,7 @@ class Turn:
         )
 
 
-async def tear_down(turn: Turn, order: applying.Order, *, spared: Collection[objects.ObjectKey] = ()) -> bool:
+async def tear_down(turn: Turn, order: ordering.Order, *, spared: Collection[objects.ObjectKey] = ()) -> bool:
     """Delete everything that a removed application has; True once it is gone, protected objects apart.
 
     `spared`: what the application wants that was declared under its name since.
