@@ -19,4 +19,5 @@ CREATE ROLE decklog_eraser NOLOGIN;
 CREATE ROLE decklog_api NOLOGIN;
 CREATE ROLE decklog_reader NOLOGIN;
 GRANT decklog_owner, decklog_projector TO :"migrator";
+GRANT CREATE ON SCHEMA public TO :"migrator";
 SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), :'migrator') \gexec

@@ -35,7 +35,10 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (asyncpg.InvalidSchemaNameError, "Run the migrations: python -m decklog.adapters.postgres.migrations"),
     (asyncpg.InvalidAuthorizationSpecificationError, "Check user and password in DECKLOG_POSTGRES"),
     (asyncpg.InvalidCatalogNameError, "Create the database, or correct its name in DECKLOG_POSTGRES"),
-    (asyncpg.InsufficientPrivilegeError, "Give this login the role it needs (see migrations)"),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "Run `decklog admin postgres check`; before migrating, have an administrator run deploy/postgres/roles.sql",
+    ),
 )
 
 
