@@ -170,13 +170,17 @@ async def bench(objects: int) -> AsyncIterator[Bench]:
             kubernetes.ApiClient() as cluster,
         ):
             listening = asyncio.create_task(_listen(ear, source))
-            it = Bench(Path(folder), name, ear, api, ops, cluster)
+            tree = Path(folder) / name  # the source is called after it
+            tree.mkdir()
+            it = Bench(tree, name, ear, api, ops, cluster)
             _write(it, objects)
             try:
                 yield it
             finally:
                 listening.cancel()
-                subprocess.run(["decklog", "app", "delete", name, "--cascade", "--reason", "bench ended"], check=False)
+                why = ("--reason", "bench ended")
+                subprocess.run(["decklog", "app", "delete", name, "--cascade", *why], check=False)
+                subprocess.run(["decklog", "source", "delete", name, *why], check=False)
                 await source.close()
 
 
