@@ -1,5 +1,6 @@
 """Hashes of tree nodes read from tiles: the `ReadHashes` of proofs, with I/O as one callable that gives a tile."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 from decklog.model import merkle
@@ -34,4 +35,11 @@ def _tile(tile: tiles.Tile, read: ReadTile) -> bytes:
 def _hash(tile: bytes, place: tiles.Place) -> bytes:
     length = merkle.HASH_SIZE << place.level
     start = place.number * length
-    return tiles.root(tile[start : start + length])
+    below = tile[start : start + length]
+    recurs = place.tile_level > 0 or len(tile) < tiles.WIDTH * merkle.HASH_SIZE
+    return _recurring(below) if recurs and place.level > 0 else tiles.root(below)
+
+
+_recurring = functools.lru_cache(maxsize=4096)(tiles.root)
+"""Of upper tiles, and of the right edge, the same subtrees are beside the paths of many leaves. They are known by the
+hashes below them (32 bytes to 4 KiB each), so a tree that grows and a damaged tile have others."""

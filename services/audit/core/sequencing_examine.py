@@ -72,7 +72,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     kind = _judged(ce_type, source, topic.label)
     if isinstance(kind, str):
         return _poison(record, stated, kind)
-    if not _trial(kind.message).holds(value):
+    if not _trial(ce_type).holds(value):
         return _poison(record, stated, f"the value is no {ce_type}")
     return Examined(
         record,
@@ -137,8 +137,9 @@ class _Trial:
 
 
 @functools.cache
-def _trial(of: type[Message]) -> _Trial:
-    return _Trial(of)
+def _trial(ce_type: str) -> _Trial:
+    """The trial of a type that is known."""
+    return _Trial(events.by_type(ce_type).message)
 
 
 def misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
