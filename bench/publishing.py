@@ -27,7 +27,7 @@ from decklog.model import envelope, topics
 from decklog.model.tlog import checkpoint, keys, note
 from decklog.ports import stream
 from decklog.runtime import ops
-from services.audit.publisher import folder, publisher
+from services.audit.publisher import folder, publisher, ring
 from services.audit.sequencer import parts, sequencer
 
 LIMIT = 1.0
@@ -99,7 +99,7 @@ def _publisher(uri: str, path: Path) -> publisher.Publisher:
         publisher.Parts(
             postgres=uri,
             folder=folder.LogFolder(path),
-            pem=keys.new_pem(b"b" * 32),
+            keys=ring.Files(current=keys.new_pem(b"b" * 32)),
             domain="bench.example",
             installation=lambda: "i",
             readiness=ops.Readiness("publisher"),

@@ -107,6 +107,14 @@ CREATE TABLE ledger.legal_hold (
     PRIMARY KEY (leaf)
 );
 
+-- Which keys sign the published log. A row for each leaf that rotates them: from there on `vkey` signs, and `beside` with it.
+CREATE TABLE ledger.rotation (
+    leaf bigint NOT NULL CHECK (leaf >= 0),
+    vkey text NOT NULL,
+    beside text,
+    PRIMARY KEY (leaf)
+);
+
 -- Everybody who follows the ledger is woken when it grows; the payload is the new size.
 CREATE FUNCTION ledger.announce_head() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -136,7 +144,8 @@ END
 $$;
 SELECT ledger.protect(name::regclass)
 FROM unnest(ARRAY[
-    'ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup', 'ledger.checkpoint', 'ledger.legal_hold'
+    'ledger.entry', 'ledger.payload', 'ledger.source', 'ledger.dedup', 'ledger.checkpoint', 'ledger.legal_hold',
+    'ledger.rotation'
 ]) AS name;
 
 -- Partitions of ten million leaves, always two ahead of the head, each with its own trigger (statement triggers are not
@@ -225,7 +234,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_writer') THEN
         GRANT USAGE ON SCHEMA ledger TO decklog_writer;
         GRANT SELECT, INSERT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.checkpoint,
-            ledger.legal_hold TO decklog_writer;
+            ledger.legal_hold, ledger.rotation TO decklog_writer;
         GRANT SELECT, UPDATE ON ledger.head TO decklog_writer;
         GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_writer;
         GRANT EXECUTE ON FUNCTION ledger.ensure_partitions() TO decklog_writer;
@@ -240,20 +249,20 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_reader') THEN
         -- Payloads are read through the views of schema audit.
         GRANT USAGE ON SCHEMA ledger TO decklog_reader;
-        GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position, ledger.checkpoint
-            TO decklog_reader;
+        GRANT SELECT ON ledger.entry, ledger.dedup, ledger.source, ledger.head, ledger.position, ledger.checkpoint,
+            ledger.rotation TO decklog_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_api') THEN
         -- What the API answers with; it can write nothing.
         GRANT USAGE ON SCHEMA ledger TO decklog_api;
         GRANT SELECT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.head, ledger.position,
-            ledger.checkpoint, ledger.legal_hold TO decklog_api;
+            ledger.checkpoint, ledger.legal_hold, ledger.rotation TO decklog_api;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
         -- Erases and appends the leaf that says so in one transaction, so it may append like a writer.
         GRANT USAGE ON SCHEMA ledger TO decklog_eraser;
         GRANT SELECT, INSERT ON ledger.entry, ledger.source TO decklog_eraser;
-        GRANT INSERT ON ledger.payload, ledger.dedup, ledger.legal_hold TO decklog_eraser;
+        GRANT INSERT ON ledger.payload, ledger.dedup, ledger.legal_hold, ledger.rotation TO decklog_eraser;
         GRANT SELECT, UPDATE ON ledger.head TO decklog_eraser;
         GRANT SELECT, INSERT, UPDATE ON ledger.position TO decklog_eraser;
         GRANT EXECUTE ON FUNCTION ledger.ensure_partitions(), ledger.announce_head(), ledger.refuse_change(),

@@ -5,13 +5,19 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from google.protobuf.message import Message
+
 from decklog.adapters.postgres import ledger as postgres
+from decklog.events.v1 import control_pb2
+from decklog.model import receipt
 from decklog.model.tlog import checkpoint, keys, note
 from decklog.runtime import ops
+from services.audit.core import sequencing
+from services.audit.core import sequencing_examine as examination
 from services.audit.core.leaf import Leaf
-from services.audit.publisher import folder, publisher, publishing, witnessed
+from services.audit.publisher import folder, publisher, publishing, ring, witnessed
 from tests import audit_leaves as some
-from tests import audit_ledger
+from tests import audit_ledger, ordered, sequenced
 
 Failpoint = Callable[[str], None]
 
@@ -19,6 +25,7 @@ DOMAIN, INSTALLATION = "log.example", "i"
 ORIGIN = f"{DOMAIN}/{INSTALLATION}"
 PEM = keys.new_pem(b"k" * 32)
 SIGNER = keys.from_pem(PEM, ORIGIN)
+RING = ring.Ring(held=(SIGNER,))
 
 
 def leaves(first: int, count: int) -> list[Leaf]:
@@ -33,6 +40,7 @@ class Log:
         self.uri = uri
         self.path = path
         self.size = 0
+        self._orders = 0
         self.readiness = ops.Readiness("publisher")
 
     async def grow(self, count: int) -> None:
@@ -40,14 +48,44 @@ class Log:
         await audit_ledger.append(self.uri, leaves(self.size, count))
         self.size += count
 
-    async def publish(self, *, signer: keys.SigningKey = SIGNER, failpoint: Failpoint | None = None) -> bool:
+    async def order(self, message: Message) -> None:
+        """Sequence an order to the ledger, with the leaf behind it."""
+        writer = await postgres.PostgresWriter.connect(self.uri)
+        try:
+            await writer.lead()
+            standing = sequencing.Standing(
+                head=await writer.head(),
+                positions=await writer.positions(),
+                incarnations={ordered.CONTROL: "b"},
+                rotations=await writer.rotations(),
+            )
+            rules = examination.rules("kafka", sequenced.PREFIX)
+            draft = sequencing.Draft(standing, rules=rules, now_us=standing.head.recorded_at)
+            self._orders += 1
+            record = ordered.order(message, self._orders - 1)
+            draft.add([examination.examine(record, rules, standing.head.recorded_at)], b"o" * receipt.SALT_BYTES)
+            batch = draft.batch()
+            await writer.append(batch.addition)
+            self.size = batch.addition.after.size
+        finally:
+            await writer.close()
+
+    async def rotate(self, vkey: keys.SigningKey, *, beside: keys.SigningKey | None = None) -> int:
+        """Have a key sign, beside another one or alone; the leaf that says so."""
+        named = "" if beside is None else str(beside.verifier)
+        before = self.size
+        await self.order(control_pb2.KeyRotationRequested(vkey=str(vkey.verifier), beside=named, reason="yearly"))
+        assert self.size == before + 2
+        return self.size - 1
+
+    async def publish(self, *, signers: ring.Ring = RING, failpoint: Failpoint | None = None) -> bool:
         """Start as after a crash, publish the ledger as it stands, end; whether there was anything to publish."""
         connection = await postgres.connect(self.uri, "decklog publisher")
         reached = failpoint or publisher.no_failpoint
         log = folder.LogFolder(self.path, reached)
         try:
             with log.held():
-                climb = publishing.Publishing(connection, log, signer, reached)
+                climb = publishing.Publishing(connection, log, signers, reached)
                 await climb.resume()
                 await climb.serve()
                 moved = await climb.step()
@@ -59,7 +97,7 @@ class Log:
     def publisher(
         self,
         *,
-        pem: bytes = PEM,
+        files: ring.Files | None = None,
         installation: Callable[[], str] = lambda: INSTALLATION,
         rule: witnessed.Rule | None = None,
     ) -> publisher.Publisher:
@@ -68,7 +106,7 @@ class Log:
             publisher.Parts(
                 postgres=self.uri,
                 folder=folder.LogFolder(self.path),
-                pem=pem,
+                keys=files or ring.Files(current=PEM),
                 domain=DOMAIN,
                 installation=installation,
                 readiness=self.readiness,

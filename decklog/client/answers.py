@@ -299,10 +299,17 @@ class Status(TypedDict):
 
 
 class Log(TypedDict):
-    """The published log: its name, the key to check it with, and how many leaves its newest checkpoint has."""
+    """The published log: its name, the keys to check it with, and how many leaves its newest checkpoint has.
+
+    `vkey` is the key that goes on to sign; `rotated` the leaf from which on it does, and `beside` the one that signs,
+    too, until the overlap is over.
+    """
 
     origin: str
     vkey: str
+    mldsa44_vkey: str | None
+    beside: str | None
+    rotated: int | None
     size: int
     minimum_index: int
 
@@ -360,6 +367,14 @@ class ErasureAccepted(Accepted):
     """A request to erase, and the copies that are left elsewhere."""
 
     copies: list[Copy]
+
+
+class RotationAccepted(Accepted):
+    """A step of the change of the log's key: who signs from its leaf on, beside whom, and who no longer does."""
+
+    vkey: str
+    beside: str
+    retired: str
 
 
 class Erasure(TypedDict):

@@ -48,6 +48,12 @@ def log(server: Caller) -> answers.Log:
     return found
 
 
+def rotate(server: Caller, step: str, reason: str) -> answers.RotationAccepted:
+    """Ask for a step of the change of the log's key. Raises Rejected where it is not its turn."""
+    found: answers.RotationAccepted = server.post(_path("log", "rotation"), {"step": step, "reason": reason})
+    return found
+
+
 def applications(server: Caller) -> list[answers.Application]:
     """All applications."""
     return _items(server.get(_path("applications")))

@@ -85,6 +85,7 @@ KINDS: tuple[Kind, ...] = (
         [
             control_pb2.SyncRequested,
             control_pb2.ErasureRequested,
+            control_pb2.KeyRotationRequested,
             control_pb2.LegalHoldPlaced,
             control_pb2.LegalHoldReleased,
         ],

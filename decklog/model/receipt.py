@@ -100,9 +100,13 @@ class Erasure(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """About a rotation: the verifier key (signed-note form) that signs from here on."""
+    """About a rotation: the verifier key (signed-note form) that signs from here on.
+
+    `beside` is the one that signs, too, as it did before; None when `vkey` alone does (see `tlog.rotation`).
+    """
 
     vkey: str
+    beside: str | None = None
 
 
 About = Original | Gap | Poison | Erasure | Rotation
@@ -298,8 +302,8 @@ def _about_json(about: About) -> dict[str, Any]:
             return {"reason": reason}
         case Erasure(ranges, reason):
             return {"ranges": [list(pair) for pair in ranges], "reason": reason}
-        case Rotation(vkey):
-            return {"vkey": vkey}
+        case Rotation(vkey, beside):
+            return {"vkey": vkey} if beside is None else {"beside": beside, "vkey": vkey}
 
 
 def _receipt_of(fields: dict[str, Any]) -> Receipt:
@@ -339,7 +343,8 @@ def _about_of(kind: Kind, about: dict[str, Any]) -> About:
             ranges = tuple((_whole(first), _whole(end)) for first, end in about["ranges"])
             return Erasure(ranges, _string(about["reason"]))
         case Kind.ROTATION:
-            return Rotation(_string(about["vkey"]))
+            beside = _string(about["beside"]) if "beside" in about else None
+            return Rotation(_string(about["vkey"]), beside)
         case Kind.EVENT:
             raise ValueError("an event leaf is about nothing else")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from decklog.model import errors, merkle
+from decklog.model.tlog import rotation
 from decklog.ports import stream
 
 Identity = tuple[str, str]
@@ -102,6 +103,8 @@ class Addition:
     """Leaves of these whose payload was not to be had when the ledger was recovered."""
     erasures: Sequence[int] = ()
     holds: Sequence[HoldChange] = ()
+    rotations: Sequence[rotation.Rotation] = ()
+    """What the rotations among the leaves say."""
 
 
 class Fenced(errors.DecklogError):
@@ -130,6 +133,10 @@ class Writer(Protocol):
 
     async def holds(self) -> frozenset[str]:
         """The legal holds that stand."""
+        ...
+
+    async def rotations(self) -> rotation.Rotations:
+        """Of the key that signs the published log."""
         ...
 
     async def known(self, identities: Collection[Identity]) -> Mapping[Identity, Known]:

@@ -56,6 +56,9 @@ def copy(
         progress(done, len(wanted))
     _write(folder / source.CHECKPOINTS, _checkpoints(given, source.CHECKPOINTS, size))
     _copy_time_stamps(given, folder, size)
+    rotated = list(_rotations(given, size))
+    if rotated:
+        _write(folder / source.ROTATIONS, rotated)
     _write(folder / source.CHECKPOINT, [signed])
     return Copied(size, fetched)
 
@@ -163,6 +166,19 @@ def _checkpoints(given: source.Source, path: str, size: int) -> Iterator[bytes]:
             fits = orjson.loads(line)["size"] <= size
         except (ValueError, KeyError, TypeError) as error:
             raise errors.Refused(f"line {number} is none of a checkpoint", where=f"{given.name}/{path}") from error
+        if fits:
+            yield line
+
+
+def _rotations(given: source.Source, size: int) -> Iterator[bytes]:
+    """The lines of the leaves that rotate the log's key, of those that are copied."""
+    for number, line in enumerate(given.lines(source.ROTATIONS), start=1):
+        try:
+            fits = orjson.loads(line)["leaf"] < size
+        except (ValueError, KeyError, TypeError) as error:
+            raise errors.Refused(
+                f"line {number} is none of a rotation", where=f"{given.name}/{source.ROTATIONS}"
+            ) from error
         if fits:
             yield line
 

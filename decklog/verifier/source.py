@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint"
 CHECKPOINTS = "checkpoints.jsonl"
 TIME_STAMPS = "timestamps.jsonl"
+ROTATIONS = "rotations.jsonl"
 
 _BUFFER = 1 << 18
 _SILENCE_SECONDS = 30.0

@@ -14,7 +14,6 @@ from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.model import door as doors
 from decklog.model import errors
-from decklog.model.tlog import keys
 from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
 from services.audit import privileges, waiting
@@ -23,7 +22,7 @@ from services.audit.core import publication, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
-from services.audit.publisher import anchored, folder, publisher, witnessed
+from services.audit.publisher import anchored, folder, publisher, ring, witnessed
 from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
@@ -74,7 +73,7 @@ class Audit:
         self._opened = contextlib.AsyncExitStack()
         self._time = system.SystemClock()
         self._token = settings.read_secret(told.token_file)
-        self._pem = b"" if told.log_key_file is None else settings.read_key(told.log_key_file)
+        self._keys = _key_files(told)
         self._log = None if told.log_dir is None else folder.LogFolder(told.log_dir)
         self._rule = None if told.log_policy is None else witnessed.read(told.log_policy, wait=told.log_wait)
         self._stamps = None
@@ -171,7 +170,7 @@ class Audit:
             log_minimum=self._told.log_minimum_index,
             log_policy=None if self._rule is None else self._rule.policy,
             log_stamped=self._stamps is not None,
-            log_key=lambda: self._log_key(view.installation),
+            log_keys=lambda: self._log_keys(view.installation),
             stopping=stop,
             time=self._time,
             entropy=system.entropy,
@@ -181,20 +180,20 @@ class Audit:
     def _projector(self) -> following.Projector:
         return following.Projector(self._told.postgres_projector, readiness=self._readiness)
 
-    def _log_key(self, installation: str) -> keys.VerifierKey | None:
-        if self._told.log_origin is None or not installation:
+    def _log_keys(self, installation: str) -> ring.Ring | None:
+        if self._told.log_origin is None or self._keys is None or not installation:
             return None
-        return publisher.signing_key(self._pem, publication.origin(self._told.log_origin, installation)).verifier
+        return ring.of(self._keys, publication.origin(self._told.log_origin, installation))
 
     def _publisher(self, installation: Callable[[], str]) -> publisher.Publisher | None:
         """None where no log is published (the settings name none)."""
-        if self._log is None or self._told.log_origin is None:
+        if self._log is None or self._told.log_origin is None or self._keys is None:
             return None
         return publisher.Publisher(
             publisher.Parts(
                 postgres=self._told.postgres_writer,
                 folder=self._log,
-                pem=self._pem,
+                keys=self._keys,
                 domain=self._told.log_origin,
                 installation=installation,
                 readiness=self._readiness,
@@ -233,6 +232,15 @@ class Audit:
                 log.warning("waits for Postgres", error=str(error), attempt=attempt)
                 await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
         return False
+
+
+def _key_files(told: AuditSettings) -> ring.Files | None:
+    """What the files of the log's keys hold. Raises Terminal for one that is missing or not private."""
+    if told.log_key_file is None:
+        return None
+    more = (told.log_next_key_file, told.log_mldsa44_key_file)
+    following, second = (None if file is None else settings.read_key(file) for file in more)
+    return ring.Files(current=settings.read_key(told.log_key_file), following=following, second=second)
 
 
 def _address(bound: socket.socket) -> str:

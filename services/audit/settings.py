@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from decklog.model import timestamps
 from decklog.runtime import settings
 from services.audit.core.privileges import Part
+from services.audit.publisher import ring
 
 _DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)*$"
 _LOG = "DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR come together: set all three to publish, or none"
@@ -30,6 +31,12 @@ class AuditSettings(settings.ServiceSettings):
         description="domain of the log, for ever; its name is this, a slash, the installation",
     )
     log_key_file: Path | None = Field(default=None, description="the log's Ed25519 key (PKCS #8), its owner's alone")
+    log_next_key_file: Path | None = Field(
+        default=None, description="the key that is to replace it: `decklog ledger rotate`"
+    )
+    log_mldsa44_key_file: Path | None = Field(
+        default=None, description="a key with which every checkpoint is signed, too: ML-DSA-44 (PKCS #8)"
+    )
     log_dir: Path | None = Field(default=None, description="folder of the log; it is as precious as the database")
     admitted_poison: str = Field(
         default="",
@@ -93,6 +100,11 @@ class AuditSettings(settings.ServiceSettings):
             raise ValueError(f"DECKLOG_LOG_POLICY is about a published log. {_LOG}")
         if self.log_wait and self.log_policy is None:
             raise ValueError("DECKLOG_LOG_WAIT waits for the witnesses of DECKLOG_LOG_POLICY: set it, too")
-        if self.log_key_file is not None:
-            settings.check_private(self.log_key_file)
+        more = {ring.NEXT: self.log_next_key_file, ring.SECOND: self.log_mldsa44_key_file}
+        for name, file in more.items():
+            if file is not None and self.log_key_file is None:
+                raise ValueError(f"{name} is about a published log. {_LOG}")
+        for file in (self.log_key_file, *more.values()):
+            if file is not None:
+                settings.check_private(file)
         return self

@@ -314,7 +314,7 @@ class Partition:
         self._log.warning("partition not taken over yet, will try again", error=str(error), attempt=attempt)
 
 
-_OF_THE_LEDGER = frozenset({"ErasureRequested", "LegalHoldPlaced", "LegalHoldReleased"})
+_OF_THE_LEDGER = frozenset({"ErasureRequested", "KeyRotationRequested", "LegalHoldPlaced", "LegalHoldReleased"})
 """Inputs that come by the control topic and are none of ours."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 
 from decklog.model import errors, merkle, receipt
+from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
 
 
@@ -16,6 +17,7 @@ class MemoryLedger:
         self.positions: dict[stream.TopicPartition, ledger.Position] = {}
         self.known: dict[ledger.Identity, ledger.Known] = {}
         self.holds: set[str] = set()
+        self.rotations = rotation.Rotations()
         self._leader: MemoryLedgerWriter | None = None
         self._failing = 0
         self._silent = 0
@@ -80,6 +82,8 @@ class MemoryLedger:
             self.known[identity] = known
         self.positions.update(addition.positions)
         self.head = addition.after
+        for one in addition.rotations:
+            self.rotations = self.rotations.then(one)
         for leaf, hold, placed in sorted([*addition.holds, *((order, "", False) for order in addition.erasures)]):
             if leaf in addition.erasures:
                 self._erase(leaf)
@@ -122,6 +126,11 @@ class MemoryLedgerWriter:
         """See `ledger.Writer.holds`."""
         self._store.check_reachable()
         return frozenset(self._store.holds)
+
+    async def rotations(self) -> rotation.Rotations:
+        """See `ledger.Writer.rotations`."""
+        self._store.check_reachable()
+        return self._store.rotations
 
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""

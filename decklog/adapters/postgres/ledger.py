@@ -9,6 +9,7 @@ import asyncpg
 
 from decklog.adapters.postgres import failures, migrations
 from decklog.model import errors, merkle
+from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
 
 _LEADER_LOCK = 0x6465636B6C6F6700
@@ -66,6 +67,10 @@ WHERE placed
 """
 
 _CHANGE_HOLD = "INSERT INTO ledger.legal_hold (leaf, hold, placed) VALUES ($1, $2, $3)"
+
+_ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation ORDER BY leaf"
+
+_ROTATE = "INSERT INTO ledger.rotation (leaf, vkey, beside) VALUES ($1, $2, $3)"
 
 _ERASE = "SELECT ledger.erase($1)"
 
@@ -146,6 +151,10 @@ class PostgresWriter:
         with failures.translated():
             return frozenset(row["hold"] for row in await self._leading.fetch(_HOLDS))
 
+    async def rotations(self) -> rotation.Rotations:
+        """See `ledger.Writer.rotations`."""
+        return await read_rotations(self._leading)
+
     async def known(self, identities: Collection[ledger.Identity]) -> Mapping[ledger.Identity, ledger.Known]:
         """See `ledger.Writer.known`."""
         with failures.translated():
@@ -185,6 +194,8 @@ class PostgresWriter:
                 await _copy(connection, "missing", ((leaf,) for leaf in addition.missing))
             if addition.holds:
                 await connection.executemany(_CHANGE_HOLD, addition.holds)
+            if addition.rotations:
+                await connection.executemany(_ROTATE, addition.rotations)
             for order in addition.erasures:
                 await connection.execute(_ERASE, order, timeout=_ERASE_TIMEOUT)
             self._failpoint("ledger.before_commit")
@@ -271,6 +282,16 @@ async def read_head(connection: asyncpg.Connection) -> ledger.Head:
     if row is None:
         raise errors.Terminal("the head row is gone", where="ledger.head", hint="Run `decklog admin audit-db`")
     return ledger.Head(frontier=merkle.from_bytes(row["size"], row["frontier"]), recorded_at=row["recorded_at"])
+
+
+async def read_rotations(connection: asyncpg.Connection) -> rotation.Rotations:
+    """What the log says of the key that signs it. Raises Transient or Terminal."""
+    with failures.translated():
+        rows = await connection.fetch(_ROTATIONS)
+    try:
+        return rotation.of([rotation.Rotation(*row) for row in rows])
+    except rotation.Broken as error:
+        raise errors.Terminal(str(error), where="ledger.rotation", hint="Run `decklog admin audit-db`") from error
 
 
 class PostgresReader:

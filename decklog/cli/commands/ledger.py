@@ -1,6 +1,7 @@
 """`decklog ledger …`: the published log and its key."""
 
 import contextlib
+import enum
 import os
 import secrets
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import progress, report, screen, session
+from decklog.cli import output, progress, report, rotating, screen, session, waiting
 from decklog.client import api, failures, settings
 from decklog.model import errors, payload_file
 
@@ -17,11 +18,28 @@ commands = typer.Typer(
 )
 
 
+class Algorithm(enum.StrEnum):
+    """What a key can sign with."""
+
+    ED25519 = "ed25519"
+    MLDSA44 = "ml-dsa-44"
+
+
+_USE = {
+    Algorithm.ED25519: "DECKLOG_LOG_KEY_FILE, or, to replace that key (`decklog ledger rotate`), as "
+    "DECKLOG_LOG_NEXT_KEY_FILE",
+    Algorithm.MLDSA44: "DECKLOG_LOG_MLDSA44_KEY_FILE: every checkpoint is signed with it, too",
+}
+
+
 @commands.command("keygen")
 def keygen(
     file: Annotated[Path, typer.Argument(help="Where the key goes; it must not exist yet.", metavar="FILE")],
+    algorithm: Annotated[
+        Algorithm, typer.Option(help="ml-dsa-44: for a second signature that outlives quantum computers.")
+    ] = Algorithm.ED25519,
 ) -> None:
-    """Make the key that signs the log: Ed25519, readable by you alone.
+    """Make a key that signs the log, readable by you alone: Ed25519, or ML-DSA-44 for a second signature.
 
     It is kept as PKCS #8, so `openssl pkey -in FILE` reads it. Whoever has it can sign in the log's name.
     """
@@ -35,11 +53,12 @@ def keygen(
             where=str(file),
             hint="Name a new file in a folder of yours: a key is never overwritten",
         ) from error
+    make = keys.new_pem if algorithm is Algorithm.ED25519 else keys.new_mldsa44_pem
     with os.fdopen(descriptor, "wb") as opened:
-        opened.write(keys.new_pem(secrets.token_bytes(32)))
+        opened.write(make(secrets.token_bytes(32)))
         opened.flush()
         os.fsync(opened.fileno())
-    report.note(f"made {file}; give it to audit as DECKLOG_LOG_KEY_FILE, and keep a copy where the database is not")
+    report.note(f"made {file}; keep a copy where the database is not, and give it to audit as {_USE[algorithm]}")
 
 
 @commands.command("vkey")
@@ -47,9 +66,10 @@ def vkey(
     key: Annotated[Path | None, typer.Option(help="Derive it from this key instead.", metavar="FILE")] = None,
     origin: Annotated[str, typer.Option(help="Name of the log: DOMAIN/INSTALLATION.", metavar="NAME")] = "",
 ) -> None:
-    """Print the public key of the log, for whoever is to check it.
+    """Print the public keys of the log, one a line, for whoever is to check it.
 
-    The server is asked, or with --key and --origin the key itself.
+    The server is asked, or with --key and --origin the key itself. While a key is being replaced, the new one is
+    printed: it vouches for the old one, too.
     """
     if (key is None) != (not origin):
         raise failures.Misconfigured("--key and --origin come together", hint="Give both, or neither to ask the server")
@@ -57,7 +77,39 @@ def vkey(
         screen.names([_derived(key, origin)])
         return
     with session.connect() as server:
-        screen.names([api.log(server)["vkey"]])
+        found = api.log(server)
+    if found["beside"]:
+        report.note(
+            f"since leaf {found['rotated']} this key signs beside the one before it, {found['beside']}, until "
+            "`decklog ledger rotate --finish`"
+        )
+    screen.names([one for one in (found["vkey"], found["mldsa44_vkey"]) if one])
+
+
+@commands.command("rotate")
+def rotate(
+    reason: Annotated[str, typer.Option(help="Why; it is recorded for ever.")],
+    finish: Annotated[bool, typer.Option("--finish", help="End the overlap: the new key alone signs.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="End the overlap: the old key alone signs.")] = False,
+    timeout: waiting.Timeout = waiting.DEFAULT,
+    how: output.Option = output.Format.TABLE,
+) -> None:
+    """Replace the key that signs the log: from a leaf on both sign, and after --finish the new one alone.
+
+    audit must have the new key: DECKLOG_LOG_NEXT_KEY_FILE. Returns when a checkpoint is served that was signed so. Give
+    the new public key to auditors and witnesses before the overlap ends; a key that was retired never comes back.
+    """
+    from decklog.cli.views import rotation as view
+
+    if finish and abort:
+        raise typer.BadParameter("--finish and --abort are two ends of an overlap: choose one")
+    step = "finish" if finish else "abort" if abort else "begin"
+    seconds = waiting.seconds(timeout)
+    with session.connect() as server:
+        found = api.rotate(server, step, reason)
+        rotating.wait(server, found, seconds)
+    report.note(view.next_step(found))
+    output.show(view.rotated(found), how)
 
 
 @commands.command("export")
@@ -93,7 +145,7 @@ def _derived(file: Path, origin: str) -> str:
 
     try:
         settings.check_private(file)
-        return str(keys.from_pem(file.read_bytes(), origin).verifier)
+        return str(keys.log_key_from_pem(file.read_bytes(), origin).verifier)
     except OSError as error:
         raise failures.Misconfigured(f"the key cannot be read: {error.strerror}", where=str(file)) from error
     except keys.Malformed as error:

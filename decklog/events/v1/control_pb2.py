@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from decklog.events.v1 import subject_pb2 as decklog_dot_events_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x63klog/events/v1/control.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xb7\x01\n\x11RevisionAvailable\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12-\n\x08revision\x18\x02 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x14\n\x0cref_sequence\x18\x03 \x01(\x04\x12\x10\n\x08previous\x18\x04 \x01(\t\x12\x13\n\x0bspec_digest\x18\x05 \x01(\t\"\xb0\x01\n\rSyncRequested\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x04 \x01(\t\x12\r\n\x05prune\x18\x05 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"\x9c\x01\n\rObjectClaimed\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12,\n\x06object\x18\x02 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12\x12\n\nclaimed_by\x18\x03 \x01(\t\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\"\'\n\tLeafRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x04\"y\n\x10\x45rasureRequested\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12,\n\x06leaves\x18\x03 \x03(\x0b\x32\x1c.decklog.events.v1.LeafRange\"X\n\x0fLegalHoldPlaced\x12\x0c\n\x04hold\x18\x01 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\"Z\n\x11LegalHoldReleased\x12\x0c\n\x04hold\x18\x01 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x63klog/events/v1/control.proto\x12\x11\x64\x65\x63klog.events.v1\x1a\x1f\x64\x65\x63klog/events/v1/subject.proto\"\xb7\x01\n\x11RevisionAvailable\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12-\n\x08revision\x18\x02 \x01(\x0b\x32\x1b.decklog.events.v1.Revision\x12\x14\n\x0cref_sequence\x18\x03 \x01(\x04\x12\x10\n\x08previous\x18\x04 \x01(\t\x12\x13\n\x0bspec_digest\x18\x05 \x01(\t\"\xb0\x01\n\rSyncRequested\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x04 \x01(\t\x12\r\n\x05prune\x18\x05 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"\x9c\x01\n\rObjectClaimed\x12\x36\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32!.decklog.events.v1.ApplicationRef\x12,\n\x06object\x18\x02 \x01(\x0b\x32\x1c.decklog.events.v1.ObjectRef\x12\x12\n\nclaimed_by\x18\x03 \x01(\t\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\"\'\n\tLeafRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x04\"y\n\x10\x45rasureRequested\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12,\n\x06leaves\x18\x03 \x03(\x0b\x32\x1c.decklog.events.v1.LeafRange\"~\n\x14KeyRotationRequested\x12\'\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04vkey\x18\x03 \x01(\t\x12\x0e\n\x06\x62\x65side\x18\x04 \x01(\t\x12\x0f\n\x07retired\x18\x05 \x01(\t\"X\n\x0fLegalHoldPlaced\x12\x0c\n\x04hold\x18\x01 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\"Z\n\x11LegalHoldReleased\x12\x0c\n\x04hold\x18\x01 \x01(\t\x12\'\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x18.decklog.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAFRANGE']._serialized_end=650
   _globals['_ERASUREREQUESTED']._serialized_start=652
   _globals['_ERASUREREQUESTED']._serialized_end=773
-  _globals['_LEGALHOLDPLACED']._serialized_start=775
-  _globals['_LEGALHOLDPLACED']._serialized_end=863
-  _globals['_LEGALHOLDRELEASED']._serialized_start=865
-  _globals['_LEGALHOLDRELEASED']._serialized_end=955
+  _globals['_KEYROTATIONREQUESTED']._serialized_start=775
+  _globals['_KEYROTATIONREQUESTED']._serialized_end=901
+  _globals['_LEGALHOLDPLACED']._serialized_start=903
+  _globals['_LEGALHOLDPLACED']._serialized_end=991
+  _globals['_LEGALHOLDRELEASED']._serialized_start=993
+  _globals['_LEGALHOLDRELEASED']._serialized_end=1083
 # @@protoc_insertion_point(module_scope)

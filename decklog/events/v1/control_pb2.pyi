@@ -210,6 +210,48 @@ class ErasureRequested(_message.Message):
 Global___ErasureRequested: _TypeAlias = ErasureRequested  # noqa: Y015
 
 @_typing.final
+class KeyRotationRequested(_message.Message):
+    """The key that signs the published log is to change: first both sign, then the one that is named alone. The leaf behind this event says
+    so in public. From the API. Observed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VKEY_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in their words."""
+    vkey: _builtins.str
+    """Verifier key (c2sp.org/signed-note) of the key that signs from here on."""
+    beside: _builtins.str
+    """Verifier key of the key that signs, too, as it did before; empty = the overlap is over."""
+    retired: _builtins.str
+    """Verifier key of the key that signs no longer; empty = an overlap begins."""
+    @_builtins.property
+    def actor(self) -> _subject_pb2.Actor:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        actor: _subject_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        vkey: _builtins.str = ...,
+        beside: _builtins.str = ...,
+        retired: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "beside", b"beside", "reason", b"reason", "retired", b"retired", "vkey", b"vkey"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyRotationRequested: _TypeAlias = KeyRotationRequested  # noqa: Y015
+
+@_typing.final
 class LegalHoldPlaced(_message.Message):
     """From here on nothing is erased until the hold is released. From the API. Observed."""
 

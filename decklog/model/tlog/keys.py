@@ -152,8 +152,17 @@ def from_pem(pem: bytes, name: str) -> SigningKey:
     """
     secret = _secret_of(pem)
     if not isinstance(secret, ed25519.Ed25519PrivateKey):
-        raise Malformed("not an unencrypted Ed25519 key in PKCS #8 (PEM)")
+        kind = " but of ML-DSA-44" if isinstance(secret, mldsa.MLDSA44PrivateKey) else ""
+        raise Malformed(f"not an unencrypted Ed25519 key in PKCS #8 (PEM){kind}")
     return SigningKey(_checked(name), secret)
+
+
+def log_key_from_pem(pem: bytes, name: str) -> SigningKey | CosigningKey:
+    """The key of an unencrypted PKCS #8 file with which a log signs: Ed25519, or ML-DSA-44. Raises Malformed."""
+    secret = _secret_of(pem)
+    if isinstance(secret, mldsa.MLDSA44PrivateKey):
+        return CosigningKey(_checked(name), secret)
+    return from_pem(pem, name)
 
 
 def cosigner_from_pem(pem: bytes, name: str) -> CosigningKey:

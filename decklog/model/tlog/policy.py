@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from decklog.model.tlog import checkpoint, cosignature, keys, note
 
@@ -41,6 +41,12 @@ class Policy:
     quorum: str = NONE
     urls: dict[str, str] = field(default_factory=dict)
     """Where a witness is asked (its submission prefix), for those of which it is said."""
+    each_kind: bool = False
+    """Whether the newest checkpoint of a log must be signed with each kind (ML-DSA-44, Ed25519) of its keys here.
+
+    The specification asks for any key of the log, and so do policies in files. Checkpoints that were signed before
+    need one key only: the log may have begun with fewer.
+    """
 
     def open(self, data: bytes) -> checkpoint.Checkpoint:
         """The checkpoint of a signed note, if this policy believes it.
@@ -51,6 +57,9 @@ class Policy:
         """
         found = self.open_log(data)
         signed = note.parse(data)
+        if self.each_kind:
+            for kind in {key.algorithm for key in self.logs if key.name == found.origin}:
+                check_log(signed, [key for key in self.logs if (key.name, key.algorithm) == (found.origin, kind)])
         seen = {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
         if not self.met(seen):
             names = ", ".join(sorted(seen)) or "none"
@@ -90,9 +99,23 @@ def check_log(signed: note.Note, known: Sequence[keys.VerifierKey]) -> None:
         note.open_with(signed, plain)
 
 
+def is_signed(signed: note.Note, key: keys.VerifierKey) -> bool:
+    """Whether one of a log's keys signed a checkpoint; a line that only says so counts as none."""
+    try:
+        check_log(signed, [key])
+    except note.Unverified:
+        return False
+    return True
+
+
+def of_rotated(given: Policy, known: Sequence[keys.VerifierKey]) -> Policy:
+    """The same rule, which believes these keys of logs: those that are given, and those that rotations lead to."""
+    return replace(given, logs=tuple(known))
+
+
 def of_keys(known: Sequence[keys.VerifierKey]) -> Policy:
-    """The policy that believes these logs without any witness."""
-    return Policy(tuple(known))
+    """The policy that believes these logs without any witness, if each kind of key that is given for one signed."""
+    return Policy(tuple(known), each_kind=True)
 
 
 def parse(data: bytes) -> Policy:

@@ -10,7 +10,7 @@ import typer
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle
-from decklog.model.tlog import checkpoint
+from decklog.model.tlog import checkpoint, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection
 from services.audit.core import auditing
@@ -68,6 +68,8 @@ ORDER BY 2 LIMIT 100
 """
 
 _HOLDS = "SELECT leaf, placed FROM ledger.legal_hold"
+
+_ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation"
 
 _CURSOR = "SELECT next_leaf FROM audit.cursor"
 
@@ -160,7 +162,7 @@ async def _findings(
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
-    async for finding in _erasure_findings(connection, audit):
+    async for finding in _order_findings(connection, audit):
         yield finding
     if served is not None:
         problem = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
@@ -182,14 +184,17 @@ async def _findings(
         yield finding
 
 
-async def _erasure_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
-    """What was erased and is there all the same, and legal holds that no leaf tells of."""
+async def _order_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
+    """What was erased and is there all the same; legal holds and keys of the log that no leaf tells of."""
     if audit.erased:
         firsts, ends = zip(*audit.erased, strict=True)
         for row in await connection.fetch(_NOT_ERASED, list(firsts), list(ends), timeout=None):
             yield auditing.Finding(row["leaf"], f"it was erased, and ledger.{row['name']} still tells of its payload")
     holds = {row["leaf"]: row["placed"] for row in await connection.fetch(_HOLDS)}
     for finding in auditing.hold_problems(audit.orders, holds):
+        yield finding
+    rotations = [rotation.Rotation(*row) for row in await connection.fetch(_ROTATIONS)]
+    for finding in auditing.rotation_problems(audit.rotations, rotations):
         yield finding
 
 

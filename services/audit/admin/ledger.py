@@ -11,7 +11,7 @@ from decklog.adapters.kafka import admin, connection, reader
 from decklog.model import topics
 from decklog.runtime import settings
 from services.audit.admin import recovering
-from services.audit.publisher import folder
+from services.audit.publisher import folder, ring
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="The ledger and its published log.", no_args_is_help=True
@@ -30,14 +30,20 @@ def recover(
     kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
     prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
     log: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_DIR", help="The folder of the published log.")],
-    key: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_KEY_FILE", help="The key that signs the log.")],
+    key: Annotated[Path, typer.Option(envvar=ring.CURRENT, help="The key that signs the log.")],
+    next_key: Annotated[
+        Path | None, typer.Option(envvar=ring.NEXT, help="The key that is to replace it, or has by now.")
+    ] = None,
 ) -> None:
     """Bring a database that was restored from a backup, or made anew, up to what was published. Stop audit first.
 
     Leaves come from the published log, their payloads from Kafka, each checked against its leaf. A payload that Kafka
     no longer has is marked missing; its leaf does not change. Interrupted, it goes on when it is started again.
     """
-    report = asyncio.run(_recover(uri, kafka, prefix, log, settings.read_key(key)))
+    files = ring.Files(
+        current=settings.read_key(key), following=None if next_key is None else settings.read_key(next_key)
+    )
+    report = asyncio.run(_recover(uri, kafka, prefix, log, files))
     if report.before == report.size and not report.checkpoint:
         typer.echo(f"nothing to recover: the database has the {report.size} leaves that were published")
         return
@@ -51,12 +57,12 @@ def recover(
     typer.echo("next: start audit; it goes on from here. Then run `decklog admin audit-db`", err=True)
 
 
-async def _recover(uri: str, kafka: str, prefix: str, log: Path, pem: bytes) -> recovering.Report:
+async def _recover(uri: str, kafka: str, prefix: str, log: Path, files: ring.Files) -> recovering.Report:
     reached = connection.Connection(bootstrap=kafka, client_id="decklog-recovery")
     given = recovering.Sources(
         postgres=uri,
         folder=folder.LogFolder(log),
-        pem=pem,
+        keys=files,
         prefix=prefix,
         reader=reader.KafkaReader(reached),
         topics=admin.KafkaTopics(reached),

@@ -17,7 +17,7 @@ _PARTITION_LEAVES = 10_000_000
 _TABLES = """
 SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner),
     n.nspname = 'ledger' AND c.relname
-        ~ '^(entry|payload|source|dedup|checkpoint|legal_hold|cosignature|time_stamp|missing)' AS protected,
+        ~ '^(entry|payload|source|dedup|checkpoint|legal_hold|rotation|cosignature|time_stamp|missing)' AS protected,
     t.tgenabled::text,
     coalesce(t.tgtype = 58 AND t.tgqual IS NULL AND t.tgattr::text = ''
         AND t.tgfoid = to_regproc('ledger.refuse_change'), false),

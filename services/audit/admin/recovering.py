@@ -7,18 +7,18 @@ interrupted is started again and goes on behind the last one.
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle, receipt
-from decklog.model.tlog import bundle, checkpoint, keys, note, policy, tiles
+from decklog.model.tlog import bundle, checkpoint, note, policy, tiles
 from decklog.ports import ledger, stream
 from services.audit.core import integration, publication, recovery
 from services.audit.core import sequencing_examine as examination
 from services.audit.publisher import folder as folders
-from services.audit.publisher import publishing, records
+from services.audit.publisher import publishing, records, ring
 
 _CHUNK = 4 * tiles.WIDTH
 _SILENCE_SECONDS = 30.0
@@ -28,11 +28,11 @@ _POLL_RECORDS = 5000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where everything comes from, and goes to. `pem` is the log's key, without which no checkpoint is believed."""
+    """Where everything comes from, and goes to. Without one of the log's keys no checkpoint is believed."""
 
     postgres: str
     folder: folders.LogFolder
-    pem: bytes = field(repr=False)
+    keys: ring.Files
     prefix: str
     reader: stream.Reader
     topics: stream.Topics
@@ -113,7 +113,7 @@ class _Recovery:
         try:
             signed = note.parse(data)
             tree = checkpoint.parse(signed.text)
-            policy.check_log(signed, [keys.from_pem(self._given.pem, tree.origin).verifier])
+            policy.check_log(signed, [one.verifier for one in ring.of(self._given.keys, tree.origin).held])
         except ValueError as error:
             raise errors.Terminal(
                 f"the checkpoint is not to be believed: {error}",

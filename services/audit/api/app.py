@@ -17,6 +17,7 @@ from services.audit.api import (
     erasures,
     events,
     exports,
+    log,
     notices,
     outcome,
     problems,
@@ -42,6 +43,7 @@ ROUTERS = (
     exports.router,
     proofs.router,
     erasures.router,
+    log.router,
     status.router,
     notices.router,
 )

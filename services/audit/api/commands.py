@@ -11,13 +11,16 @@ from decklog.model.masking import credentials
 from decklog.runtime import emitter, names, telemetry
 from services.audit.api import answering, context, models, problems, statements
 from services.audit.api.context import Actor, Given
-from services.audit.core import confirming, declaring
+from services.audit.core import confirming, declaring, orders
 
 router = APIRouter(tags=["commands"])
 T = TypeVar("T")
 
 FOLLOW_SECONDS = 2.0
 """How long a command waits for our own fold of the fleet: before it is decided, and for what it declared itself."""
+
+LEDGER = "@ledger/@ledger"
+"""Key of events that tell the ledger itself something: they are about no application."""
 
 Name = Annotated[str, Path(max_length=253)]
 Reason = Annotated[str, Query(max_length=1000)]
@@ -162,6 +165,12 @@ async def say(given: context.Context, emissions: list[emitter.Emission]) -> list
     except errors.Transient as error:
         hint = "Try again; should it have been recorded all the same, the timeline will show it"
         raise _not_recorded(f"Kafka did not acknowledge the event: {error.problem}", hint, error) from error
+
+
+async def order(given: context.Context, message: orders.Order) -> emitter.Said:
+    """Say an order to the ledger itself; see `say`."""
+    (said,) = await say(given, [emitter.Emission(message=message, key=LEDGER, subject=LEDGER, name="api")])
+    return said
 
 
 def _not_recorded(detail: str, hint: str, error: errors.Transient) -> problems.Problem:

@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from decklog.model.denials import Denial
-from decklog.model.tlog import keys, policy
+from decklog.model.tlog import policy
 from decklog.ports import clock, stream
 from decklog.runtime import emitter, ops
 from services.audit.api import complaints, database, fleet, problems, sessions, statements, watermark
 from services.audit.api.door import ACTOR
-from services.audit.publisher import folder
+from services.audit.publisher import folder, ring
 
 AFTER_SECONDS = 10.0
 """How long a read waits for the event it is to come after."""
@@ -46,8 +46,8 @@ class Context:
     """Whose cosignatures are asked for; None where nobody's are."""
     log_stamped: bool
     """Whether an authority is asked for time stamps."""
-    log_key: Callable[[], keys.VerifierKey | None]
-    """Who signs its checkpoints; None where nobody does, or the log has no name yet."""
+    log_keys: Callable[[], ring.Ring | None]
+    """With what its checkpoints are signed; None where nobody does, or the log has no name yet."""
     stopping: asyncio.Event
     """Set when the service stops: streams would otherwise outlive any drain."""
     time: clock.Clock

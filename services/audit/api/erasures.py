@@ -17,12 +17,10 @@ from decklog.model.masking import credentials
 from decklog.runtime import emitter
 from services.audit.api import answering, commands, context, models, outcome, problems, statements
 from services.audit.api.context import Actor, Given
-from services.audit.core import erasing, expiry, leaves, subjects
+from services.audit.core import erasing, expiry, leaves, orders, subjects
 
 router = APIRouter(tags=["erasure"])
 
-KEY = "@ledger/@ledger"
-"""Of events that tell the ledger itself something: they are about no application."""
 SCAN_LEAVES = 20_000
 """Leaves that one question looks at; the answer says where to go on."""
 MOST_IDS = 1_000
@@ -150,10 +148,10 @@ async def request_erasure(given: Given, actor: Actor, asked: AskErasure) -> Resp
         )
     try:
         about = erasing.erasure(message, size, standing)
-    except erasing.Refused as refusal:
+    except orders.Refused as refusal:
         raise problems.Problem(422, "NotErasable", str(refusal)) from refusal
     copies = await _copies(given, about.ranges)
-    said = await _said(given, message)
+    said = await commands.order(given, message)
     return _accepted(said, copies=[copy._asdict() for copy in copies])
 
 
@@ -185,7 +183,9 @@ async def place_legal_hold(given: Given, actor: Actor, asked: AskHold) -> Respon
     if asked.hold in await _standing(given):
         raise problems.Problem(409, "HoldStands", f"the legal hold {asked.hold!r} stands already")
     reason = credentials.hide(asked.reason)
-    said = await _said(given, control_pb2.LegalHoldPlaced(hold=asked.hold, actor=_principal(actor), reason=reason))
+    said = await commands.order(
+        given, control_pb2.LegalHoldPlaced(hold=asked.hold, actor=_principal(actor), reason=reason)
+    )
     return _accepted(said)
 
 
@@ -195,7 +195,9 @@ async def release_legal_hold(given: Given, actor: Actor, asked: AskHold) -> Resp
     if asked.hold not in await _standing(given):
         raise problems.not_found("legal hold", asked.hold, hint="List them: decklog legal-hold list")
     reason = credentials.hide(asked.reason)
-    said = await _said(given, control_pb2.LegalHoldReleased(hold=asked.hold, actor=_principal(actor), reason=reason))
+    said = await commands.order(
+        given, control_pb2.LegalHoldReleased(hold=asked.hold, actor=_principal(actor), reason=reason)
+    )
     return _accepted(said)
 
 
@@ -270,11 +272,6 @@ def _hold(row: asyncpg.Record) -> dict[str, Any]:
         "actor": placed.actor.id,
         "reason": placed.reason,
     }
-
-
-async def _said(given: context.Context, message: erasing.Order) -> emitter.Said:
-    (said,) = await commands.say(given, [emitter.Emission(message=message, key=KEY, subject=KEY, name="api")])
-    return said
 
 
 def _accepted(said: emitter.Said, **more: Any) -> Response:

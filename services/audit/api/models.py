@@ -174,10 +174,17 @@ class Status(BaseModel):
 
 
 class Log(BaseModel):
-    """The published log: its name, the key to check it with, and how many leaves its newest checkpoint has."""
+    """The published log: its name, the keys to check it with, and how many leaves its newest checkpoint has.
+
+    `vkey` is the key that goes on to sign; `rotated` the leaf from which on it does, and `beside` the one that signs,
+    too, until the overlap is over.
+    """
 
     origin: str
     vkey: str
+    mldsa44_vkey: str | None
+    beside: str | None
+    rotated: int | None
     size: int
     minimum_index: int
 

@@ -161,6 +161,9 @@ SELECT h.hold, h.leaf, e.receipt, p.value FROM (
 ) h JOIN ledger.entry e USING (leaf) LEFT JOIN ledger.payload p USING (leaf) WHERE h.placed ORDER BY h.leaf
 """
 
+# What the log says of the keys that sign it.
+ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation ORDER BY leaf"
+
 POSITIONS = "SELECT topic, partition, next_offset FROM ledger.position"
 
 RUNGS = """

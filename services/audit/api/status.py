@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from decklog.model import errors
 from decklog.model.tlog import policy
 from decklog.ports import stream
-from services.audit.api import answering, context, models, problems, statements, tlog
+from services.audit.api import answering, context, models, statements, tlog
 from services.audit.api.context import Given
 
 router = APIRouter(tags=["operation"])
@@ -65,20 +65,6 @@ async def _witnessed(given: context.Context, rule: policy.Policy, served: int) -
         if rule.met({named[label] for label in row["cosigners"] if label in named}):
             return int(row["size"])
     return 0
-
-
-@router.get("/log", responses={200: {"model": models.Log}})
-async def get_log(given: Given) -> Response:
-    """The published log: what an auditor must know to check it. Its files are at the root of this server."""
-    key = given.log_key()
-    if given.log is None:
-        raise problems.Problem(404, "NotPublished", "this server publishes no log", hint=tlog.NOT_PUBLISHED)
-    if key is None:
-        hint = "Ask again; `decklog status` says what is waited for"
-        raise problems.Problem(503, "NotReady", "the log has no name yet", hint=hint)
-    served = await asyncio.to_thread(tlog.served_size, given.log)
-    said = {"origin": key.name, "vkey": str(key), "size": served, "minimum_index": given.log_minimum}
-    return answering.json(said)
 
 
 _SPOKEN = ("events", "last_leaf", "last_us")

@@ -25,6 +25,7 @@ router = APIRouter(tags=["log"])
 CHECKPOINT = "/checkpoint"
 CHECKPOINTS = "/checkpoints.jsonl"
 TIME_STAMPS = "/timestamps.jsonl"
+ROTATIONS = "/rotations.jsonl"
 TILES = "/tile/"
 
 NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
@@ -35,7 +36,7 @@ _NEVER = {"Cache-Control": "no-cache"}
 
 def is_of_the_log(path: str) -> bool:
     """Whether a path of the server is one of these."""
-    return path in (CHECKPOINT, CHECKPOINTS, TIME_STAMPS) or path.startswith(TILES)
+    return path in (CHECKPOINT, CHECKPOINTS, TIME_STAMPS, ROTATIONS) or path.startswith(TILES)
 
 
 def served_size(log: folder.LogFolder) -> int:
@@ -100,6 +101,18 @@ async def get_time_stamps(
     """
     served = await asyncio.to_thread(served_size, _log(given))
     return StreamingResponse(_time_stamps(given, after, served), media_type="application/jsonl", headers=_NEVER)
+
+
+@router.get(ROTATIONS)
+async def get_rotations(given: Given) -> Response:
+    """The leaves that rotate the log's key, up to the served checkpoint: `{"leaf", "vkey", "beside"}`, one a line.
+
+    A pointer to them and nothing more: what counts is what those leaves say.
+    """
+    served = await asyncio.to_thread(served_size, _log(given))
+    rows = [row for row in await given.database.fetch(statements.ROTATIONS) if row["leaf"] < served]
+    lines = [orjson.dumps({name: row[name] for name in ("leaf", "vkey", "beside")}) + b"\n" for row in rows]
+    return Response(b"".join(lines), media_type="application/jsonl", headers=_NEVER)
 
 
 async def _time_stamps(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:

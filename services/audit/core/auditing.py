@@ -5,13 +5,13 @@ per Kafka partition and one range per stretch of erased leaves).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from decklog.events.v1 import control_pb2
 from decklog.model import coverage, events, merkle, receipt
-from decklog.model.tlog import checkpoint, note
+from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
 
 
@@ -73,6 +73,8 @@ class Audit:
     """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
     orders: dict[int, bool] = field(default_factory=dict)
     """By leaf: a legal hold was placed (True) or released."""
+    rotations: list[rotation.Rotation] = field(default_factory=list)
+    """What leaves say of the key that signs the log."""
     _coverage: coverage.Coverage = field(default_factory=coverage.Coverage)
     _gone: list[list[int]] = field(default_factory=list)
 
@@ -147,6 +149,8 @@ class Audit:
             self.references.append(Reference(row.entry.number, said.about.leaf, said.attributes))
         if isinstance(said.about, receipt.Erasure):
             self.erased += said.about.ranges
+        if isinstance(said.about, receipt.Rotation):
+            self.rotations.append(rotation.Rotation(row.entry.number, *said.about))
         if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:
             self.orders[row.entry.number] = _HOLDS[said.attributes.type]
         if said.place is not None:
@@ -181,6 +185,16 @@ def hold_problems(orders: Mapping[int, bool], rows: Mapping[int, bool]) -> Itera
             yield Finding(leaf, "it placed or released a legal hold, and ledger.legal_hold does not have it")
         elif orders.get(leaf) is not rows[leaf]:
             yield Finding(leaf, "ledger.legal_hold has it, and it says nothing of the kind")
+
+
+def rotation_problems(leaves: Sequence[rotation.Rotation], rows: Sequence[rotation.Rotation]) -> Iterator[Finding]:
+    """Whether the table of rotations says what the leaves say."""
+    said, kept = {one.leaf: one for one in leaves}, {one.leaf: one for one in rows}
+    for leaf in sorted({*said, *kept}):
+        if leaf not in kept:
+            yield Finding(leaf, "it rotates the key of the log, and ledger.rotation does not have it")
+        elif said.get(leaf) != kept[leaf]:
+            yield Finding(leaf, "ledger.rotation has it, and it says something else, or nothing of the kind")
 
 
 def served_problem(served: checkpoint.Checkpoint, stored: bytes | None) -> Finding | None:

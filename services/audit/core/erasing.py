@@ -10,42 +10,34 @@ from collections.abc import Collection, Iterable
 from decklog.events.v1 import control_pb2
 from decklog.model import leaf_ranges, receipt
 from decklog.ports import ledger
+from services.audit.core import orders
 
-Order = control_pb2.ErasureRequested | control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased
-"""An event that tells the ledger itself to do something."""
-
-ORDERS = frozenset({control_pb2.ErasureRequested, control_pb2.LegalHoldPlaced, control_pb2.LegalHoldReleased})
+Hold = control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased
 
 MAX_REASON = 1_000
 """Characters."""
 
 
-class Refused(ValueError):
-    """A request that is not carried out; the text says why."""
-
-
 def erasure(request: control_pb2.ErasureRequested, leaf: int, holds: Collection[str]) -> receipt.Erasure:
-    """What the erasure leaf behind a request says, whose own leaf is `leaf`. Raises Refused."""
+    """What the erasure leaf behind a request says, whose own leaf is `leaf`. Raises orders.Refused."""
     if holds:
-        raise Refused(f"a legal hold stands: {', '.join(sorted(holds))}")
+        raise orders.Refused(f"a legal hold stands: {', '.join(sorted(holds))}")
     if len(request.reason) > MAX_REASON:
-        raise Refused(f"its reason is longer than {MAX_REASON} characters")
+        raise orders.Refused(f"its reason is longer than {MAX_REASON} characters")
     ranges = tuple((one.first, one.end) for one in request.leaves)
     if not ranges or len(ranges) > leaf_ranges.MOST:
-        raise Refused(f"it names {len(ranges)} ranges of leaves; from 1 to {leaf_ranges.MOST} are possible")
+        raise orders.Refused(f"it names {len(ranges)} ranges of leaves; from 1 to {leaf_ranges.MOST} are possible")
     touching = any(one[1] >= other[0] for one, other in itertools.pairwise(ranges))
     if touching or any(first >= end for first, end in ranges):
-        raise Refused("its ranges of leaves are not ascending and apart")
+        raise orders.Refused("its ranges of leaves are not ascending and apart")
     if ranges[-1][1] > leaf:
-        raise Refused("it names leaves that did not exist when it was made")
+        raise orders.Refused("it names leaves that did not exist when it was made")
     return receipt.Erasure(ranges, request.reason)
 
 
-def hold_change(order: Order, leaf: int) -> list[ledger.HoldChange]:
-    """What an order, whose own leaf is `leaf`, does to the legal holds: one change or none."""
-    if isinstance(order, control_pb2.ErasureRequested):
-        return []
-    return [(leaf, order.hold, isinstance(order, control_pb2.LegalHoldPlaced))]
+def hold_change(order: Hold, leaf: int) -> ledger.HoldChange:
+    """What an event, whose own leaf is `leaf`, does to the legal holds."""
+    return leaf, order.hold, isinstance(order, control_pb2.LegalHoldPlaced)
 
 
 def holds_after(standing: Iterable[str], changes: Iterable[ledger.HoldChange]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from decklog.model import merkle, receipt
-from decklog.model.tlog import checkpoint, proofs
+from decklog.model.tlog import checkpoint, proofs, rotation
 from decklog.ports import ledger, stream
 from services.audit.core import erasing
 from services.audit.core import sequencing_examine as examination
@@ -97,7 +97,8 @@ def batch(
             payloads.append((leaf.number, leaf.salt, value, None if examined is None else examined.kept))
         if receipted.kind is receipt.Kind.EVENT:
             order = None if value is None or examined is None else examined.order
-            holds += [] if order is None else erasing.hold_change(order, leaf.number)
+            if isinstance(order, erasing.Hold):
+                holds.append(erasing.hold_change(order, leaf.number))
             identity = _identity(
                 leaf.number, receipted, None if value is None or examined is None else examined.identity
             )
@@ -114,6 +115,11 @@ def batch(
         payloads=payloads,
         firsts=firsts,
     )
+    rotations = [
+        rotation.Rotation(leaf.number, *one.about)
+        for leaf, one in zip(leaves, said, strict=True)
+        if isinstance(one.about, receipt.Rotation)
+    ]
     moved = _moved(leaves, said, positions, incarnations, rules.cluster)
     # What was erased by order is erased again: the backup had it still.
     erasures = [leaf.number for leaf, one in zip(leaves, said, strict=True) if one.kind is receipt.Kind.ERASURE]
@@ -125,6 +131,7 @@ def batch(
         missing=missing,
         erasures=erasures,
         holds=holds,
+        rotations=rotations,
     )
 
 

@@ -6,17 +6,19 @@ Pure: the salts and the time are given. Each record becomes exactly one leaf, in
 * an id seen first: `event`; the same id and bytes elsewhere: `duplicate`; the same id with other bytes: `conflict`;
 * not an event, or not this sender's to send: `poison`, and a dead letter;
 * offsets that will never be read: `gap`;
-* a request to erase is an `event`, and behind it stands the `erasure` that carries it out (`erasing`).
+* an order is an `event`, and behind it stands the leaf that carries it out: `erasure` (`erasing`), `rotation`
+  (`rotating`).
 """
 
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from decklog.events.v1 import control_pb2
 from decklog.model import merkle, receipt, topics
+from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
-from services.audit.core import erasing
+from services.audit.core import erasing, orders, rotating
 from services.audit.core import sequencing_examine as examination
 
 ABSENT = "absent"
@@ -36,7 +38,7 @@ class Notice(enum.Enum):
     CONFLICT = "conflict"
     GAP = "gap"
     REFUSED = "refused"
-    """A request to erase that is not carried out: a legal hold stands, or it makes no sense."""
+    """An order that is not carried out: a legal hold stands, or it makes no sense."""
     ODD = "odd"
     """An event that was recorded although its partition or its clock is wrong."""
 
@@ -86,12 +88,20 @@ class Standing:
     incarnations: Mapping[str, str]
     holds: frozenset[str] = frozenset()
     """Legal holds that stand."""
+    rotations: rotation.Rotations = field(default_factory=rotation.Rotations)
+    """Of the key that signs the published log."""
 
     def after(self, addition: ledger.Addition) -> "Standing":
         """Where it stands once this was appended."""
         positions = {**self.positions, **addition.positions}
         holds = erasing.holds_after(self.holds, addition.holds)
-        return Standing(head=addition.after, positions=positions, incarnations=self.incarnations, holds=holds)
+        return Standing(
+            head=addition.after,
+            positions=positions,
+            incarnations=self.incarnations,
+            holds=holds,
+            rotations=rotation.Rotations((*self.rotations.all, *addition.rotations)),
+        )
 
 
 def identities(examined: Iterable[examination.Examined]) -> set[ledger.Identity]:
@@ -149,6 +159,7 @@ class Draft:
         self._repeated = 0
         self._erasures: list[int] = []
         self._holds: list[ledger.HoldChange] = []
+        self._rotations: list[rotation.Rotation] = []
 
     def learn(self, known: Mapping[ledger.Identity, ledger.Known]) -> None:
         """Take in who had ids first, in the ledger or in a batch on its way there."""
@@ -207,6 +218,7 @@ class Draft:
                 positions=self._positions(),
                 erasures=self._erasures,
                 holds=self._holds,
+                rotations=self._rotations,
             ),
             dead_letters=self._dead_letters,
             alerts=self._alerts,
@@ -244,23 +256,29 @@ class Draft:
             self._alert(Notice.CONFLICT, cursor, found.record.offset, f"same id as leaf {leaf}, other bytes")
             self._append(receipt.Kind.CONFLICT, found, cursor, salt=salt, about=original)
 
-    def _obey(self, order: erasing.Order, cursor: _Cursor, offset: int) -> None:
+    def _obey(self, order: orders.Order, cursor: _Cursor, offset: int) -> None:
         """Carry out what the event behind which we stand tells the ledger to do."""
-        leaf = self._next - 1
-        if not isinstance(order, control_pb2.ErasureRequested):
-            self._holds += erasing.hold_change(order, leaf)
-            return
         try:
-            holds = erasing.holds_after(self._standing.holds, self._holds)
-            about = erasing.erasure(order, leaf, holds)
-        except erasing.Refused as refusal:
-            refused = Alert(notice=Notice.REFUSED, leaf=leaf, where=cursor.where, offset=offset, reason=str(refusal))
+            match order:
+                case control_pb2.ErasureRequested():
+                    holds = erasing.holds_after(self._standing.holds, self._holds)
+                    self._carry_out(receipt.Kind.ERASURE, erasing.erasure(order, self._next - 1, holds))
+                    self._erasures.append(self._next - 1)
+                case control_pb2.KeyRotationRequested():
+                    before = rotation.Rotations((*self._standing.rotations.all, *self._rotations))
+                    self._rotations.append(rotating.leaf(order, self._next, before))
+                    self._carry_out(receipt.Kind.ROTATION, receipt.Rotation(order.vkey, order.beside or None))
+                case control_pb2.LegalHoldPlaced() | control_pb2.LegalHoldReleased():
+                    self._holds.append(erasing.hold_change(order, self._next - 1))
+        except orders.Refused as refusal:
+            refused = Alert(
+                notice=Notice.REFUSED, leaf=self._next - 1, where=cursor.where, offset=offset, reason=str(refusal)
+            )
             self._alerts.append(refused)
-            return
-        self._receipts.append(
-            receipt.encode(receipt.Receipt(kind=receipt.Kind.ERASURE, recorded_at=self._recorded_at, about=about))
-        )
-        self._erasures.append(self._next)
+
+    def _carry_out(self, kind: receipt.Kind, about: receipt.About) -> None:
+        """The leaf behind an order, which says what was done."""
+        self._receipts.append(receipt.encode(receipt.Receipt(kind=kind, recorded_at=self._recorded_at, about=about)))
         self._next += 1
 
     def _poison(self, found: examination.Examined, cursor: _Cursor, salt: bytes) -> None:

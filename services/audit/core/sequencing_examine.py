@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 
 from decklog.model import envelope, events, headers, receipt, timestamps, topics
 from decklog.ports import ledger, stream
-from services.audit.core import erasing
+from services.audit.core import orders
 
 _IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
@@ -43,7 +43,7 @@ class Examined(NamedTuple):
     warning: str | None
     sha256: bytes | None
     kept: bytes | None
-    order: erasing.Order | None = None
+    order: orders.Order | None = None
     """What it tells the ledger itself to do."""
 
 
@@ -82,7 +82,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         misplaced(topic, key, partition) or _skewed(time, now_us),
         hashlib.sha256(value).digest(),
         _kept(names, values, subject),
-        events.decode(ce_type, value) if kind.message in erasing.ORDERS else None,  # type: ignore[arg-type]
+        events.decode(ce_type, value) if kind.message in orders.KINDS else None,  # type: ignore[arg-type]
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from decklog.events.v1 import access_pb2, apply_pb2, control_pb2, drift_pb2, fleet_pb2, git_pb2, live_pb2, subject_pb2
+from decklog.model.tlog import rotation
 from services.audit.core import wording
 
 LONGEST = 300
@@ -50,6 +51,7 @@ _LEVELS: Mapping[type[Message], str | Callable[[Any], str]] = {
     git_pb2.RefMoved: "notice",
     control_pb2.SyncRequested: "notice",
     control_pb2.ErasureRequested: "warning",
+    control_pb2.KeyRotationRequested: "warning",
     control_pb2.LegalHoldPlaced: "notice",
     control_pb2.LegalHoldReleased: "notice",
     fleet_pb2.ApplicationDeclared: "notice",
@@ -176,6 +178,12 @@ def _requested(message: control_pb2.SyncRequested) -> str:
 def _to_erase(message: control_pb2.ErasureRequested) -> str:
     leaves = sum(one.end - one.first for one in message.leaves)
     return f"Erasure of {_plural(leaves, 'payload')} requested: {message.reason}"
+
+
+def _rotated(message: control_pb2.KeyRotationRequested) -> str:
+    beside = f" beside {rotation.label(message.beside)}" if message.beside else ""
+    alone = f" alone, {rotation.label(message.retired)} is retired" if message.retired else ""
+    return f"From the next leaf on {rotation.label(message.vkey)} signs the log{beside}{alone}: {message.reason}"
 
 
 def _held(message: control_pb2.LegalHoldPlaced) -> str:
@@ -332,6 +340,7 @@ _TELLERS: Mapping[type[Message], Callable[[Any], str]] = {
     control_pb2.RevisionAvailable: _available,
     control_pb2.SyncRequested: _requested,
     control_pb2.ErasureRequested: _to_erase,
+    control_pb2.KeyRotationRequested: _rotated,
     control_pb2.LegalHoldPlaced: _held,
     control_pb2.LegalHoldReleased: _no_longer_held,
     control_pb2.ObjectClaimed: _wanted_too,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 import structlog
@@ -13,16 +13,17 @@ from prometheus_client import Gauge
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors
-from decklog.model.tlog import keys
+from decklog.model.tlog import rotation
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import publishing, records, witnessed
+from services.audit.publisher import publishing, records, ring, witnessed
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 
+KEYS = "keys of the log"
 HEAD_CHANNEL = "decklog_head"
 WAKE_SECONDS = 5.0
 """A notification that got lost costs at most this."""
@@ -39,11 +40,11 @@ def no_failpoint(_name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the publisher is made of. `pem` is the log's key; `installation` gives its id, empty until it is known."""
+    """What the publisher is made of. `installation` gives its id, empty until it is known."""
 
     postgres: str
     folder: folders.LogFolder
-    pem: bytes = field(repr=False)
+    keys: ring.Files
     domain: str
     installation: Callable[[], str]
     readiness: ops.Readiness
@@ -111,10 +112,10 @@ class Publisher:
             await self._stand_by(stop)
             return False
         with self._parts.folder.held():
-            signer = await self._signer(stop)
-            if signer is not None:
-                witnessed.check_policy(self._parts.witnesses, signer.verifier)
-                climb = publishing.Publishing(connection, self._parts.folder, signer, self._parts.failpoint)
+            signers = await self._signers(stop)
+            if signers is not None:
+                witnessed.check_policy(self._parts.witnesses, [one.verifier for one in signers.held])
+                climb = publishing.Publishing(connection, self._parts.folder, signers, self._parts.failpoint)
                 await climb.resume()
                 await self._climb(connection, climb, stop)
         return True
@@ -123,12 +124,12 @@ class Publisher:
         self._parts.readiness.works("publisher")
         await waiting.first(stop, seconds=STANDBY_SECONDS)
 
-    async def _signer(self, stop: asyncio.Event) -> keys.SigningKey | None:
-        """The log's key under the log's name, once the installation is known; None if the service stops before."""
+    async def _signers(self, stop: asyncio.Event) -> ring.Ring | None:
+        """The log's keys under the log's name, once the installation is known; None if the service stops before."""
         while not stop.is_set():
             installation = self._parts.installation()
             if installation:
-                return signing_key(self._parts.pem, publication.origin(self._parts.domain, installation))
+                return ring.of(self._parts.keys, publication.origin(self._parts.domain, installation))
             self._parts.readiness.waiting("publisher", "the installation is not known yet, so the log has no name")
             await waiting.first(stop, seconds=GAP_SECONDS)
         return None
@@ -161,6 +162,7 @@ class Publisher:
                 serves = await self._serve(climb, rung, stop)
                 span.set_attribute(names.LEAF, climb.size)
             self._parts.readiness.works("publisher")
+            self._tell_lacking(climb.lacking)
             _published.set(climb.served)
             if moved and serves:
                 await waiting.first(stop, seconds=GAP_SECONDS)
@@ -168,21 +170,22 @@ class Publisher:
                 events = [*([woken] if serves else []), *([rung.news] if rung else []), stop]
                 await waiting.first(*events, seconds=WAKE_SECONDS)
 
+    def _tell_lacking(self, vkeys: list[str]) -> None:
+        if not vkeys:
+            self._parts.readiness.works(KEYS)
+            return
+        named = " and ".join(map(rotation.label, vkeys))
+        self._parts.readiness.complains(
+            KEYS,
+            f"{named} should sign, too, and audit does not have it: name its file in {ring.CURRENT} or {ring.NEXT}, or "
+            "end the overlap (`decklog ledger rotate --finish` or `--abort`)",
+        )
+
     async def _serve(self, climb: publishing.Publishing, rung: witnessed.Witnessed | None, stop: asyncio.Event) -> bool:
         if rung is not None:
             return await rung.climb(climb, stop)
         await climb.serve()
         return True
-
-
-def signing_key(pem: bytes, origin: str) -> keys.SigningKey:
-    """The key of a log by its name. Raises Terminal for a file that holds no such key, or a name that cannot be one."""
-    try:
-        return keys.from_pem(pem, origin)
-    except keys.Malformed as error:
-        raise errors.Terminal(
-            str(error), where="DECKLOG_LOG_KEY_FILE", hint="Make one: decklog ledger keygen FILE"
-        ) from error
 
 
 @asynccontextmanager

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 
 import asyncpg
 
+from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle
-from decklog.model.tlog import checkpoint, edge, keys, note, proofs, tile_hashes, tiles
+from decklog.model.tlog import checkpoint, edge, note, proofs, tile_hashes, tiles
 from services.audit.core import integration, publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import records, witnesses
+from services.audit.publisher import records, ring, witnesses
 
 CHUNK = 16 * tiles.WIDTH
 """Entries that are integrated at a stretch, in a thread: catching up must not keep the sequencer waiting."""
@@ -40,17 +41,23 @@ class Publishing:
         self,
         connection: asyncpg.Connection,
         folder: folders.LogFolder,
-        signer: keys.SigningKey,
+        signers: ring.Ring,
         failpoint: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._folder = folder
-        self._signer = signer
+        self._signers = signers
         self._failpoint = failpoint
         self._edge = edge.Edge()
-        self._signed = checkpoint.Checkpoint(signer.name, 0, merkle.EMPTY_ROOT)
+        self._signed = checkpoint.Checkpoint(signers.name, 0, merkle.EMPTY_ROOT)
         self._note = b""
         self._served = 0
+        self._lacking: list[str] = []
+
+    @property
+    def lacking(self) -> list[str]:
+        """Verifier keys that should have signed the newest checkpoint, too, and are not held."""
+        return self._lacking
 
     @property
     def size(self) -> int:
@@ -71,11 +78,11 @@ class Publishing:
         """Take up where the log stands: look whether it may go on, and with which tiles."""
         found = await standing(self._connection, self._folder)
         insist(publication.problem(found))
-        insist(publication.origin_problem(found.stored, self._signer.name))
+        insist(publication.origin_problem(found.stored, self._signers.name))
         signed = await records.newest(self._connection)
         if found.stored is None or signed is None:
             return
-        self._check_signer(signed)
+        self._signers.check(found.stored, signed, await postgres.read_rotations(self._connection))
         self._signed, self._note = found.stored, signed
         self._served = found.served.size if found.served else 0
         self._edge = await self._recall()
@@ -92,7 +99,7 @@ class Publishing:
         if reached.tree(head.size).root() != head.root:
             text = f"the first {head.size} leaves do not give the root that the head row has"
             raise errors.Terminal(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
-        await self._sign(checkpoint.Checkpoint(self._signer.name, head.size, head.root))
+        await self._sign(checkpoint.Checkpoint(self._signers.name, head.size, head.root))
         self._edge = reached.edge
         return True
 
@@ -108,7 +115,9 @@ class Publishing:
         await asyncio.to_thread(self._folder.remove, integration.outgrown(before, self._served))
 
     async def _sign(self, tree: checkpoint.Checkpoint) -> None:
-        signed = checkpoint.sign(tree, [self._signer])
+        rotations = await postgres.read_rotations(self._connection)
+        signed = self._signers.sign(tree, rotations)
+        self._lacking = self._signers.lacks(rotations, tree.size)
         self._failpoint("log.before_store")
         await records.store(self._connection, tree, signed)
         self._failpoint("log.after_store")
@@ -169,16 +178,6 @@ class Publishing:
         except (Missing, _Diverged, ValueError):
             found = (await self._integrate(edge.Edge(), self.size)).edge
         return found
-
-    def _check_signer(self, signed: bytes) -> None:
-        try:
-            note.open_with(note.parse(signed), [self._signer.verifier])
-        except note.Unverified as error:
-            raise errors.Terminal(
-                f"the newest checkpoint was not signed with this key: {error}",
-                where="DECKLOG_LOG_KEY_FILE",
-                hint="Put back the key that has signed it: a log does not change its key in silence",
-            ) from error
 
 
 def hashes(folder: folders.LogFolder, size: int) -> proofs.ReadHashes:

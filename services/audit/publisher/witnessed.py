@@ -7,7 +7,7 @@ the same checkpoint cosigns it once more.
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def read(file: Path, *, wait: bool) -> Rule:
     return Rule(policy=found, wait=wait)
 
 
-def check_policy(rule: Rule | None, key: keys.VerifierKey) -> None:
-    """Insist that whoever verifies with the same file believes this log. Raises Terminal."""
-    if rule is not None and rule.policy.logs and key not in rule.policy.logs:
+def check_policy(rule: Rule | None, known: Sequence[keys.VerifierKey]) -> None:
+    """Insist that whoever verifies with the same file believes this log, with one of its keys. Raises Terminal."""
+    if rule is not None and rule.policy.logs and not set(known) & set(rule.policy.logs):
         raise errors.Terminal(
-            "the policy has lines `log VKEY`, and none is of this log", where=_SETTING, hint=f"Add this line: log {key}"
+            "the policy has lines `log VKEY`, and none is of this log",
+            where=_SETTING,
+            hint=f"Add this line: log {known[0]}",
         )
 
 

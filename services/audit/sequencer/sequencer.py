@@ -59,6 +59,7 @@ class Sequencer:
                 positions=await writer.positions(),
                 incarnations={},
                 holds=await writer.holds(),
+                rotations=await writer.rotations(),
             )
             await term.Term(self._parts, writer, readers, rules, standing).run(stop)
         finally:

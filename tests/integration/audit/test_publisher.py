@@ -8,7 +8,7 @@ import pytest
 from decklog.model import errors, merkle
 from decklog.model.tlog import bundle, keys, note, proofs, tile_hashes, tiles
 from services.audit.core import integration
-from services.audit.publisher import folder, publishing
+from services.audit.publisher import folder, publishing, ring
 from tests import published_log
 from tests.published_log import SIGNER, Log
 
@@ -212,7 +212,7 @@ async def test_another_key_does_not_go_on_with_a_log(log):
     await log.grow(3)
     other = keys.from_pem(keys.new_pem(b"x" * 32), SIGNER.name)
     with pytest.raises(errors.Terminal, match="not signed with this key"):
-        await log.publish(signer=other)
+        await log.publish(signers=ring.Ring(held=(other,)))
     assert log.served().size == 3
 
 
@@ -221,7 +221,7 @@ async def test_another_name_does_not_go_on_with_a_log(log):
     await log.grow(3)
     await log.publish()
     with pytest.raises(errors.Terminal, match="DECKLOG_LOG_ORIGIN"):
-        await log.publish(signer=keys.from_pem(published_log.PEM, "renamed.example/i"))
+        await log.publish(signers=ring.of(ring.Files(current=published_log.PEM), "renamed.example/i"))
 
 
 @pytest.mark.parametrize("leaf", [0, 299, 301])

@@ -22,12 +22,13 @@ from decklog.adapters.memory import stream as memory
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
 from decklog.model import errors, topics
+from decklog.model.tlog import keys
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db, recovering
 from services.audit.projector import rebuilding
-from services.audit.publisher import folder
+from services.audit.publisher import folder, ring
 from services.audit.sequencer import parts, term
 from tests import published_log, sequenced
 from tests import stack as stacks
@@ -46,6 +47,9 @@ TABLES = {
 def fast(monkeypatch):
     """Poll often."""
     monkeypatch.setattr(term, "POLL_SECONDS", 0.02)
+
+
+NEXT_PEM = keys.new_pem(b"n" * 32)
 
 
 class Installation:
@@ -95,11 +99,11 @@ class Installation:
         """A copy of the database as it is."""
         return await stacks.create_database(self.stack, parse.urlsplit(self.log.uri).path.removeprefix("/"))
 
-    def sources(self, uri, failpoint=lambda _name: None, pem=published_log.PEM):
+    def sources(self, uri, failpoint=lambda _name: None, files=None):
         return recovering.Sources(
             postgres=uri,
             folder=folder.LogFolder(self.log.path),
-            pem=pem,
+            keys=files or ring.Files(current=published_log.PEM),
             prefix=sequenced.PREFIX,
             reader=memory.MemoryReader(self.cluster),
             topics=memory.MemoryTopics(self.cluster),
@@ -204,6 +208,37 @@ async def test_what_was_erased_does_not_come_back_with_an_older_backup(installat
     opened = await asyncpg.connect(uri)
     assert [tuple(row) for row in await opened.fetch("SELECT * FROM ledger.legal_hold")] == [(24, "case 7", True)]
     await opened.close()
+    code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
+    await stacks.drop_database(stack, uri)
+
+
+async def test_a_key_that_was_replaced_since_the_backup_is_known_again(installation, stack):
+    """Begun and finished behind it: the database says again who signs, and goes on with the new key alone."""
+    await installation.first()
+    old, new = published_log.SIGNER, keys.from_pem(NEXT_PEM, published_log.ORIGIN)
+    both = ring.Ring(held=(old, new))
+    await installation.log.publish()
+    uri = await installation.backup()
+    named = {"vkey": str(new.verifier), "reason": "yearly"}
+    for number, more in enumerate(({"beside": str(old.verifier)}, {"retired": str(old.verifier)}), start=1):
+        await installation.producer.send(ordered(control_pb2.KeyRotationRequested(**named, **more)))
+        await installation.sequence(installation.log.uri, 22 + 2 * number)
+        await installation.log.publish(signers=both)
+    with pytest.raises(errors.Terminal, match="not to be believed"):
+        await installation.recover(uri)
+    await installation.recover(uri, files=ring.Files(current=published_log.PEM, following=NEXT_PEM))
+    assert await rows(uri) == await rows(installation.log.uri)
+    opened = await asyncpg.connect(uri)
+    rotations = [tuple(row) for row in await opened.fetch("SELECT leaf, vkey, beside FROM ledger.rotation ORDER BY 1")]
+    await opened.close()
+    assert rotations == [(23, str(new.verifier), str(old.verifier)), (25, str(new.verifier), None)]
+    recovered = published_log.Log(uri, installation.log.path)
+    await installation.producer.send(sequenced.message(sequenced.event(800)))
+    await installation.sequence(uri, 27)
+    with pytest.raises(errors.Terminal, match="audit has"):
+        await recovered.publish()
+    await recovered.publish(signers=ring.Ring(held=(new,)))
     code, said = await asyncio.to_thread(audited, uri)
     assert code == 0, said
     await stacks.drop_database(stack, uri)
@@ -315,7 +350,7 @@ async def test_what_does_not_fit_together_is_refused_before_anything_is_written(
     with pytest.raises(errors.Terminal, match="not the first ones"):
         await installation.recover(fork)
     with pytest.raises(errors.Terminal, match="not to be believed"):
-        await installation.recover(uri, pem=published_log.keys.new_pem(b"x" * 32))
+        await installation.recover(uri, files=ring.Files(current=published_log.keys.new_pem(b"x" * 32)))
     for path, told in (("public/tile/entries/000", "not those that were signed"), ("salts/entries/000", "damaged")):
         file = installation.log.path / path
         kept = file.read_bytes()

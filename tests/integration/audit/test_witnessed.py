@@ -132,7 +132,7 @@ def test_a_policy_that_could_never_be_met_is_refused_with_the_line_to_write(tmp_
         witnessed.read(tmp_path / "nothing", wait=True)
     other = keys.from_pem(keys.new_pem(b"x" * 32), "x.example").verifier
     with pytest.raises(errors.Terminal, match=f"log {SIGNER.verifier}".replace("+", r"\+")):
-        witnessed.check_policy(rule(tmp_path, f"log {other}", "quorum none"), SIGNER.verifier)
+        witnessed.check_policy(rule(tmp_path, f"log {other}", "quorum none"), [SIGNER.verifier])
 
 
 @pytest.fixture

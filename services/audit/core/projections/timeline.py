@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, git_pb2, live_pb2
 from decklog.model import events
-from services.audit.core import erasing, rows, summaries, wording
+from services.audit.core import orders, rows, summaries, wording
 from services.audit.core.folding import Projection
 from services.audit.core.leaf import Leaf
 from services.audit.core.view import AnyNeed, View
@@ -23,7 +23,7 @@ _TROUBLE = {
     "poison": ("error", "A record is no event: {reason}"),
     "gap": ("warning", "Records from {from} on will never be read: {reason}"),
     "erasure": ("notice", "Payloads were erased: {reason}"),
-    "rotation": ("notice", "The signing key changes"),
+    "rotation": ("notice", "The log is signed with {vkey} from here on"),
 }
 """`duplicate` leaves are left out: Kafka delivered again what stands already, and nothing is wrong."""
 
@@ -83,7 +83,7 @@ class _Form:
 def _form_of(message: type[Message]) -> _Form:
     found = message.DESCRIPTOR
     topic = found.file.name.rpartition("/")[2].removesuffix(".proto")
-    about_the_ledger = message in erasing.ORDERS
+    about_the_ledger = message in orders.KINDS
     return _Form(
         found.name,
         not about_the_ledger and topic in ("control", "apply", "drift", "live"),
