@@ -1,7 +1,7 @@
 """A published log in a folder, made by audit's own core without a database: for tests and measurements of verifiers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -60,10 +60,26 @@ def _receipt(number: int) -> bytes:
     )
 
 
+def rotation(number: int, *rotated: keys.SigningKey) -> bytes:
+    """The receipt of a leaf that rotates the key: to the first of these, beside the second one."""
+    about = receipt.Rotation(*(str(one.verifier) for one in rotated))
+    return receipt.encode(
+        receipt.Receipt(kind=receipt.Kind.ROTATION, recorded_at=1_700_000_000_000_000 + number, about=about)
+    )
+
+
 def write(
-    folder: Path, entries: Sequence[bytes], *, signer: keys.SigningKey = SIGNER, known: Sequence[int] = KNOWN
+    folder: Path,
+    entries: Sequence[bytes],
+    *,
+    signer: keys.SigningKey = SIGNER,
+    known: Sequence[int] = KNOWN,
+    signers: Callable[[int], Sequence[keys.SigningKey]] | None = None,
 ) -> None:
-    """The log of these entries, with the checkpoints that were signed at the `known` sizes."""
+    """The log of these entries, with the checkpoints that were signed at the `known` sizes.
+
+    `signers` says who signs at a size, where that is not one `signer` all the time.
+    """
     reached, files = integration.integrate(
         integration.NOTHING.edge, [integration.Entry(number, data, None) for number, data in enumerate(entries)]
     )
@@ -72,16 +88,17 @@ def write(
             put(folder, file.path.removeprefix("public/"), file.data)
     hashes = [merkle.leaf_hash(entry) for entry in entries]
     sizes = [size for size in known if size < len(entries)]
-    signed = {size: sign(hashes[:size], signer) for size in (*sizes, len(entries))}
+    by = signers or (lambda _size: [signer])
+    signed = {size: sign(hashes[:size], *by(size)) for size in (*sizes, len(entries))}
     lines = [orjson.dumps({"size": size, "note": data.decode()}) + b"\n" for size, data in signed.items()]
     put(folder, "checkpoints.jsonl", b"".join(lines))
     put(folder, "checkpoint", signed[len(entries)])
 
 
-def sign(hashes: Sequence[bytes], signer: keys.SigningKey = SIGNER) -> bytes:
-    """The signed checkpoint of a tree."""
-    tree = checkpoint.Checkpoint(signer.name, len(hashes), merkle.root_of(hashes))
-    return checkpoint.sign(tree, [signer])
+def sign(hashes: Sequence[bytes], *signers: keys.SigningKey) -> bytes:
+    """The signed checkpoint of a tree; by `SIGNER`, if nobody is named."""
+    by = signers or (SIGNER,)
+    return checkpoint.sign(checkpoint.Checkpoint(by[0].name, len(hashes), merkle.root_of(hashes)), by)
 
 
 def put(folder: Path, path: str, data: bytes) -> None:

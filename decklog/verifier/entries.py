@@ -8,6 +8,7 @@ from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.payloads import Group, Payloads
+from decklog.verifier.rotated import MARK, Signers
 from decklog.verifier.tree import Leaves, Reading
 
 
@@ -28,6 +29,8 @@ class Entries:
     """What the receipts commit to, where it is there to be looked at."""
     completeness: Watch | None = None
     """Whether none is missing, where that is asked for."""
+    signers: Signers | None = None
+    """Who has to sign, where that is asked for."""
     recorded_at: int = 0
 
     def check(self, leaves: Leaves) -> None:
@@ -44,6 +47,8 @@ class Entries:
             self._tell_malformed(path, data, wanted, error)
             return
         wrong = self._check_hashes(path, leaves, entries)
+        if self.signers is not None and MARK in data:
+            self.signers.entries(leaves.tile.number * tiles.WIDTH, entries, wrong, path)
         if self.receipts:
             said = self._said(path, leaves, entries, wrong)
             group = Group(wanted, entries, said)

@@ -247,7 +247,9 @@ _TIME = """\
 
 The leaves below {size} existed then, since the tree of `checkpoint` begins with the one of `time/checkpoint`:
 
-    (cd tools && go run . "$VKEY" ../time/consistency)"""
+    (cd tools && go run . "$VKEY" ../time/consistency)
+
+If the log's key was replaced in between, put the key that signed `time/checkpoint` behind it, as well."""
 
 
 def _time(made: "_Bundle", log: Pinned, found: Stamped) -> None:

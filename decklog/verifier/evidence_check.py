@@ -13,7 +13,7 @@ import orjson
 
 from decklog.client import failures
 from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
-from decklog.model.tlog import checkpoint, policy, proof_file, proofs, time_stamp
+from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
 from decklog.verifier import evidence_stretch
 from decklog.verifier.finding import Finding
@@ -321,6 +321,10 @@ class _Check:
             old = trusted.log.open_log(signed)
             hashes = evidence.consistency_hashes(proof, self._verdict.stamped)
             proofs.verify_consistency(hashes, old=old.size, old_root=old.root, new=tree.size, new_root=tree.root)
+        except note.Unverified as error:
+            text = f"{error}; if the log's key was replaced since, give the one before it, too"
+            self._tell(evidence.STAMPED, f"it is not to be believed: {text}")
+            return
         except ValueError as error:
             self._tell(evidence.STAMPED, f"the log does not go on from it: {error}")
             return

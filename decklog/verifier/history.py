@@ -6,8 +6,8 @@ from typing import NamedTuple
 import orjson
 
 from decklog.model import merkle
-from decklog.model.tlog import checkpoint, edge, policy, tiles
-from decklog.verifier import source
+from decklog.model.tlog import checkpoint, edge, note, tiles
+from decklog.verifier import rotated, source
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Leaves, Report
 
@@ -23,7 +23,7 @@ class History:
     def __init__(
         self,
         lines: Iterator[bytes],
-        trusted: policy.Policy,
+        signers: rotated.Signers,
         tree: checkpoint.Checkpoint,
         report: Report,
         *,
@@ -31,7 +31,7 @@ class History:
         before: edge.Edge | None = None,
     ) -> None:
         """`before`: the tree of the leaves that are not looked at; smaller checkpoints are not compared."""
-        self._trusted = trusted
+        self._signers = signers
         self._tree = tree
         self._report = report
         self._path = path
@@ -75,25 +75,32 @@ class History:
         """The lines that are signed checkpoints of this log, as long as they grow."""
         size = 0
         for number, line in enumerate(lines, start=1):
-            tree = self._opened(number, line)
-            if tree is None:
+            opened = self._opened(number, line)
+            if opened is None:
                 continue
+            tree = opened.tree
             if tree.size <= size:
                 self._tell(number, f"a checkpoint of {tree.size} leaves follows one of {size}")
                 continue
             size = tree.size
-            yield _Line(number, tree)
+            yield opened
 
-    def _opened(self, number: int, line: bytes) -> checkpoint.Checkpoint | None:
+    def _opened(self, number: int, line: bytes) -> _Line | None:
         try:
-            tree = self._trusted.open_log(orjson.loads(line)["note"].encode())
+            signed = note.parse(orjson.loads(line)["note"].encode())
+            tree = checkpoint.parse(signed.text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:  # all of ours are ValueErrors
             self._tell(number, f"it is no signed checkpoint: {error}")
             return None
         if tree.origin != self._tree.origin:
             self._tell(number, f"it is a checkpoint of another log, {tree.origin!r}")
             return None
-        return tree
+        try:
+            self._signers.check(signed, tree)
+        except note.Unverified as error:
+            self._tell(number, f"it is no signed checkpoint: {error}")
+            return None
+        return _Line(number, tree)
 
     def _tell(self, number: int, text: str) -> None:
         self._report(Finding(path=f"{self._path} line {number}", problem=text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decklog.client import failures
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, edge, note, policy, tile_hashes, tiles, time_stamp
-from decklog.verifier import source
+from decklog.verifier import links, rotated, source
 from decklog.verifier.anchors import Anchors
 from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
@@ -39,6 +39,8 @@ class Verdict:
     """What an authority vouched for; None where nobody asked."""
     holes: list[Finding] = field(default_factory=list)
     """What is missing, though what there is may be what was signed."""
+    signers: rotated.Signers | None = None
+    """Who signed it at which size; None where nothing was read."""
     complete: bool = True
     """False when it stopped at the number of findings that was asked for."""
 
@@ -87,20 +89,24 @@ def verify(
     earlier = _begun(given.lines(source.CHECKPOINTS))
     stamped = iter(()) if wanted.authority is None else _begun(given.lines(source.TIME_STAMPS))
     try:
-        verdict.tree = _newest(given, trusted, report)
-        if verdict.tree is not None:
+        newest = _newest(given, trusted, report)
+        if newest is not None:
+            verdict.tree = newest.tree
             verdict.first = _first(wanted, verdict.tree)
             before = _before(given, verdict.first, verdict.tree.size)
-            history = History(earlier, trusted, verdict.tree, report, before=before)
+            signers = rotated.Signers(given, trusted, verdict.tree, report, verdict.first)
+            history = History(earlier, signers, verdict.tree, report, before=before)
             if wanted.completeness and wanted.receipts:
                 verdict.completeness = Completeness(miss, wanted.payloads)
             histories = [history]
             if wanted.authority is not None:
                 verdict.anchors = Anchors(wanted.authority, report)
                 stamps = verdict.anchors.checked(stamped)
-                timed = History(stamps, trusted, verdict.tree, report, path=source.TIME_STAMPS, before=before)
+                timed = History(stamps, signers, verdict.tree, report, path=source.TIME_STAMPS, before=before)
                 histories.append(timed)
+            verdict.signers = signers
             _verify_tree(Reading(given, report), histories, wanted, verdict, progress)
+            signers.end(newest.note, newest.tree)
             if verdict.anchors is not None:
                 verdict.anchors.end()
     except Enough:
@@ -108,9 +114,7 @@ def verify(
     return verdict
 
 
-def _newest(
-    given: source.Source, trusted: policy.Policy, report: Callable[[Finding], None]
-) -> checkpoint.Checkpoint | None:
+def _newest(given: source.Source, trusted: policy.Policy, report: Callable[[Finding], None]) -> links.Signed | None:
     data = given.read(source.CHECKPOINT)
     if data is None:
         raise failures.NotFound(
@@ -119,9 +123,11 @@ def _newest(
             hint="Name a folder that `decklog ledger export` made, or the URL of a log",
         )
     try:
-        return trusted.open(data)
+        trusted.open(data)
+        return links.read(data)
     except (note.Malformed, checkpoint.Malformed, note.Unverified) as error:
-        report(Finding(path=source.CHECKPOINT, problem=str(error)))
+        why = "" if isinstance(error, policy.NoQuorum) else links.explained(given, trusted, data)
+        report(Finding(path=source.CHECKPOINT, problem="; ".join(filter(None, [str(error), why]))))
         return None
 
 
@@ -170,7 +176,7 @@ def _verify_tree(
     assert tree is not None  # noqa: S101 (the caller looked)
     if wanted.payloads is not None and wanted.receipts:
         verdict.payloads = Payloads(wanted.payloads, reading.report)
-    entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness)
+    entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness, verdict.signers)
     for leaves in reading.leaves(tree.size, tree.root, (verdict.first, tree.size)):
         entries.check(leaves)
         for history in histories:

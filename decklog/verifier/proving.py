@@ -27,20 +27,21 @@ def inclusion(given: source.Source, leaf: int) -> proof_file.ProofFile:
     Raises Unavailable for a leaf that is not published yet, NotFound where no log is, Disproved where the log's own
     files do not give the proof. The checkpoint's signature is whoever reads the file's to verify.
     """
-    signed, tree = _newest(given)
+    signed = newest(given)
+    tree = _parsed(signed, given.name)
     if leaf >= tree.size:
         raise failures.Unavailable(
             f"leaf {leaf} is not published yet, the newest checkpoint has {tree.size}",
             where=given.name,
             hint="Try again; `decklog status` shows the rungs",
         )
-    entry = _entry(given, leaf, tree.size)
-    hashes = proofs.inclusion(leaf, tree.size, _hashes(given, tree.size))
+    shown = entry(given, leaf, tree.size)
+    proof = proofs.inclusion(leaf, tree.size, hashes(given, tree.size))
     try:
-        proofs.verify_inclusion(hashes, leaf=merkle.leaf_hash(entry), index=leaf, size=tree.size, root=tree.root)
+        proofs.verify_inclusion(proof, leaf=merkle.leaf_hash(shown), index=leaf, size=tree.size, root=tree.root)
     except proofs.Refused as error:
         raise Disproved(f"the log does not prove leaf {leaf}: {error}", where=given.name, hint=_VERIFY) from error
-    return proof_file.ProofFile(index=leaf, hashes=tuple(hashes), checkpoint=signed, extra=entry)
+    return proof_file.ProofFile(index=leaf, hashes=tuple(proof), checkpoint=signed, extra=shown)
 
 
 def check(text: str, trusted: policy.Policy) -> Proved:
@@ -57,54 +58,42 @@ def check(text: str, trusted: policy.Policy) -> Proved:
     return Proved(leaf=found.index, entry=found.extra, tree=tree)
 
 
-def continues(
-    given: source.Source, kept: bytes, trusted: policy.Policy
-) -> tuple[checkpoint.Checkpoint, checkpoint.Checkpoint]:
-    """The kept checkpoint and the log's newest one, of which it is provably the beginning.
-
-    Raises Disproved if it is not, or either is not vouched for; NotFound and Unavailable where the log cannot be read.
-    """
-    signed, _ = _newest(given)
-    try:
-        old, new = trusted.open_log(kept), trusted.open(signed.encode())
-    except ValueError as error:
-        raise Disproved(f"a checkpoint is not to be believed: {error}", where=given.name) from error
-    if old.origin != new.origin:
-        raise Disproved(f"they are of two logs, {old.origin!r} and {new.origin!r}", where=given.name)
-    if old.size > new.size:
-        text = f"the log shows {new.size} leaves, and it had {old.size} when the other checkpoint was signed"
-        raise Disproved(text, where=given.name, hint="It was cut or restored: keep both checkpoints")
-    if old.size > 0:
-        growth(given, old, new)
-    return old, new
-
-
 def growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> list[bytes]:
     """The proof that a log's tree goes on from a smaller one that is not empty. Raises Disproved if it does not."""
-    hashes = proofs.consistency(old.size, new.size, _hashes(given, new.size))
+    found = proofs.consistency(old.size, new.size, hashes(given, new.size))
     try:
-        proofs.verify_consistency(hashes, old=old.size, old_root=old.root, new=new.size, new_root=new.root)
+        proofs.verify_consistency(found, old=old.size, old_root=old.root, new=new.size, new_root=new.root)
     except proofs.Refused as error:
         text = f"the log does not prove that it goes on from the checkpoint of {old.size} leaves: {error}"
         hint = f"It was forked, or its files are damaged. Keep both checkpoints. {_VERIFY}"
         raise Disproved(text, where=given.name, hint=hint) from error
-    return hashes
+    return found
 
 
 _VERIFY = "`decklog verify` says what is wrong with it"
 
 
-def _newest(given: source.Source) -> tuple[str, checkpoint.Checkpoint]:
+def newest(given: source.Source) -> str:
+    """The checkpoint that is served, not verified. Raises NotFound, Disproved."""
     data = given.read(source.CHECKPOINT)
     if data is None:
         raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
     try:
-        return data.decode(), checkpoint.parse(note.parse(data).text)
-    except ValueError as error:
+        return data.decode()
+    except UnicodeDecodeError as error:
         raise Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
 
 
-def _hashes(given: source.Source, size: int) -> proofs.ReadHashes:
+def _parsed(signed: str, name: str) -> checkpoint.Checkpoint:
+    try:
+        return checkpoint.parse(note.parse(signed.encode()).text)
+    except ValueError as error:
+        raise Disproved(f"what is served as checkpoint is none: {error}", where=name) from error
+
+
+def hashes(given: source.Source, size: int) -> proofs.ReadHashes:
+    """Hashes of the tree of so many leaves, from its tiles. The reader raises Disproved for what is missing."""
+
     def read(tile: tiles.Tile) -> bytes:
         data = _whole_or_partial(given, tile)[1]
         if len(data) < tile.width * merkle.HASH_SIZE:
@@ -114,7 +103,8 @@ def _hashes(given: source.Source, size: int) -> proofs.ReadHashes:
     return tile_hashes.reader(size, read)
 
 
-def _entry(given: source.Source, leaf: int, size: int) -> bytes:
+def entry(given: source.Source, leaf: int, size: int) -> bytes:
+    """The bytes of a leaf, as the log of so many leaves shows them. Raises Disproved where it does not."""
     wanted = tiles.bundle_of(leaf, size)
     width, data = _whole_or_partial(given, wanted)
     try:

@@ -14,6 +14,7 @@ import pytest
 from decklog.model import merkle
 from decklog.model.tlog import bundle, keys, policy, proofs, tile_hashes, tiles
 from decklog.verifier import log, source
+from services.audit.publisher import ring
 from tests import log_files, published_log, vectors
 from tests import stack as stacks
 from tests.third_party import verifiers
@@ -261,3 +262,48 @@ def _scales(given):
         return verifiers.scales_inclusion(index, size, hashes, leaf=raw(given["leafHash"]), root=raw(given["root"]))
     roots = {"old_root": raw(given["root1"]), "new_root": raw(given["root2"])}
     return verifiers.scales_consistency(given["size1"], given["size2"], hashes, **roots)
+
+
+NEXT = keys.from_pem(keys.new_pem(b"n" * 32), published_log.ORIGIN)
+SECOND = keys.cosigner_from_pem(keys.new_mldsa44_pem(b"q" * 32), published_log.ORIGIN)
+
+
+@pytest.fixture(scope="module")
+def rotated(stack, migrated_template, tmp_path_factory):
+    """Public folders of a log with a second signature: while two keys sign, and after the old one was retired."""
+    uri = asyncio.run(stacks.create_database(stack, migrated_template))
+    folders = tmp_path_factory.mktemp("rotated")
+    try:
+        asyncio.run(_rotate(published_log.Log(uri, folders / "log"), folders))
+    finally:
+        asyncio.run(stacks.drop_database(stack, uri))
+    return folders
+
+
+async def _rotate(given: published_log.Log, folders: Path) -> None:
+    signers = ring.Ring(held=(published_log.SIGNER, NEXT), second=SECOND)
+    await given.grow(300)
+    for name, beside in (("overlap", published_log.SIGNER), ("after", None)):
+        await given.rotate(NEXT, beside=beside)
+        await given.publish(signers=signers)
+        shutil.copytree(given.path / "public", folders / name)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize(
+    ("name", "key", "verifies"),
+    [
+        ("overlap", published_log.SIGNER, True),
+        ("overlap", NEXT, True),
+        ("after", NEXT, True),
+        ("after", published_log.SIGNER, False),
+    ],
+    ids=["overlap old", "overlap new", "after new", "after old"],
+)
+def test_a_replaced_key_is_what_others_understand(rotated, detector, name, key, verifies):
+    """They take one line of several and pass over what they do not know, such as the line of ML-DSA-44."""
+    if verifies:
+        assert "leaves" in DETECTORS[detector](rotated / name, str(key.verifier))
+    else:
+        with pytest.raises(verifiers.Refused):
+            DETECTORS[detector](rotated / name, str(key.verifier))

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from decklog.model import merkle
+from decklog.model import merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, keys, note, tiles
 from decklog.verifier import source
 from tests import published_log
@@ -121,6 +121,21 @@ def _unsigned(at: Copies) -> None:
     at.put(source.CHECKPOINT, text + blank)
 
 
+def _retired(at: Copies) -> None:
+    """The tree goes on behind the end of a key, and whoever kept that key signs."""
+    entries = at.entries()
+    for rotated in ((NEXT, SIGNER), (NEXT,)):
+        about = receipt.Rotation(*(str(one.verifier) for one in rotated))
+        recorded_at = receipt.parse(entries[-1]).recorded_at
+        entries.append(
+            receipt.encode(receipt.Receipt(kind=receipt.Kind.ROTATION, recorded_at=recorded_at, about=about))
+        )
+    history = at.read(source.CHECKPOINTS)
+    shutil.rmtree(at.export)
+    trail.forge(at.export, entries)
+    at.put(source.CHECKPOINTS, history + at.read(source.CHECKPOINTS))
+
+
 def _yesterday(at: Copies, *, forget: bool) -> None:
     """The log as it was, in the place of what it is."""
     history = at.read(source.CHECKPOINTS)
@@ -184,6 +199,7 @@ def _projection(at: Copies) -> None:
     at.run("UPDATE audit.ref_move SET new = 'forged' WHERE leaf = 777")
 
 
+NEXT = keys.from_pem(keys.new_pem(b"n" * 32), SIGNER.name)
 STRANGER = keys.from_pem(keys.new_pem(b"s" * 32), SIGNER.name)
 ELSEWHERE = keys.from_pem(published_log.PEM, "log.example/another")
 HERE = f"leaf {LEAF}: {BUNDLE.path} bytes"
@@ -216,6 +232,7 @@ SIGNED = (
     Act("the checkpoint signed by another key", _resign(STRANGER), {VERIFY: "checkpoint", WITNESS: "403"}),
     Act("the checkpoint of another origin", _resign(ELSEWHERE), {VERIFY: "checkpoint", WITNESS: "404"}),
     Act("another root, signed with the key", _resign(SIGNER, root=bytes(32)), {VERIFY: "root", WITNESS: "422"}),
+    Act("signed by a key that was retired", _retired, {VERIFY: "was retired at leaf"}, frozenset({WITNESS})),
     Act("the tail cut off", lambda at: _yesterday(at, forget=False), {VERIFY: "was signed", WITNESS: "409"}),
     Act("the tail and its checkpoints", lambda at: _yesterday(at, forget=True), {WITNESS: "409"}, frozenset({VERIFY})),
     Act("forked with the key", lambda at: _fork(at, forget=False), {VERIFY: "was forked", WITNESS: "422"}),

@@ -13,9 +13,9 @@ from decklog.client import failures, settings
 from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
-    from decklog.model.tlog import checkpoint, time_stamp
     from decklog.model.tlog import policy as policies
-    from decklog.verifier import evidence_check, log, proving, repository, source
+    from decklog.model.tlog import time_stamp
+    from decklog.verifier import evidence_check, links, log, proving, repository, source
 
 _EVIDENCE = ".zip"
 
@@ -82,7 +82,7 @@ def verify(
         bundle = _bundle(Path(where), trusted, tsa_ca, most)
         answer, verified = evidence_view.single(bundle), not bundle.findings
     elif since is not None:
-        answer, verified = view.continued(*_continued(where, since, trusted)), True
+        answer, verified = view.continued(_continued(where, since, trusted)), True
     else:
         wanted = {"first": first, "receipts": not tree_only, "completeness": completeness, "most": most}
         found = _log(where, trusted, wanted, None if tsa_ca is None else trust.of_time(tsa_ca))
@@ -142,13 +142,11 @@ def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":
     return proving.check(trust.read(file).decode(errors="replace"), trusted)
 
 
-def _continued(
-    where: str, since: Path, trusted: "policies.Policy"
-) -> "tuple[checkpoint.Checkpoint, checkpoint.Checkpoint]":
-    from decklog.verifier import proving
+def _continued(where: str, since: Path, trusted: "policies.Policy") -> "links.Continued":
+    from decklog.verifier import links
 
     with contextlib.closing(_opened(where)) as opened:
-        return proving.continues(opened, trust.read(since), trusted)
+        return links.continues(opened, trust.read(since), trusted)
 
 
 def _opened(where: str) -> "source.Source":

@@ -8,8 +8,8 @@ import orjson
 
 from decklog.cli import output, sheet
 from decklog.cli.views import completeness
-from decklog.model.tlog import checkpoint
-from decklog.verifier import finding, log, proving, repository
+from decklog.model.tlog import checkpoint, rotation
+from decklog.verifier import finding, links, log, proving, repository
 
 _FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
 
@@ -39,6 +39,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "receipts": receipts,
         "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
+        "rotations": [] if verdict.signers is None else [_rotation(one) for one in verdict.signers.known.all],
         "time_stamps": _time_value(verdict),
         "findings": [finding_value(one) for one in verdict.findings],
     }
@@ -78,6 +79,7 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("root", base64.b64encode(tree.root).decode()),
             ("payloads", _payloads(verdict)),
             ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
+            ("key", _keys(verdict)),
             ("time", _time(verdict)),
         ]
     )
@@ -144,12 +146,36 @@ def proof(found: proving.Proved) -> output.Answer:
     return output.Answer(value=value, names=[str(found.leaf)], blocks=lambda: [facts, text])
 
 
-def continued(old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> output.Answer:
-    """That a log goes on from a checkpoint that was kept."""
-    value = {"verified": True, "since": _tree(old), "now": _tree(new)}
+def continued(found: links.Continued) -> output.Answer:
+    """That a log goes on from a checkpoint that was kept, and by whom its new key is vouched for."""
+    old, new = found.old, found.new
+    hops = [{**_rotation(hop.rotation), "vouched_by": hop.size} for hop in found.hops]
+    value = {"verified": True, "since": _tree(old), "now": _tree(new), "rotations": hops}
     line = f"Proved: the {new.size} leaves begin with the {old.size} of the checkpoint that you kept."
-    text = sheet.Text([sheet.Cell(line, sheet.Tone.GOOD)])
-    return output.Answer(value=value, names=[new.origin], blocks=lambda: [text])
+    lines = [sheet.Cell(line, sheet.Tone.GOOD), *(sheet.Cell(_hop(hop), sheet.Tone.WARN) for hop in found.hops)]
+    return output.Answer(value=value, names=[new.origin], blocks=lambda: [sheet.Text([one]) for one in lines])
+
+
+def _hop(hop: links.Hop) -> str:
+    return (
+        f"Its key was replaced: {rotation.label(hop.rotation.beside or '')}, which signed {hop.size} leaves, names the "
+        f"new one at leaf {hop.rotation.leaf}. Pass --vkey {hop.rotation.vkey} from now on."
+    )
+
+
+def _rotation(one: rotation.Rotation) -> dict[str, Any]:
+    return {"leaf": one.leaf, "vkey": one.vkey, "beside": one.beside}
+
+
+def _keys(verdict: log.Verdict) -> str:
+    """Who signs now, where that was changed; empty where it never was."""
+    now = None if verdict.signers is None else verdict.signers.known.now
+    if now is None:
+        return ""
+    if now.beside is None:
+        return f"since leaf {now.leaf} {rotation.label(now.vkey)} signs"
+    both = f"{rotation.label(now.beside)}, and {rotation.label(now.vkey)}, which is to replace it"
+    return f"since leaf {now.leaf} two keys sign: {both}; the new one is {now.vkey}"
 
 
 def _tree(tree: checkpoint.Checkpoint) -> dict[str, Any]:

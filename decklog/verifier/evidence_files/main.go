@@ -2,11 +2,12 @@
 //
 //	go run . VKEY ../leaves/*/proof.tlog-proof
 //	go run . VKEY ../log
-//	go run . VKEY ../time/consistency
+//	go run . VKEY ../time/consistency [VKEY]
 //
 // Each proof is of the receipt.json beside it, in the tree whose checkpoint the key VKEY signed. Of a folder with a part
 // of a log (c2sp.org/tlog-tiles) each entry is held against the tree of ../checkpoint, and printed behind its number. A
-// consistency proof shows that this tree begins with the one of the checkpoint beside the proof.
+// consistency proof shows that this tree begins with the one of the checkpoint beside the proof, which an earlier key of
+// the log may have signed: the second VKEY.
 package main
 
 import (
@@ -39,7 +40,13 @@ func main() {
 		return
 	}
 	if filepath.Base(os.Args[2]) == "consistency" {
-		if err := grown(os.Args[2], verifier); err != nil {
+		before := verifier
+		if len(os.Args) > 3 {
+			if before, err = note.NewVerifier(os.Args[3]); err != nil {
+				fail("VKEY", err)
+			}
+		}
+		if err := grown(os.Args[2], verifier, before); err != nil {
 			fail(os.Args[2], err)
 		}
 		return
@@ -117,7 +124,7 @@ func parse(head string) (int64, tlog.RecordProof, error) {
 }
 
 // grown checks that the tree of the bundle's checkpoint goes on from that of the one beside the proof.
-func grown(name string, verifier note.Verifier) error {
+func grown(name string, verifier, before note.Verifier) error {
 	dir := filepath.Dir(name)
 	var trees [2]tlog.Tree
 	for i, file := range []string{filepath.Join(dir, "checkpoint"), filepath.Join(dir, "..", "checkpoint")} {
@@ -125,7 +132,7 @@ func grown(name string, verifier note.Verifier) error {
 		if err != nil {
 			return err
 		}
-		if trees[i], err = open(signed, verifier); err != nil {
+		if trees[i], err = open(signed, []note.Verifier{before, verifier}[i]); err != nil {
 			return err
 		}
 	}

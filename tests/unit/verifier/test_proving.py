@@ -5,7 +5,7 @@ import pytest
 from decklog.client import failures
 from decklog.model import merkle
 from decklog.model.tlog import bundle, keys, policy, proof_file, tiles
-from decklog.verifier import proving, source
+from decklog.verifier import links, proving, source
 from tests import log_files
 
 ENTRIES = log_files.receipts(900)
@@ -83,7 +83,7 @@ def test_a_log_that_does_not_prove_it_gives_no_proof(folder):
 @pytest.mark.parametrize("size", [1, 3, 256, 700, 900])
 def test_a_kept_checkpoint_is_continued(folder, size):
     """Of any size up to the newest, by a proof of a few hashes."""
-    old, new = proving.continues(source.Folder(folder), log_files.sign(HASHES[:size]), TRUSTED)
+    old, new, _ = links.continues(source.Folder(folder), log_files.sign(HASHES[:size]), TRUSTED)
     assert (old.size, new.size) == (size, 900)
 
 
@@ -92,8 +92,8 @@ def test_a_log_that_was_forked_or_cut_does_not_continue(folder):
     log = source.Folder(folder)
     forked = log_files.sign([*HASHES[:299], HASHES[0]])
     with pytest.raises(proving.Disproved, match="does not prove that it goes on from the checkpoint of 300"):
-        proving.continues(log, forked, TRUSTED)
+        links.continues(log, forked, TRUSTED)
     with pytest.raises(proving.Disproved, match="shows 900 leaves, and it had 901"):
-        proving.continues(log, log_files.sign([*HASHES, HASHES[0]]), TRUSTED)
+        links.continues(log, log_files.sign([*HASHES, HASHES[0]]), TRUSTED)
     with pytest.raises(proving.Disproved, match="not to be believed"):
-        proving.continues(log, forked.replace(b"\n300\n", b"\n301\n"), TRUSTED)
+        links.continues(log, forked.replace(b"\n300\n", b"\n301\n"), TRUSTED)
