@@ -42,6 +42,7 @@ def _cluster_differences(world: World) -> Iterator[str]:
         else:
             yield from _application_differences(world, application, mode, told)
             yield from _status_differences(world, application)
+    yield from _dispute_differences(world)
 
 
 def _application_differences(
@@ -54,15 +55,19 @@ def _application_differences(
     }
     live = {key: obj.get("data", {}) for key, obj in world.cluster.stored().items() if key in wanted}
     extra = [key for key in _mine(world, application) if key not in wanted]
+    heals = mode == "heal" and not any(_holder(world, key, application) for key in wanted)  # a refused sync writes none
     for key in sorted({*wanted, *extra}):
         verdict = _verdict_of(told.get((application, key)))
-        if key in extra:
+        if _holder(world, key, application):
+            if verdict != drift_pb2.VERDICT_UNKNOWN:
+                yield f"{key} belongs to another application, and {application} says verdict {verdict} of it"
+        elif key in extra:
             if wanted and verdict != drift_pb2.VERDICT_EXTRA:
                 yield f"{key} is extra and neither pruned nor told ({verdict})"
         elif live.get(key) == wanted[key]:
             if verdict not in (None, drift_pb2.VERDICT_IN_SYNC):
                 yield f"{key} is as wanted, and the last word on it is verdict {verdict}"
-        elif mode == "heal":
+        elif heals:
             yield f"{key} is not healed: {live.get(key)} instead of {wanted[key]}"
         elif verdict not in (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING):
             yield f"{key} differs in silence: {live.get(key)} instead of {wanted[key]}, last verdict {verdict}"
@@ -82,8 +87,56 @@ def _status_differences(world: World, application: str) -> Iterator[str]:
     row = world.tables.by_name().get("application", {}).get((application,))
     shown = row.sync_status if row is not None else "nothing"
     expected = "in_sync" if equal and not extra else "drifted"
+    if any(_holder(world, people.key_of(application, kind), application) for kind in wanted):
+        expected = "unknown"
     if shown != expected:
         yield f"{application} is {expected}, and the tables say {shown}"
+
+
+Dispute = tuple[str, str, objects.ObjectKey]
+"""Who wants the object, whose mark it bears, and which it is."""
+
+
+def _dispute_differences(world: World) -> Iterator[str]:
+    """Both report what both claim, and nothing else. One whose newest commit is broken may still claim by an older."""
+    folk = world.people
+    sound = [name for name in folk.modes if name not in folk.retired and name not in folk.broken]
+    standing = {
+        (name, holder, key)
+        for name in sound
+        for key in (people.key_of(name, kind) for kind in folk.wanted.get(name, {}))
+        if (holder := _holder(world, key, name))
+    }
+    by_claimants, by_holders = _disputes_told(tuple(world.entries))
+    for who, told in (("claims", by_claimants), ("holds", by_holders)):
+        heard = {one for one in told if one[0] in sound and one[1] not in folk.retired}
+        yield from (f"who {who} does not tell of {one}" for one in sorted(standing - heard))
+        yield from (f"who {who} still tells of {one}" for one in sorted(heard - standing))
+
+
+def _disputes_told(entries: tuple[history.Entry, ...]) -> tuple[set[Dispute], set[Dispute]]:
+    """The claims that stand by the words of those who claim, and by those of who holds the object."""
+    claimed: set[Dispute] = set()
+    held: set[Dispute] = set()
+    for entry in late_words.sort(entries).counted:
+        said = entry.message
+        if not isinstance(said, apply_pb2.ClaimConflicted):
+            continue
+        ref, teller = said.object, said.application.application
+        key = objects.ObjectKey(ref.group, ref.kind, ref.namespace, ref.name)
+        one = (said.claimed_by, teller, key) if said.holds else (teller, said.claimed_by, key)
+        of = held if said.holds else claimed
+        of.discard(one) if said.settled else of.add(one)
+    return claimed, held
+
+
+def _holder(world: World, key: objects.ObjectKey, application: str) -> str:
+    """The other declared application whose mark the object bears; empty if there is none."""
+    live = world.cluster.stored().get(key)
+    mark = objects.tracking(live) if live is not None else None
+    if mark is None or mark.application == application or mark.application in world.people.retired:
+        return ""
+    return mark.application
 
 
 def _broken_differences(

@@ -29,8 +29,9 @@ _API = fleet_pb2.Origin(api=fleet_pb2.ApiOrigin(request_id="1"))
 
 
 def name_of(application: str, kind: str) -> str:
-    """The ConfigMap's name: applications share a namespace."""
-    return f"{application}-{kind}"
+    """The ConfigMap's name: applications share a namespace, and `mail/web` is an object of `mail`."""
+    other, _, theirs = kind.rpartition("/")
+    return f"{other or application}-{theirs}"
 
 
 def key_of(application: str, kind: str) -> objects.ObjectKey:
@@ -186,7 +187,7 @@ class People:
             for kind, colour in objects_of.items():
                 manifest = memory_cluster.config_map(NAMESPACE, name_of(application, kind), {})
                 manifest["data"] = data_of(application, colour)
-                found[f"apps/{application}/{kind}.yaml"] = json.dumps(manifest).encode()
+                found[f"apps/{application}/{name_of(application, kind)}.yaml"] = json.dumps(manifest).encode()
         for application, how in self.broken.items():
             found[f"apps/{application}/broken.yaml"] = _broken(application, how)
         return found

@@ -21,7 +21,10 @@ MODES = ("detect", "apply", "heal", "heal", "heal")
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Somebody commits: this object of this application gets a colour, or goes (empty colour)."""
+    """Somebody commits: this object of this application gets a colour, or goes (empty colour).
+
+    `mail/web` is an object of another application, which both want then.
+    """
 
     application: str
     object: str
@@ -284,6 +287,12 @@ def _push(chance: random.Random, names: Sequence[str]) -> Act:
     return Push(chance.choice(names), chance.choice(OBJECTS), chance.choice((*COLOURS, "")))
 
 
+def _share(chance: random.Random, names: Sequence[str]) -> Act:
+    claimant, other = chance.choice(names), chance.choice(names)
+    kind = chance.choice(OBJECTS)
+    return Push(claimant, kind if claimant == other else f"{other}/{kind}", chance.choice((*COLOURS, "")))
+
+
 def _push_broken(chance: random.Random, names: Sequence[str]) -> Act:
     return PushBroken(chance.choice(names), refused=chance.random() < 0.5)
 
@@ -388,7 +397,9 @@ def _leave(chance: random.Random, _: Sequence[str]) -> Act:
     return Leave(_service(chance))
 
 
-_PEOPLE: tuple[Maker, ...] = (_push, _push, _push, _push_broken, _edit, _edit, _edit, _declare, _retire, _ask)
+_PEOPLE: tuple[Maker, ...] = (
+    _push, _push, _push, _share, _push_broken, _edit, _edit, _edit, _declare, _retire, _ask,
+)  # fmt: skip
 _WEATHER: tuple[Maker, ...] = (
     _acks, _drops, _hold, _redeliver, _repeat, _litter, _retain, _skip, _recreate, _lose_state,
     _outage, _refuse, _cut, _skew, _crash, _crash, _crash, _pause, _pause, _sleep, _sleep, _fail_send, _join, _leave,

@@ -3,8 +3,8 @@
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import objects
 from decklog.ports import stream
-from services.reconcile import state
-from services.reconcile.core import recalling, recollection, sync
+from services.reconcile import state, telling
+from services.reconcile.core import compare, drift, recalling, recollection, sync
 
 APP = subject_pb2.ApplicationRef(cluster="dev", application="web")
 KEY = objects.ObjectKey("", "ConfigMap", "n", "a")
@@ -249,6 +249,20 @@ def test_inventory_follows_what_was_applied_pruned_and_deleted() -> None:
     created = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED))
     assert created.inventory() == {KEY}
     assert not known(live_pb2.ObjectDeleted(object=REF), since=created).inventory()
+
+
+def test_what_was_written_and_differs_as_before_is_told_again() -> None:
+    """A controller that undoes a heal at once leaves the same difference: in between, the object counted as in sync."""
+    opened = drift_pb2.DriftObserved(
+        object=REF, verdict=drift_pb2.VERDICT_MISSING, phase=drift_pb2.DRIFT_PHASE_OPENED, episode="e"
+    )
+    same = compare.Comparison(key=KEY, verdict=compare.Verdict.MISSING)
+    before = known(opened)
+    assert drift.observe("dev/shop", telling.episode(before.of(KEY)), same) is None
+    written = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED), since=before)
+    seen = drift.observe("dev/shop", telling.episode(written.of(KEY)), same)
+    assert seen is not None
+    assert seen.phase is drift.Phase.CHANGED
 
 
 def test_nothing_is_remembered_of_what_is_gone_and_settled() -> None:

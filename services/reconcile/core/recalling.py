@@ -161,7 +161,9 @@ class _Builder:
                 pass
 
     def _written(self, found: state_pb2.ObjectState, time_us: int) -> None:
+        """Written is in sync, to all who read the events: should it differ again as it did before, that is news."""
         found.managed = True
+        found.fingerprint = ""
         self._header.written_us = time_us
         if self._header.running.started.trigger == apply_pb2.SYNC_TRIGGER_DRIFT:
             _healed(found, time_us)
