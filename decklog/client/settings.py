@@ -28,6 +28,11 @@ class Settings:
         """True if the server is on this machine."""
         return is_loopback(urlsplit(self.server).hostname or "")
 
+    @property
+    def encrypted(self) -> bool:
+        """True if the connection is one of TLS."""
+        return urlsplit(self.server).scheme != "http"
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""

@@ -146,7 +146,13 @@ def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
 
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-    return Url(prefix, httpx.Client(headers=headers, timeout=timeout, trust_env=not loopback, follow_redirects=False))
+    encrypted = urlsplit(prefix).scheme != "http"
+    return Url(
+        prefix,
+        httpx.Client(
+            headers=headers, timeout=timeout, verify=encrypted, trust_env=not loopback, follow_redirects=False
+        ),
+    )
 
 
 def is_url(text: str) -> bool:

@@ -40,6 +40,14 @@ def test_other_machines_are_reached_by_https() -> None:
     assert not settings.read(GIVEN | {"DECKLOG_SERVER": "https://decklog.example"}).loopback
 
 
+@pytest.mark.parametrize(
+    ("address", "encrypted"),
+    [("http://127.0.0.1:8123", False), ("https://127.0.0.1:8123", True), ("HTTPS://decklog.example", True)],
+)
+def test_certificates_are_looked_at_wherever_there_are_any(address: str, encrypted: bool) -> None:
+    assert settings.read(GIVEN | {"DECKLOG_SERVER": address}).encrypted is encrypted
+
+
 def test_the_token_is_read_from_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("t0ken\n")
