@@ -149,9 +149,12 @@ def in_database(postgres: str, name: str) -> str:
 
 
 async def create_database(stack: Stack, template: str) -> str:
-    """A new database, copied from `template`; returns its URI."""
+    """A new database, copied from `template`; returns its URI.
+
+    As files: copied page by page through the log, which is the default, it would cost five times the processor time.
+    """
     name = unique("t").replace("-", "_")
-    await _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return in_database(stack.postgres, name)
 
 

@@ -15,7 +15,7 @@ COMMAND_LINE_ONLY = frozenset({"CONTEXT", "KUBECONFIG", "DEMO"})
 
 
 class Profile(enum.Enum):
-    """What a stack is made of: `dev` has everything, `test` is Kafka, Postgres and Kubernetes without fsync."""
+    """What a stack is made of: `dev` has everything; `test` is Kafka, Postgres and Kubernetes, not durable."""
 
     DEV = "dev"
     TEST = "test"

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import httpx
 import pytest
 
 from decklog.events.v1 import drift_pb2
@@ -15,7 +14,7 @@ from tests.audit_process import Process
 
 async def waiting_for(process: Process, component: str) -> str:
     """What /readyz says of a component, once it says anything."""
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=process.ops, trust_env=False) as ops:
+    async with asyncio.timeout(30), audit_process.browser(process.ops) as ops:
         while True:
             reasons: dict[str, str] = (await ops.get("/readyz")).json()["waiting"]
             if reasons.get(component, "starting") != "starting":

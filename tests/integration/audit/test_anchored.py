@@ -5,7 +5,6 @@ import json
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 import typer.testing
 
@@ -47,7 +46,7 @@ async def until_anchored(process: Process, *, beyond: int = 0) -> int:
 
 async def troubles(process: Process) -> dict:
     """What `/readyz` says of the rest while it is ready."""
-    async with httpx.AsyncClient(base_url=process.ops, trust_env=False) as ops:
+    async with audit_process.browser(process.ops) as ops:
         answer = await ops.get("/readyz")
     assert answer.status_code == 200, answer.text
     return answer.json()["troubles"]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from decklog.model import errors
@@ -117,7 +116,7 @@ async def test_a_token_file_that_others_can_read_stops_the_start(database: str, 
 
 async def test_the_page_holds_no_inline_script_and_answers_strangers_nothing(process: Process) -> None:
     """Static files are open, everything else is behind the door."""
-    async with httpx.AsyncClient(base_url=process.address, trust_env=False) as stranger:
+    async with process.stranger() as stranger:
         script = await stranger.get("/static/decklog.js")
         assert script.status_code == 200
         assert (await stranger.get("/static/../service.py")).status_code in (401, 404)
