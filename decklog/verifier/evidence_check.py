@@ -34,6 +34,8 @@ class Verdict:
     completeness: str = ""
     stamped: int | None = None
     """Leaves under the time stamp that it has."""
+    witnessed: policy.Witnessed | None = None
+    """Who cosigned the checkpoint; None where it was not believed."""
     time: time_stamp.Stamp | None = None
     """What the authority says; None where none is trusted."""
     leaves: int = 0
@@ -166,7 +168,9 @@ class _Check:
         if data is None:
             return None
         try:
-            return trusted.open(data)
+            tree = trusted.open(data)
+            self._verdict.witnessed = policy.witnessed(trusted, note.parse(data))
+            return tree
         except ValueError as error:
             self._tell(evidence.CHECKPOINT, str(error))
             return None

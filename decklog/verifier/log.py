@@ -39,6 +39,8 @@ class Verdict:
     """What an authority vouched for; None where nobody asked."""
     holes: list[Finding] = field(default_factory=list)
     """What is missing, though what there is may be what was signed."""
+    witnessed: policy.Witnessed | None = None
+    """Who cosigned the newest checkpoint; None where it was not believed."""
     signers: rotated.Signers | None = None
     """Who signed it at which size; None where nothing was read."""
     complete: bool = True
@@ -91,7 +93,7 @@ def verify(
     try:
         newest = _newest(given, trusted, report)
         if newest is not None:
-            verdict.tree = newest.tree
+            verdict.tree, verdict.witnessed = newest.tree, policy.witnessed(trusted, newest.note)
             verdict.first = _first(wanted, verdict.tree)
             before = _before(given, verdict.first, verdict.tree.size)
             signers = rotated.Signers(given, trusted, verdict.tree, report, verdict.first)

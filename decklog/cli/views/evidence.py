@@ -27,6 +27,7 @@ def _value(verdict: evidence_check.Verdict) -> dict[str, Any]:
         "selection": None if chosen is None else chosen.value() | {"words": str(chosen)},
         "stretch": None if stretch is None else stretch._asdict(),
         "completeness": verdict.completeness,
+        "witnesses": verdicts.witnesses_value(verdict.witnessed),
         "time_stamp": _time_value(verdict),
         "leaves": verdict.leaves,
         "payloads": verdict.payloads,
@@ -51,6 +52,7 @@ def _facts(verdict: evidence_check.Verdict) -> sheet.Facts:
             ("tree", f"{tree.size} leaves, root {base64.b64encode(tree.root).decode()}"),
             ("receipts", f"{verdict.leaves} proved to be in the tree"),
             ("payloads", f"{verdict.payloads} are what their leaves commit to"),
+            ("witnesses", verdicts.witnesses(verdict.witnessed)),
             ("time", _time(verdict)),
             ("complete", verdict.completeness if not verdict.findings else ""),
         ]

@@ -8,7 +8,7 @@ import orjson
 
 from decklog.cli import output, sheet
 from decklog.cli.views import completeness
-from decklog.model.tlog import checkpoint, rotation
+from decklog.model.tlog import checkpoint, policy, rotation
 from decklog.verifier import finding, links, log, proving, repository
 
 _FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
@@ -39,6 +39,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "receipts": receipts,
         "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
+        "witnesses": witnesses_value(verdict.witnessed),
         "rotations": [] if verdict.signers is None else [_rotation(one) for one in verdict.signers.known.all],
         "time_stamps": _time_value(verdict),
         "findings": [finding_value(one) for one in verdict.findings],
@@ -80,9 +81,23 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("payloads", _payloads(verdict)),
             ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
             ("key", _keys(verdict)),
+            ("witnesses", witnesses(verdict.witnessed)),
             ("time", _time(verdict)),
         ]
     )
+
+
+def witnesses(found: policy.Witnessed | None) -> str:
+    """Who cosigned, of how many that the policy names; empty where it names none."""
+    if found is None or not found.asked:
+        return ""
+    needed = "no quorum is asked for" if found.quorum == policy.NONE else f"the quorum {found.quorum!r} is met"
+    return f"{len(found.names)} of {found.asked} cosigned it ({', '.join(found.names) or 'none'}); {needed}"
+
+
+def witnesses_value(found: policy.Witnessed | None) -> dict[str, Any] | None:
+    """The same as plain values."""
+    return None if found is None else {"cosigned": list(found.names), "of": found.asked, "quorum": found.quorum}
 
 
 def _since(verdict: log.Verdict) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from decklog.model.tlog import checkpoint, cosignature, keys, note
 
@@ -60,7 +61,7 @@ class Policy:
         if self.each_kind:
             for kind in {key.algorithm for key in self.logs if key.name == found.origin}:
                 check_log(signed, [key for key in self.logs if (key.name, key.algorithm) == (found.origin, kind)])
-        seen = {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
+        seen = self.seen(signed)
         if not self.met(seen):
             names = ", ".join(sorted(seen)) or "none"
             raise NoQuorum(f"the quorum {self.quorum!r} is not met; witnesses that cosigned it: {names}")
@@ -76,6 +77,10 @@ class Policy:
         check_log(signed, known)
         return found
 
+    def seen(self, signed: note.Note) -> set[str]:
+        """The witnesses that cosigned a checkpoint. Raises note.Unverified for a line that only says so."""
+        return {name for name, key in self.witnesses.items() if cosignature.verify(signed, key)}
+
     def met(self, seen: set[str]) -> bool:
         """Whether a checkpoint that these witnesses cosigned has the quorum."""
         return self._met(self.quorum, seen)
@@ -85,6 +90,20 @@ class Policy:
             return True
         group = self.groups.get(name)
         return group is not None and sum(self._met(one, seen) for one in group.members) >= group.threshold
+
+
+class Witnessed(NamedTuple):
+    """Who of a policy's witnesses cosigned a checkpoint, in the order of the policy; `asked`: how many it has."""
+
+    names: tuple[str, ...]
+    asked: int
+    quorum: str
+
+
+def witnessed(given: Policy, signed: note.Note) -> Witnessed:
+    """The witnesses of a checkpoint that the policy believes. Raises note.Unverified."""
+    seen = given.seen(signed)
+    return Witnessed(tuple(name for name in given.witnesses if name in seen), len(given.witnesses), given.quorum)
 
 
 def check_log(signed: note.Note, known: Sequence[keys.VerifierKey]) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from decklog.cli import exits
 from decklog.events.v1 import drift_pb2
+from decklog.model.tlog import keys
 from tests import audit_leaves as some
-from tests import audit_process, time_authority
+from tests import audit_process, time_authority, witnesses
 from tests.audit_process import Process
 
 pytestmark = pytest.mark.timeout(600)
@@ -58,10 +59,10 @@ async def shop(process: Process) -> str:
     return last
 
 
-def shell(folder: Path, *commands: str) -> subprocess.CompletedProcess[str]:
+def shell(folder: Path, *commands: str, vkey: str = VKEY) -> subprocess.CompletedProcess[str]:
     """Commands as somebody who reads VERIFY.md types them."""
     environment = os.environ | {
-        "VKEY": VKEY,
+        "VKEY": vkey,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly",
@@ -216,6 +217,42 @@ async def test_evidence_says_when_it_was(database: str, tmp_path: Path) -> None:
                 process, "verify", str(file), "--vkey", VKEY, "--tsa-ca", str(other.ca), "-o", "name"
             )
             assert (code, output.startswith("time/token.tsr: no time stamp to be believed")) == (1, True), output
+
+
+async def test_evidence_of_a_log_whose_key_is_being_replaced(database: str, tmp_path: Path) -> None:
+    """Two keys, ML-DSA-44 and a witness signed its checkpoint: it is checked with either key, and names the witness."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go on PATH")
+    pems = {"log_next_key_file": keys.new_pem(b"n" * 32), "log_mldsa44_key_file": keys.new_mldsa44_pem(b"q" * 32)}
+    settings = {name: tmp_path / name for name in (*pems, "log_policy")}
+    for name, pem in pems.items():
+        settings[name].write_bytes(pem)
+        settings[name].chmod(0o600)
+    key = witnesses.made(tmp_path / "witness")
+    with witnesses.running(tmp_path / "witness", VKEY) as witness:
+        settings["log_policy"].write_text(f"log {VKEY}\nwitness one {key} {witness.url}\nquorum one\n")
+        async with audit_process.running(database, tmp_path, log_wait=True, **settings) as process:
+            await shop(process)
+            code, output, said = await decklog(process, "ledger", "rotate", "--reason", "yearly", "-o", "name")
+            assert code == 0, said
+            file = tmp_path / "shop.zip"
+            await decklog(process, "evidence", "--app", "shop", "-o", str(file))
+            rule = str(settings["log_policy"])
+            code, shown, _ = await decklog(process, "verify", str(file), "--policy", rule)
+            assert (code, "1 of 1 cosigned it (one); the quorum 'one' is met" in " ".join(shown.split())) == (0, True)
+            await decklog(process, "ledger", "export", str(tmp_path / "copy"))
+            code, shown, _ = await decklog(process, "verify", str(tmp_path / "copy"), "--policy", rule)
+            assert (code, "(one); the quorum 'one' is met" in " ".join(shown.split())) == (0, True), shown
+    folder = unpacked(file, tmp_path / "unpacked")
+    new = output.strip()
+    assert len((folder / "checkpoint").read_text().split("\n\n")[1].splitlines()) == 4
+    for vkey in (VKEY, new):
+        for command in commands(folder):
+            done = await asyncio.to_thread(shell, folder, command, vkey=vkey)
+            assert done.returncode == 0, done.stdout + done.stderr
+    stranger = str(keys.from_pem(keys.new_pem(b"x" * 32), audit_process.LOG.name).verifier)
+    for command in commands(folder)[1:4]:
+        assert (await asyncio.to_thread(shell, folder, command, vkey=stranger)).returncode != 0
 
 
 async def anchored(process: Process, event: str) -> int:
