@@ -26,6 +26,10 @@ ORIGIN = f"{DOMAIN}/{INSTALLATION}"
 PEM = keys.new_pem(b"k" * 32)
 SIGNER = keys.from_pem(PEM, ORIGIN)
 RING = ring.Ring(held=(SIGNER,))
+NEXT_PEM = keys.new_pem(b"n" * 32)
+NEXT = keys.from_pem(NEXT_PEM, ORIGIN)
+BOTH = ring.Ring(held=(SIGNER, NEXT))
+"""With a key that is to replace the first one: it signs nothing before a leaf says so."""
 
 
 def leaves(first: int, count: int) -> list[Leaf]:
@@ -117,7 +121,7 @@ class Log:
     def served(self) -> checkpoint.Checkpoint:
         """The checkpoint that anybody gets, verified."""
         data = (self.path / folder.CHECKPOINT).read_bytes()
-        return checkpoint.open_with(data, [SIGNER.verifier], origin=ORIGIN)[0]
+        return checkpoint.open_with(data, [one.verifier for one in BOTH.held], origin=ORIGIN)[0]
 
     async def stored(self) -> list[checkpoint.Checkpoint]:
         """Every checkpoint that was signed, the smallest first."""

@@ -30,7 +30,7 @@ def main() -> None:
     """Publish once, or die."""
     uri, path, step, times = sys.argv[1:]
     log = published_log.Log(uri, Path(path))
-    asyncio.run(log.publish(failpoint=killer(step, int(times))))
+    asyncio.run(log.publish(signers=published_log.BOTH, failpoint=killer(step, int(times))))
 
 
 if __name__ == "__main__":

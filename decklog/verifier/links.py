@@ -89,15 +89,17 @@ def read(data: bytes) -> Signed:
 
 
 def standing(given: source.Source, tree: checkpoint.Checkpoint) -> rotation.Rotations:
-    """The rotations that the log points to and that are in this tree, each proved by a few tiles. Raises Disproved."""
+    """The rotations that the log points to and that are in this tree, each proved by a few tiles.
+
+    Those whose leaves are pruned cannot be, and nobody goes by them. Raises Disproved.
+    """
     try:
-        found = list(rotated.pointed(given.lines(source.ROTATIONS), tree.size))
+        every = list(rotated.pointed(given.lines(source.ROTATIONS), tree.size))
     except rotated.Malformed as error:
         raise proving.Disproved(str(error), where=f"{given.name}/{source.ROTATIONS}") from error
-    for one in found:
-        _prove(given, one, tree, tree.size)
+    found = [one for one in every if _is_there(given, one, tree)]
     try:
-        return rotation.of(found)
+        return rotation.of(found) if found == every else rotation.Rotations(tuple(found))
     except rotation.Broken as error:
         raise proving.Disproved(f"its key was rotated as nobody could: {error}", where=given.name) from error
 
@@ -127,17 +129,26 @@ def _believed(
     given: source.Source, trusted: policy.Policy, rotations: rotation.Rotations, old: Signed, new: Signed
 ) -> list[Hop]:
     """Insist that both are signed by keys that are given, or that rotations lead to. Raises note.Unverified."""
-    if not rotations.all:
-        trusted.open_log(old.note.to_bytes())
-        trusted.open(new.note.to_bytes())
-        return []
     hops = list(chain(given, trusted, rotations, new, [old]))
     known = [*trusted.logs, *(keys.parse(hop.rotation.vkey) for hop in hops)]
     policy.of_rotated(trusted, known).open(new.note.to_bytes())
-    policy.check_log(new.note, rotation.parsed(rotations.signers(new.tree.size)))
     # Whoever signs now signed a tree that says who did before.
-    policy.check_log(old.note, rotation.parsed(rotations.signers(old.tree.size)))
+    for signed in (old, new):
+        vkeys = rotations.signers(signed.tree.size)
+        if vkeys:
+            policy.check_log(signed.note, rotation.parsed(vkeys))
+        else:
+            trusted.open_log(signed.note.to_bytes())
     return [hop for hop in hops if hop.rotation.vkey not in {str(key) for key in trusted.logs}]
+
+
+def _is_there(given: source.Source, one: rotation.Rotation, tree: checkpoint.Checkpoint) -> bool:
+    """Whether a rotation is proved to be in a tree; False where its leaf is pruned. Raises Disproved."""
+    try:
+        _prove(given, one, tree, tree.size)
+    except proving.Missing:
+        return False
+    return True
 
 
 def _prove(given: source.Source, one: rotation.Rotation, tree: checkpoint.Checkpoint, size: int) -> None:

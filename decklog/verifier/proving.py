@@ -12,6 +12,10 @@ class Disproved(failures.Failed):
     """What was to be proved is not so, or this does not prove it."""
 
 
+class Missing(Disproved):
+    """A file of the log that would be needed is not there: it may be pruned."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
     """A leaf that is in a log: its number, its bytes, and the signed tree that it is in."""
@@ -53,7 +57,12 @@ def check(text: str, trusted: policy.Policy) -> Proved:
             raise Disproved("it holds no entry (extra), so there is nothing that it could prove")
         leaf = merkle.leaf_hash(found.extra)
         proofs.verify_inclusion(found.hashes, leaf=leaf, index=found.index, size=tree.size, root=tree.root)
-    except ValueError as error:  # no proof file, no checkpoint, not vouched for, another root
+    except note.Unverified as error:
+        hint = (
+            "If the log's key was replaced since, pass --vkey of the key that signed then, too; or have it proved anew"
+        )
+        raise Disproved(f"it proves nothing: {error}", hint=hint) from error
+    except ValueError as error:  # no proof file, no checkpoint, another root
         raise Disproved(f"it proves nothing: {error}", hint="Ask for another one: decklog prove") from error
     return Proved(leaf=found.index, entry=found.extra, tree=tree)
 
@@ -119,4 +128,4 @@ def _whole_or_partial(given: source.Source, wanted: tiles.Tile | tiles.Bundle) -
         data = given.read(one.path)
         if data is not None:
             return one.width, data
-    raise Disproved(f"{wanted.path} is missing", where=given.name, hint=_VERIFY)
+    raise Missing(f"{wanted.path} is missing", where=given.name, hint=_VERIFY)

@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from decklog.model import merkle
-from decklog.model.tlog import policy
+from decklog.model.tlog import note, policy
 from decklog.verifier import log as verifier
 from decklog.verifier import source
-from tests.published_log import SIGNER, Log
+from tests.published_log import BOTH, NEXT, SIGNER, Log
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("log.before_fsync", "log.after_file", "log.after_sync", "log.before_store", "log.after_store")
@@ -46,7 +46,7 @@ async def verified(log: Log) -> None:
     lines = [orjson.dumps({"size": row["size"], "note": row["note"].decode()}) + b"\n" for row in rows]
     public = log.path / "public"
     (public / "checkpoints.jsonl").write_bytes(b"".join(lines))
-    trusted = policy.of_keys([SIGNER.verifier])
+    trusted = policy.of_keys([SIGNER.verifier, NEXT.verifier])
     verdict = verifier.verify(source.Folder(public), trusted, verifier.Wanted())
     (public / "checkpoints.jsonl").unlink()
     assert [str(one) for one in verdict.findings] == []
@@ -67,9 +67,35 @@ async def test_killed_at_every_step_nothing_is_lost(database, tmp_path, step):
     await all_is_published(log)
 
 
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_while_its_key_changes_it_signs_as_the_leaves_say(database, tmp_path, step):
+    """Begun and finished, killed at each turn: what is served was signed as before or as after, never otherwise."""
+    log = Log(database, tmp_path / "log")
+    await log.grow(250)
+    await log.publish()
+    kills, before = 0, {SIGNER.verifier.id}
+    for beside, after in ((SIGNER, {SIGNER.verifier.id, NEXT.verifier.id}), (None, {NEXT.verifier.id})):
+        await log.grow(4)
+        await log.rotate(NEXT, beside=beside)
+        for times in (1, 2):
+            kills += await killed(log, step, times)
+            assert by(log) in (before, after)
+            await verified(log)
+        await log.publish(signers=BOTH)
+        assert by(log) == after
+        before = after
+    assert kills >= 2
+    await all_is_published(log)
+
+
+def by(log: Log) -> set[int]:
+    """Ids of the keys that signed what is served."""
+    return {line.id for line in note.parse((log.path / "public" / "checkpoint").read_bytes()).signatures}
+
+
 async def all_is_published(log: Log) -> None:
     """Started once more it publishes the whole ledger, and nothing unfinished is left."""
-    await log.publish()
+    await log.publish(signers=BOTH)
     await verified(log)
     rows = await log.execute("SELECT receipt FROM ledger.entry ORDER BY leaf")
     assert log.served().size == log.size == len(rows)

@@ -5,6 +5,7 @@ What one of them cannot see is listed here, and in docs/ledger.md.
 
 import asyncio
 import base64
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 from decklog.model import merkle
 from decklog.model.tlog import bundle, keys, policy, proofs, tile_hashes, tiles
 from decklog.verifier import log, source
-from services.audit.publisher import ring
 from tests import log_files, published_log, vectors
 from tests import stack as stacks
 from tests.third_party import verifiers
@@ -264,7 +264,6 @@ def _scales(given):
     return verifiers.scales_consistency(given["size1"], given["size2"], hashes, **roots)
 
 
-NEXT = keys.from_pem(keys.new_pem(b"n" * 32), published_log.ORIGIN)
 SECOND = keys.cosigner_from_pem(keys.new_mldsa44_pem(b"q" * 32), published_log.ORIGIN)
 
 
@@ -281,10 +280,10 @@ def rotated(stack, migrated_template, tmp_path_factory):
 
 
 async def _rotate(given: published_log.Log, folders: Path) -> None:
-    signers = ring.Ring(held=(published_log.SIGNER, NEXT), second=SECOND)
+    signers = dataclasses.replace(published_log.BOTH, second=SECOND)
     await given.grow(300)
     for name, beside in (("overlap", published_log.SIGNER), ("after", None)):
-        await given.rotate(NEXT, beside=beside)
+        await given.rotate(published_log.NEXT, beside=beside)
         await given.publish(signers=signers)
         shutil.copytree(given.path / "public", folders / name)
 
@@ -294,8 +293,8 @@ async def _rotate(given: published_log.Log, folders: Path) -> None:
     ("name", "key", "verifies"),
     [
         ("overlap", published_log.SIGNER, True),
-        ("overlap", NEXT, True),
-        ("after", NEXT, True),
+        ("overlap", published_log.NEXT, True),
+        ("after", published_log.NEXT, True),
         ("after", published_log.SIGNER, False),
     ],
     ids=["overlap old", "overlap new", "after new", "after old"],

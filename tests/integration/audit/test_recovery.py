@@ -22,7 +22,6 @@ from decklog.adapters.memory import stream as memory
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
 from decklog.model import errors, topics
-from decklog.model.tlog import keys
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
@@ -47,9 +46,6 @@ TABLES = {
 def fast(monkeypatch):
     """Poll often."""
     monkeypatch.setattr(term, "POLL_SECONDS", 0.02)
-
-
-NEXT_PEM = keys.new_pem(b"n" * 32)
 
 
 class Installation:
@@ -216,18 +212,17 @@ async def test_what_was_erased_does_not_come_back_with_an_older_backup(installat
 async def test_a_key_that_was_replaced_since_the_backup_is_known_again(installation, stack):
     """Begun and finished behind it: the database says again who signs, and goes on with the new key alone."""
     await installation.first()
-    old, new = published_log.SIGNER, keys.from_pem(NEXT_PEM, published_log.ORIGIN)
-    both = ring.Ring(held=(old, new))
+    old, new = published_log.SIGNER, published_log.NEXT
     await installation.log.publish()
     uri = await installation.backup()
     named = {"vkey": str(new.verifier), "reason": "yearly"}
     for number, more in enumerate(({"beside": str(old.verifier)}, {"retired": str(old.verifier)}), start=1):
         await installation.producer.send(ordered(control_pb2.KeyRotationRequested(**named, **more)))
         await installation.sequence(installation.log.uri, 22 + 2 * number)
-        await installation.log.publish(signers=both)
+        await installation.log.publish(signers=published_log.BOTH)
     with pytest.raises(errors.Terminal, match="not to be believed"):
         await installation.recover(uri)
-    await installation.recover(uri, files=ring.Files(current=published_log.PEM, following=NEXT_PEM))
+    await installation.recover(uri, files=ring.Files(current=published_log.PEM, following=published_log.NEXT_PEM))
     assert await rows(uri) == await rows(installation.log.uri)
     opened = await asyncpg.connect(uri)
     rotations = [tuple(row) for row in await opened.fetch("SELECT leaf, vkey, beside FROM ledger.rotation ORDER BY 1")]

@@ -12,11 +12,9 @@ from services.audit.admin import audit_db
 from services.audit.publisher import folder, ring
 from tests import audit_process, published_log
 from tests.integration.test_cli import Terminal
-from tests.published_log import ORIGIN, PEM, SIGNER, Log
+from tests.published_log import BOTH, NEXT, NEXT_PEM, ORIGIN, PEM, SIGNER, Log
 
-NEXT_PEM, SECOND_PEM = keys.new_pem(b"n" * 32), keys.new_mldsa44_pem(b"q" * 32)
-NEXT = keys.from_pem(NEXT_PEM, ORIGIN)
-BOTH = ring.Ring(held=(SIGNER, NEXT))
+SECOND_PEM = keys.new_mldsa44_pem(b"q" * 32)
 OLD_ALONE, NEW_ALONE = ring.Ring(held=(SIGNER,)), ring.Ring(held=(NEXT,))
 
 

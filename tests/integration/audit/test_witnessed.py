@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from decklog.model import errors
-from decklog.model.tlog import keys, policy
+from decklog.model.tlog import keys, note, policy
 from decklog.verifier import log as verifier
 from decklog.verifier import source
-from services.audit.publisher import folder, witnessed
+from services.audit.publisher import folder, ring, witnessed
 from tests import audit_leaves as some
 from tests import audit_ledger, witnesses
 from tests import stack as stacks
-from tests.published_log import SIGNER, Log, running, until
+from tests.published_log import NEXT, NEXT_PEM, PEM, SIGNER, Log, running, until
 from tests.third_party import verifiers
 
 pytestmark = pytest.mark.timeout(600)
@@ -197,3 +197,32 @@ async def test_witnesses_of_other_people_cosign_our_log(log, ours, litewitness, 
         await asyncio.to_thread(verifiers.cosigned, served, LOG, str(key), foreign)
     verdict = verifier.verify(source.Folder(log.path / "public"), given.policy, verifier.Wanted())
     assert "quorum" in str(verdict.findings[0])
+
+
+async def test_a_witness_with_the_old_key_follows_through_the_overlap_and_no_further(log, ours, tmp_path):
+    """Its operator has until the end of the overlap to give it the new key; after that it does not cosign, in words."""
+    key, start = ours
+    new = NEXT
+    files = ring.Files(current=PEM, following=NEXT_PEM)
+    with start() as witness:
+        given = rule(tmp_path, f"witness ours {key} {witness.url}", "quorum ours")
+        async with running(log.publisher(rule=given, files=files)):
+            await log.grow(3)
+            await cosigned(log, given, 3)
+            await log.rotate(new, beside=SIGNER)
+            await cosigned(log, given, 5)
+            await log.rotate(new)
+            await until(lambda: "does not know the key" in log.readiness.reasons.get(witnessed.PART, ""), seconds=60)
+            assert log.served().size == 5
+    with witnesses.running(tmp_path / "ours", LOG, str(new.verifier)) as witness:
+        given = rule(tmp_path, f"log {new.verifier}", f"witness ours {key} {witness.url}", "quorum ours")
+        async with running(log.publisher(rule=given, files=files)):
+            path = log.path / folder.CHECKPOINT
+            await until(lambda: _is_new(path, new))
+    assert given.policy.open((log.path / folder.CHECKPOINT).read_bytes()).size == 7
+
+
+def _is_new(path: Path, key: keys.SigningKey) -> bool:
+    """Whether the new key alone signed what is served."""
+    signed = note.parse(path.read_bytes())
+    return policy.is_signed(signed, key.verifier) and not policy.is_signed(signed, SIGNER.verifier)

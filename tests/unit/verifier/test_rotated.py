@@ -169,6 +169,19 @@ def test_a_kept_checkpoint_leads_to_no_key_that_it_does_not_vouch_for(tmp_path, 
         links.continues(source.Folder(tmp_path), given, policy.of_keys([OLD.verifier]))
 
 
+@pytest.mark.parametrize("gone", [("001",), ("001", "002")], ids=["the beginning", "both"])
+def test_rotations_that_are_pruned_are_no_hindrance_to_the_new_key(tmp_path, gone):
+    """Nobody can see them any more: with the key that signs now, what was kept since is led on from as ever."""
+    write(tmp_path)
+    for name in gone:
+        (tmp_path / "tile/entries" / name).unlink()
+    for known in ([NEW], [OLD, NEW]):
+        trusted = policy.of_keys([one.verifier for one in known])
+        assert links.continues(source.Folder(tmp_path), kept(700), trusted).new.size == 900
+    with pytest.raises(proving.Disproved, match="not to be believed"):
+        links.continues(source.Folder(tmp_path), kept(700), policy.of_keys([OLD.verifier]))
+
+
 def test_a_log_rotated_twice_leads_on(tmp_path):
     """Each key vouches for the next."""
     twice = [*ENTRIES]
