@@ -1,4 +1,8 @@
-"""The same tests on the oldest supported PostgreSQL, over TLS: everything else of the stack stays."""
+"""Tests on the oldest supported PostgreSQL, over TLS: everything else of the stack stays.
+
+All of those that rest on what differs between its versions (schema, roles, rights, replay); of the others the one that
+shows the most.
+"""
 
 import dataclasses
 from collections.abc import Iterator
