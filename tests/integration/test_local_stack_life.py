@@ -27,6 +27,14 @@ def state(tmp_path: Path) -> Iterator[folder.Folder]:
     run(found, "clean")
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[folder.Folder]:
+    """The folder of a stack that tests leave running for the next one: to start one takes a dozen seconds of a core."""
+    found = folder.Folder(tmp_path_factory.mktemp("lasting") / "state")
+    yield found
+    run(found, "clean")
+
+
 def run(state: folder.Folder, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = (*COMMAND, str(state.path), *arguments)
     return subprocess.run(command, cwd=stacks.ROOT, capture_output=True, text=True, check=False, timeout=110)
@@ -38,10 +46,9 @@ def up(state: folder.Folder) -> str:
     return done.stdout
 
 
-def start(state: folder.Folder) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        (*COMMAND, str(state.path), "up"), cwd=stacks.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def start(state: folder.Folder, *options: str) -> "subprocess.Popen[str]":
+    command = (*COMMAND, str(state.path), "up", *options)
+    return subprocess.Popen(command, cwd=stacks.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def alive(state: folder.Folder) -> list[str]:
@@ -102,33 +109,67 @@ def test_a_killed_up_leaves_nothing(state: folder.Folder) -> None:
     stacks.eventually(lambda: not alive(state))
 
 
-def test_a_stack_lives_and_ends(state: folder.Folder) -> None:
+def test_stacks_that_start_at_once(lasting: folder.Folder, state: folder.Folder) -> None:
+    """Two terminals on one folder make one stack; that of another folder shares no port and no process with it."""
+    owner = subprocess.Popen(("sleep", "300"))
+    starting = [start(lasting), start(lasting), start(state, "--owner", str(owner.pid))]
+    shown = [one.communicate(timeout=110)[0] for one in starting]
+    assert [one.returncode for one in starting] == [0, 0, 0], shown
+    assert len([line for line in alive(lasting) if "--attached" in line]) == 1
+    ports = [set(json.loads((one.path / "ports.json").read_text()).values()) for one in (lasting, state)]
+    assert not ports[0] & ports[1]
+    owner.kill()
+    owner.wait()
+    stacks.eventually(lambda: not alive(state))  # a test run that is killed leaves no stack behind
+    assert run(lasting, "status").returncode == 0
+
+
+def test_a_stack_lives_and_ends(lasting: folder.Folder) -> None:
     """Up, up again (the same processes), status, down, down again, up again on the same ports."""
-    up(state)
-    env, first = state.env.read_text(), parts(state)
+    up(lasting)
+    env, first = lasting.env.read_text(), parts(lasting)
     assert set(first) == set(PARTS)
-    assert "already running" in up(state)
-    assert parts(state) == first
-    shown = run(state, "status")
+    assert "already running" in up(lasting)
+    assert parts(lasting) == first
+    shown = run(lasting, "status")
     assert shown.returncode == 0
     assert all(name in shown.stdout for name in PARTS)
-    assert run(state, "down").stdout == "stopped\n"
-    assert not alive(state)
-    assert run(state, "down").stdout == "nothing was running\n"
-    assert run(state, "status").returncode == 1
-    up(state)
-    assert state.env.read_text() == env
+    assert run(lasting, "down").stdout == "stopped\n"
+    assert not alive(lasting)
+    assert run(lasting, "down").stdout == "nothing was running\n"
+    assert run(lasting, "status").returncode == 1
+    up(lasting)
+    assert lasting.env.read_text() == env
 
 
-def test_a_killed_supervisor_takes_everything_with_it(state: folder.Folder) -> None:
+def test_a_crashed_server_is_started_again(lasting: folder.Folder) -> None:
+    """Killing with -9 Kafka: it comes back by itself, and the status counts it."""
+    up(lasting)
+    before = parts(lasting)["kafka"].restarts
+    os.kill(stacks.read(lasting.env).pid("kafka"), signal.SIGKILL)
+    stacks.eventually(lambda: parts(lasting)["kafka"].restarts == before + 1 and ready(lasting, "kafka"), 60)
+
+
+def test_a_held_part_stays_away_until_it_is_released(lasting: folder.Folder) -> None:
+    """An outage on purpose: nothing restarts the part, and release waits until it serves."""
+    up(lasting)
+    assert run(lasting, "hold", "postgres").returncode == 0
+    time_held = time.monotonic()
+    stacks.eventually(lambda: time.monotonic() > time_held + 1)
+    assert parts(lasting)["postgres"].state == "held"
+    assert run(lasting, "release", "postgres").returncode == 0
+    assert ready(lasting, "postgres")
+
+
+def test_a_killed_supervisor_takes_everything_with_it(lasting: folder.Folder) -> None:
     """Killing with -9 the supervisor: the kernel ends its children; `down` is content, and the next `up` works."""
-    up(state)
-    running = supervisor.holder(state)
+    up(lasting)
+    running = supervisor.holder(lasting)
     assert running is not None
     os.kill(running, signal.SIGKILL)
-    stacks.eventually(lambda: not alive(state))
-    assert run(state, "down").returncode == 0
-    up(state)
+    stacks.eventually(lambda: not alive(lasting))
+    assert run(lasting, "down").returncode == 0
+    up(lasting)
 
 
 def test_what_outlived_its_supervisor_is_ended(state: folder.Folder) -> None:
@@ -153,47 +194,6 @@ def test_a_stranger_with_the_number_of_a_dead_process_is_left_alone(state: folde
     stranger.wait()
 
 
-def test_two_stacks_side_by_side(state: folder.Folder, tmp_path: Path) -> None:
-    """Started at the same time they share no port and no process; ending one leaves the other."""
-    other = folder.Folder(tmp_path / "other")
-    both = [start(state), start(other)]
-    try:
-        shown = [starting.communicate(timeout=110)[0] for starting in both]
-        assert [starting.returncode for starting in both] == [0, 0], shown
-        ports = [set(json.loads((one.path / "ports.json").read_text()).values()) for one in (state, other)]
-        assert not ports[0] & ports[1]
-        assert run(other, "down").returncode == 0
-        assert run(state, "status").returncode == 0
-    finally:
-        run(other, "clean")
-
-
-def test_two_ups_at_once_make_one_stack(state: folder.Folder) -> None:
-    """Two terminals, one folder: one supervisor, and both commands end well."""
-    both = [start(state), start(state)]
-    shown = [starting.communicate(timeout=110)[0] for starting in both]
-    assert [starting.returncode for starting in both] == [0, 0], shown
-    assert len([line for line in alive(state) if "--attached" in line]) == 1
-
-
-def test_a_crashed_server_is_started_again(state: folder.Folder) -> None:
-    """Killing with -9 Kafka: it comes back by itself, and the status counts it."""
-    up(state)
-    os.kill(stacks.read(state.env).pid("kafka"), signal.SIGKILL)
-    stacks.eventually(lambda: ready(state, "kafka") and parts(state)["kafka"].restarts == 1, 60)
-
-
-def test_a_held_part_stays_away_until_it_is_released(state: folder.Folder) -> None:
-    """An outage on purpose: nothing restarts the part, and release waits until it serves."""
-    up(state)
-    assert run(state, "hold", "postgres").returncode == 0
-    time_held = time.monotonic()
-    stacks.eventually(lambda: time.monotonic() > time_held + 1)
-    assert parts(state)["postgres"].state == "held"
-    assert run(state, "release", "postgres").returncode == 0
-    assert ready(state, "postgres")
-
-
 def test_a_server_that_cannot_start_is_explained(state: folder.Folder) -> None:
     """The message names the part and the log and shows its end; nothing is left running."""
     state.make()
@@ -205,15 +205,6 @@ def test_a_server_that_cannot_start_is_explained(state: folder.Folder) -> None:
     assert str(state.path / "logs") in done.stderr
     assert not alive(state)
     broken.unlink()
-
-
-def test_the_stack_ends_with_its_owner(state: folder.Folder) -> None:
-    """A test run that is killed leaves no stack behind."""
-    owner = subprocess.Popen(("sleep", "300"))
-    assert run(state, "up", "--owner", str(owner.pid)).returncode == 0
-    owner.kill()
-    owner.wait()
-    stacks.eventually(lambda: not alive(state))
 
 
 def test_clean_leaves_a_strangers_folder_alone(tmp_path: Path) -> None:
