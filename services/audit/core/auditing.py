@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from decklog.events.v1 import control_pb2
 from decklog.model import coverage, events, merkle, receipt
-from decklog.model.tlog import checkpoint, note, rotation
+from decklog.model.tlog import checkpoint, keys, note, policy, rotation
 from decklog.ports import ledger, stream
 
 
@@ -109,6 +109,7 @@ class Audit:
             return
         if (signed.size, signed.root) != (row.size, row.root):
             yield Finding(None, f"{named} says something else than its row")
+        yield from self._signer_problem(named, note.parse(row.note), row.size)
         if row.size != self.size:
             yield Finding(None, f"{named} was signed, and there are {self.size}")
         elif signed.root != self.root:
@@ -137,6 +138,20 @@ class Audit:
     def root(self) -> bytes:
         """The root over all rows so far."""
         return self._frontier.root()
+
+    def _signer_problem(self, named: str, signed: note.Note, size: int) -> Iterator[Finding]:
+        """Whether a key signed that signs then, as far as leaves tell: those before the first rotation do not."""
+        rotations = rotation.Rotations(tuple(self.rotations)).before(size)
+        if not rotations.all:
+            return
+        vkeys = rotations.signers(size)
+        try:
+            policy.check_log(signed, rotation.parsed(vkeys))
+        except (note.Unverified, keys.Malformed):
+            expected = " or ".join(map(rotation.label, vkeys))
+            yield Finding(
+                None, f"{named} was not signed by {expected}, which signs from leaf {rotations.all[-1].leaf} on"
+            )
 
     def _problems(self, said: receipt.Receipt, row: Row) -> Iterator[str]:
         if said.recorded_at != row.entry.recorded_at:

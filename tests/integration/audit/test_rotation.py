@@ -122,6 +122,9 @@ async def test_a_checkpoint_by_a_retired_key_stops_the_log(log):
     )
     with pytest.raises(errors.Terminal, match=f"was retired at leaf {leaf}"):
         await log.publish(signers=BOTH)
+    findings, _ = await audit_db._audit(log.uri, 10)
+    expected = f"was not signed by {NEXT.verifier.label}, which signs from leaf {leaf} on"
+    assert [expected in str(one) for one in findings if "signed" in str(one)] == [True]
 
 
 async def test_half_of_an_overlap_signs_and_says_what_it_lacks(log):
