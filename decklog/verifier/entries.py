@@ -8,7 +8,7 @@ from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.payloads import Group, Payloads
-from decklog.verifier.rotated import MARK, Signers
+from decklog.verifier.rotated import Signers
 from decklog.verifier.tree import Leaves, Reading
 
 
@@ -47,9 +47,9 @@ class Entries:
             self._tell_malformed(path, data, wanted, error)
             return
         wrong = self._check_hashes(path, leaves, entries)
-        if self.signers is not None and MARK in data:
-            self.signers.entries(leaves.tile.number * tiles.WIDTH, entries, wrong, path)
-        if self.receipts:
+        if not self.receipts:
+            self._rotations(path, leaves, entries, wrong)
+        else:
             said = self._said(path, leaves, entries, wrong)
             group = Group(wanted, entries, said)
             if self.payloads is not None:
@@ -77,6 +77,7 @@ class Entries:
             if times[0] >= self.recorded_at and times == sorted(times):
                 self.recorded_at = times[-1]
                 return plain
+        self._rotations(path, leaves, entries, wrong)  # in the others nothing but events was found
         found: list[receipt_lines.Said | None] = []
         for number, entry in enumerate(entries):
             said, problem = (
@@ -86,6 +87,10 @@ class Entries:
                 self._tell(path, leaves, entries, number, problem)
             found.append(said)
         return found
+
+    def _rotations(self, path: str, leaves: Leaves, entries: Sequence[bytes], wrong: set[int]) -> None:
+        if self.signers is not None:
+            self.signers.entries(leaves.tile.number * tiles.WIDTH, entries, wrong, path)
 
     def _read(self, leaf: int, entry: bytes) -> tuple[receipt_lines.Said | None, str]:
         """What an entry says, and what is wrong with it."""

@@ -14,8 +14,8 @@ from decklog.verifier import source
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
-MARK = b'"kind":"rotation"'
-"""No other receipt holds these bytes: within a text the quotation marks would be escaped."""
+_ABOUT, _MARK = b'{"about":{', b'"kind":"rotation"'
+"""How the receipt of a rotation begins, as few do, and what no other one holds: a text would escape the marks."""
 
 
 class Malformed(ValueError):
@@ -37,7 +37,7 @@ def pointed(lines: Iterable[bytes], size: int) -> Iterator[rotation.Rotation]:
 
 def told(number: int, entry: bytes) -> rotation.Rotation | None:
     """The rotation that a leaf is, if it is one."""
-    if MARK not in entry:
+    if not entry.startswith(_ABOUT) or _MARK not in entry:
         return None
     try:
         about = receipt.parse(entry).about
@@ -70,8 +70,8 @@ class Signers:
 
     def entries(self, first: int, entries: Sequence[bytes], wrong: set[int], path: str) -> None:
         """Take in the rotations among the entries from leaf `first` on; those in `wrong` are not the log's."""
-        for number, entry in enumerate(entries):
-            one = None if number in wrong else told(first + number, entry)
+        for number in [number for number, entry in enumerate(entries) if entry.startswith(_ABOUT)]:
+            one = None if number in wrong else told(first + number, entries[number])
             if one is not None:
                 self._take(one, path)
 
