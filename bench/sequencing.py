@@ -291,7 +291,7 @@ async def main() -> None:
 async def remove_topics(kafka: str, prefix: str) -> None:
     """Delete a benchmark's own topics."""
     client = admin.KafkaTopics(connection.Connection(bootstrap=kafka))
-    started = await client._started()  # noqa: SLF001 - the port never deletes a topic; a benchmark removes its own
+    started = await client._admin.started()  # noqa: SLF001 - the port never deletes a topic; a benchmark removes its own
     await started.delete_topics([topic.name(prefix) for topic in topics.ALL])
     await client.close()
 

@@ -28,8 +28,8 @@ _POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset,
 # Ids of several sources may collide only on purpose, so the few extra rows are sorted out here. The array travels as
 # text: encoding each element apart costs the client more than reading it costs the server.
 _KNOWN = """
-SELECT s.name, d.id, d.leaf, d.sha256
-FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1::text::uuid[])
+SELECT (SELECT s.name FROM ledger.source s WHERE s.source = d.source), d.id, d.leaf, d.sha256
+FROM ledger.dedup d WHERE d.id = ANY ($1::text::uuid[])
 """
 
 _ENTRY = """
@@ -114,7 +114,7 @@ class PostgresWriter:
         leading = await connect(uri, "decklog sequencer")
         try:
             await migrations.check(leading)
-            looking = await connect(uri, "decklog sequencer lookup")
+            looking = await connect(uri, "decklog sequencer lookup", by_index=True)
         except BaseException:
             leading.terminate()
             raise
@@ -264,14 +264,18 @@ async def _move_positions(
     await connection.execute(_MOVE_POSITIONS, *columns)
 
 
-async def connect(uri: str, name: str) -> asyncpg.Connection:
-    """A connection whose commits are durable whatever the server's default. Raises Transient or Terminal."""
+async def connect(uri: str, name: str, *, by_index: bool = False) -> asyncpg.Connection:
+    """A connection whose commits are durable whatever the server's default. Raises Transient or Terminal.
+
+    `by_index`: what it asks again and again is found by index. Postgres keeps a statement's plan until it next analyzes
+    the tables; one that was made while they were nearly empty reads them whole a minute later, when they are large.
+    """
+    settings = {"application_name": name, "synchronous_commit": "on"}
+    if by_index:
+        settings["enable_seqscan"] = "off"
     with failures.translated():
         return await asyncpg.connect(
-            uri,
-            timeout=_CONNECT_TIMEOUT,
-            command_timeout=_COMMAND_TIMEOUT,
-            server_settings={"application_name": name, "synchronous_commit": "on"},
+            uri, timeout=_CONNECT_TIMEOUT, command_timeout=_COMMAND_TIMEOUT, server_settings=settings
         )
 
 

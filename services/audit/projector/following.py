@@ -95,8 +95,10 @@ class Projector:
 
 @asynccontextmanager
 async def _connected(postgres: str) -> AsyncIterator[asyncpg.Connection]:
+    # Its plans are kept from when the ledger was nearly empty; with them it would read all leaves again for each batch.
+    settings = {"application_name": "projector", "enable_seqscan": "off"}
     with failures.translated("projector"):
-        connection = await asyncpg.connect(postgres, timeout=10, server_settings={"application_name": "projector"})
+        connection = await asyncpg.connect(postgres, timeout=10, server_settings=settings)
     try:
         with failures.translated("projector"):
             await tables.prepare(connection)

@@ -190,7 +190,7 @@ class Publisher:
 
 @asynccontextmanager
 async def _connected(uri: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await postgres.connect(uri, "decklog publisher")
+    connection = await postgres.connect(uri, "decklog publisher", by_index=True)
     try:
         yield connection
     finally:

@@ -185,8 +185,8 @@ async def test_the_writers_role_is_enough(database, cluster, monkeypatch):
     await send(cluster, 10)
     connect = postgres.connect
 
-    async def as_writer(uri, name):
-        connection = await connect(uri, name)
+    async def as_writer(uri, name, **settings):
+        connection = await connect(uri, name, **settings)
         if name.startswith("decklog sequencer"):
             await connection.execute("SET ROLE decklog_writer")
         return connection
