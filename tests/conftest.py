@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import full_stack, vectors
 from tests import stack as stacks
-from tests import vectors
 
 REQUIRE_VECTORS = "DECKLOG_REQUIRE_VECTORS"
 """Set by CI: a run without the vectors must fail instead of skipping their tests."""
@@ -46,10 +46,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs real servers: `-m "not stack"` are the fast ones."""
+    """Mark every test that needs real servers: `-m "not stack"` are the fast ones.
+
+    First come those that share the whole stack, in a row: they are long, one worker gets them all, and no other one has
+    to wait for the stack.
+    """
     for item in items:
-        if {"stack", "private_stack"} & set(getattr(item, "fixturenames", ())):
+        if {"stack", "private_stack", "full"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
+    items.sort(key=lambda item: "full" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +71,16 @@ def private_stack(tmp_path: Path) -> Iterator[stacks.Stack]:
         yield stacks.start(state, owner=os.getpid())
     finally:
         stacks.remove(state)
+
+
+@pytest.fixture
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[full_stack.FullStack]:
+    """The whole stack with services and demo, held by one test at a time; it ends with the run."""
+    base = tmp_path_factory.getbasetemp()
+    in_worker = "PYTEST_XDIST_WORKER" in os.environ
+    home = (base.parent if in_worker else base) / "full"
+    with full_stack.taken(home, os.getppid() if in_worker else os.getpid()) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The whole stack, services and demo included, as `make up` starts it: one for all end-to-end tests of a run."""
+"""The whole stack, services and demo included, as `make up` starts it: one for all tests of a run that need it."""
 
 import fcntl
 import json

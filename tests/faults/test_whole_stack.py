@@ -1,13 +1,12 @@
 """The shipped services on the shipped stack, killed in the middle of their work and left without their servers."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import full_stack
 from tests import stack as stacks
-from tests.faults import whole as wholes
 from tests.faults.whole import Whole
 
 SERVICES = ("ingest", "reconcile", "audit")
@@ -15,18 +14,17 @@ SERVICES = ("ingest", "reconcile", "audit")
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    """A stack of this file alone, with services and demo."""
-    with wholes.running(tmp_path_factory.mktemp("whole") / "stack") as running:
-        running.ready(*SERVICES)
-        yield running
+@pytest.fixture
+def whole(full: full_stack.FullStack) -> Whole:
+    """The run's stack with services and demo, ready."""
+    found = Whole(full.state)
+    found.ready(*SERVICES)
+    return found
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_killed_in_the_middle_of_the_tour(whole: Whole, service: str) -> None:
     """`kill -9` as each step of the tour acts: all of them still hold, down to the ledger and the rebuilt tables."""
-    whole.ready(*SERVICES)
     status, said, kills = whole.tour(service)
     assert status == 0, said
     assert kills == 4, f"killed {kills} times only: the tour does not act where this test expects it"
@@ -37,7 +35,6 @@ def test_killed_in_the_middle_of_the_tour(whole: Whole, service: str) -> None:
 )
 def test_a_server_goes_away(whole: Whole, part: str, blind: tuple[str, ...], tmp_path: Path) -> None:
     """It is away at a service's start and for a while: /readyz says so, and what was pushed meanwhile arrives, once."""
-    whole.ready(*SERVICES)
     with whole.outage(part):
         for service in blind:
             whole.kill(service)

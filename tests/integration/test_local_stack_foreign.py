@@ -17,8 +17,26 @@ GIVEN = "CONTEXT KUBECONFIG DEMO DECKLOG_KAFKA DECKLOG_POSTGRES"
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[folder.Folder]:
-    """The folder of a dev stack; what it started is stopped at the end."""
+    """The folder of an installation of one test; what it started is stopped at the end."""
     found = folder.Folder(tmp_path / "state")
+    yield found
+    run(found, {}, "clean")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stacks.Stack]:
+    """Servers that somebody already has, for the tests of this file: no other installation lives on them."""
+    place = tmp_path_factory.mktemp("servers") / "stack"
+    try:
+        yield stacks.start(place, owner=os.getpid())
+    finally:
+        stacks.remove(place)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[folder.Folder]:
+    """The folder of the installation that lives on those servers, left running for the next test."""
+    found = folder.Folder(tmp_path_factory.mktemp("ours") / "state")
     yield found
     run(found, {}, "clean")
 
@@ -51,45 +69,42 @@ def decklog(state: folder.Folder, *arguments: str) -> list[str]:
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_given_servers_are_used_and_left_alone(private_stack: stacks.Stack, state: folder.Folder) -> None:
+def test_given_servers_are_used_and_left_alone(servers: stacks.Stack, ours: folder.Folder) -> None:
     """Only our services are started; the cluster holds exactly what it held before; the env file names what is used.
 
     Up means that what the fleet repository declares can be read and used at once.
     """
-    before = kubectl(private_stack, "get", "all,configmaps,secrets", "-A", "-o", "name")
-    done = run(state, given(private_stack), "up")
+    before = kubectl(servers, "get", "all,configmaps,secrets", "-A", "-o", "name")
+    done = run(ours, given(servers), "up")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert decklog(state, "cluster", "list", "-o", "name") == ["dev"]
-    shown = status.read(state.status)
+    assert decklog(ours, "cluster", "list", "-o", "name") == ["dev"]
+    shown = status.read(ours.status)
     assert shown is not None
     assert set(shown.parts) - {"zipkin"} == {"ingest", "reconcile", "audit"}
     assert "Nothing is created in the cluster dev" in done.stdout
-    found = stacks.read(state.env)
-    assert (found.kafka, found.postgres) == (private_stack.kafka, private_stack.postgres)
-    assert kubectl(private_stack, "get", "all,configmaps,secrets", "-A", "-o", "name") == before
-    with private_stack.outage("kafka"):  # the status is what the services say now, not that they were ready once
-        stacks.eventually(lambda: "waits for" in run(state, {}, "status").stdout, 60, 0.5)
-    assert run(state, {}, "clean").returncode == 0
-    assert run(state, {}, "status").returncode == 1
+    found = stacks.read(ours.env)
+    assert (found.kafka, found.postgres) == (servers.kafka, servers.postgres)
+    assert kubectl(servers, "get", "all,configmaps,secrets", "-A", "-o", "name") == before
+    with servers.outage("kafka"):  # the status is what the services say now, not that they were ready once
+        stacks.eventually(lambda: "waits for" in run(ours, {}, "status").stdout, 60, 0.5)
 
 
 def test_an_installation_of_another_folder_is_left_alone(
-    private_stack: stacks.Stack, stack: stacks.Stack, state: folder.Folder, tmp_path: Path
+    servers: stacks.Stack, stack: stacks.Stack, ours: folder.Folder, tmp_path: Path
 ) -> None:
     """The same folder comes back to its servers; another one, which has other keys, is refused with the ways out."""
-    ours = given(private_stack)
-    assert run(state, ours, "up").returncode == 0
-    assert run(state, {}, "down").returncode == 0
-    assert run(state, ours, "up").returncode == 0
+    assert run(ours, given(servers), "up").returncode == 0
+    assert run(ours, {}, "down").returncode == 0
+    assert run(ours, given(servers), "up").returncode == 0
     other = folder.Folder(tmp_path / "other")
-    refused = run(other, ours, "up")
+    refused = run(other, given(servers), "up")
     assert refused.returncode == 1
-    assert f"DECKLOG_KAFKA={private_stack.kafka}" in refused.stderr
-    refused = run(other, ours | {"DECKLOG_KAFKA": stack.kafka}, "up")
+    assert f"DECKLOG_KAFKA={servers.kafka}" in refused.stderr
+    refused = run(other, given(servers) | {"DECKLOG_KAFKA": stack.kafka}, "up")
     assert refused.returncode == 1
     assert "DECKLOG_POSTGRES" in refused.stderr
     assert run(other, {}, "clean").returncode == 0
-    assert decklog(state, "cluster", "list", "-o", "name") == ["dev"]
+    assert decklog(ours, "cluster", "list", "-o", "name") == ["dev"]
 
 
 def test_the_demo_comes_when_asked_for_and_goes_with_clean(private_stack: stacks.Stack, state: folder.Folder) -> None:
@@ -101,6 +116,7 @@ def test_the_demo_comes_when_asked_for_and_goes_with_clean(private_stack: stacks
     stacks.eventually(lambda: set(kubectl(private_stack, "get", "namespaces", "-o", "name")) == before | demo, 60)
     assert run(state, {}, "clean").returncode == 0
     assert set(kubectl(private_stack, "get", "namespaces", "-o", "name")) == before
+    assert run(state, {}, "status").returncode == 1
 
 
 @pytest.mark.parametrize(
