@@ -32,11 +32,16 @@ def _controls(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the run's stack before workers start, so that they inherit the choice."""
+    """Choose the run's stack before workers start, so that they inherit the choice.
+
+    The first worker begins with a row of tests that lasts most of the run: the others let it go first.
+    """
     if _controls(config):
         if os.environ.get(REQUIRE_VECTORS) and not vectors.ROOT.is_dir():
             raise pytest.UsageError(f"no third-party vectors in {vectors.ROOT}: set DECKLOG_VECTORS to their folder")
         stacks.choose()
+    elif config.workerinput["workerid"] != "gw0":  # type: ignore[attr-defined]
+        os.nice(5)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
