@@ -140,6 +140,11 @@ def resource_version(obj: KubeObject) -> str:
     return _text(metadata(obj).get("resourceVersion"))
 
 
+def is_terminating(obj: KubeObject) -> bool:
+    """Whether it is being deleted and only its finalizers, or what is in it, keep it."""
+    return bool(metadata(obj).get("deletionTimestamp"))
+
+
 def tracking(obj: KubeObject) -> Tracking | None:
     """Who manages the object, or None when it carries no tracking annotation that can be read."""
     text = annotations(obj).get(TRACKING_ANNOTATION)

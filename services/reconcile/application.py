@@ -264,11 +264,12 @@ class Application:
             return -1.0
         on_delete = removal.on_delete if removal is not None else spec.on_delete
         prune = on_delete == fleet_pb2.ON_DELETE_PRUNE
-        if prune and (known.inventory() or known.header.left):
+        if prune and (known.inventory() or known.seen() or known.header.left):
             view = await self._outlook.look(self._chronicle.application.cluster)
             cause = self._world.fleet.declarations.get(self._chronicle.application.application, "")
             order = ordering.removal(spec, removal, sync_id=self._world.new_id(), cause=cause)
-            if not await turning.tear_down(self._turning(spec, view), order):
+            turn = self._turning(spec, view)
+            if not (await turning.tear_down(turn, order) and await turning.all_gone(turn)):
                 return _TEAR_DOWN_AGAIN_SECONDS
         await self._outlook.look_away()
         await self._forget(staying=not prune)

@@ -14,6 +14,7 @@ from decklog.ports import clock, cluster
 from services.reconcile import comparing, fence, ordering, outcomes, recording, rendering
 from services.reconcile.core import (
     compare,
+    complaints,
     desired,
     inventory,
     managers,
@@ -114,6 +115,9 @@ class Sync:
 
     async def _carry_out(self, plan: sync.Plan) -> None:
         self._early = plan.unjudged
+        # Before the first write: what is applied beside them must not make those that are held back a minority.
+        kept = sorted((key, why) for key, why in plan.kept.items() if complaints.noteworthy(why))
+        await self._say([self._outcomes.kept(key, why) for key, why in kept])
         for step in plan.apply:
             unjudged = [self._wanted.members[key] for key in step.keys if key in plan.unjudged]
             refused = await self._rehearse(unjudged)
@@ -125,7 +129,6 @@ class Sync:
             await self._say(await self._all(self._prune, step.keys))
             if self._tally.failure is not None:
                 return
-        await self._say([self._outcomes.kept(key, why) for key, why in sorted(plan.kept.items()) if _noteworthy(why)])
 
     async def _rehearse(self, unjudged: Sequence[desired.DesiredObject]) -> list[apply_pb2.ObjectApplied]:
         """What the API server refuses of the objects that could not be asked about before this step."""
@@ -165,15 +168,16 @@ class Sync:
         if self._order.dry_run and key in self._early:
             return self._outcomes.not_yet(key)
         for attempt in range(_TRIES):
+            if live is not None and self._taken_meanwhile(one, live):
+                taken = cluster.Stale("another application has put its mark on it meanwhile", where=key.display)
+                return self._outcomes.failed(key, taken, one.gvk.version)
             try:
                 return await self._apply(one, live)
             except cluster.Stale as error:
                 if attempt + 1 == _TRIES:
                     return self._outcomes.failed(key, error, one.gvk.version)
                 live = await self._view.reached.watches.refresh(one.gvk, key)
-                if live is not None and self._taken_meanwhile(one, live):
-                    return self._outcomes.failed(key, error, one.gvk.version)
-                if live is not None and not await self._differs(one, live):
+                if live is not None and not self._taken_meanwhile(one, live) and not await self._differs(one, live):
                     return None
             except fence.Fenced:
                 raise
@@ -303,8 +307,3 @@ class Sync:
 
 def _size(steps: Sequence[stages.Step]) -> int:
     return sum(len(step.keys) for step in steps)
-
-
-def _noteworthy(why: inventory.Kept) -> bool:
-    """An application that does not prune is told of its extra objects as drift, not with every sync."""
-    return why not in (inventory.Kept.PRUNE_OFF, inventory.Kept.NOT_OURS)

@@ -1,7 +1,7 @@
 """Comparing: a dry-run for every object whose verdict is not known at this version, many at a time."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from decklog.events.v1 import fleet_pb2
@@ -9,7 +9,18 @@ from decklog.model import errors, masking, objects
 from decklog.ports import cluster
 from decklog.runtime import names, telemetry
 from services.reconcile import clusters, rendering
-from services.reconcile.core import claims, compare, complaints, desired, health, ignore, normalise, snapshot, verdicts
+from services.reconcile.core import (
+    claims,
+    compare,
+    complaints,
+    desired,
+    health,
+    ignore,
+    inventory,
+    normalise,
+    snapshot,
+    verdicts,
+)
 
 CONCURRENCY = 32
 """Requests under way to one cluster for one application."""
@@ -123,17 +134,24 @@ async def wanted_objects(
     return Result(found, frozenset(wanted.members) - found.keys())
 
 
-def extra_objects(view: View, keys: Iterable[objects.ObjectKey]) -> dict[objects.ObjectKey, compare.Comparison]:
-    """The verdict on objects that are there, ours, and no longer wanted."""
+def extra_objects(view: View, extra: inventory.Extra, application: str) -> dict[objects.ObjectKey, compare.Comparison]:
+    """The verdict on objects that are there, ours, and no longer wanted, and why those stay that stay."""
     found = {}
-    for key in keys:
+    for key in (*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)):
         live = view.live[key]
         blind = view.blindness(objects.gvk(live))
         if blind is None:
-            found[key] = compare.unwanted(live, mask=view.mask)
+            found[key] = compare.unwanted(live, mask=view.mask, **_why(key, extra.kept.get(key), application))
         else:
             found[key] = compare.unknown(key, reason=complaints.reason(blind), error=blind.problem, live=live)
     return found
+
+
+def _why(key: objects.ObjectKey, why: inventory.Kept | None, application: str) -> dict[str, str]:
+    if why is None or not complaints.noteworthy(why):
+        return {}
+    words = f"{key.display} is no longer in Git and is not pruned: {complaints.why_kept(why)}"
+    return {"reason": complaints.word_kept(why), "error": words, "hint": complaints.way_out(why, application)}
 
 
 def body_to_apply(view: View, one: desired.DesiredObject, live: objects.KubeObject | None) -> objects.KubeObject:

@@ -68,8 +68,14 @@ class Outcomes:
         if self._order.trigger is sync.Trigger.REMOVAL:
             words = f"{key.display} stays although its application was removed: {complaints.why_kept(why)}"
             hint = "Delete it by hand if it is not meant to stay"
-        failure = sayings.failure("NotPruned", words, hint)
-        return self.applied(key, apply_pb2.OBJECT_OUTCOME_SKIPPED, before=self._view.live.get(key), failure=failure)
+        failure = sayings.failure(complaints.word_kept(why), words, hint)
+        return self.applied(
+            key,
+            apply_pb2.OBJECT_OUTCOME_SKIPPED,
+            before=self._view.live.get(key),
+            failure=failure,
+            dry_run=self._order.dry_run,
+        )
 
     def not_yet(self, key: objects.ObjectKey) -> apply_pb2.ObjectApplied:
         """A dry-run cannot know."""

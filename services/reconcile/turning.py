@@ -115,11 +115,10 @@ class Turn:
         departed = self.world.fleet.departed(self.tools.chronicle.application.cluster)
         claimed = claims.conflicts(others, wanted.members.keys() & others.keys(), owner, departed)
         extra = self._extra(wanted, request)
-        seen = [*extra.prune, *(key for key, why in extra.kept.items() if why is not inventory.Kept.NOT_OURS)]
         comparisons = {
             **result.comparisons,
             **await self._refusals(wanted, result.comparisons, waiting),
-            **comparing.extra_objects(self.view, seen),
+            **comparing.extra_objects(self.view, extra, owner.application),
             **{one.key: telling.claimed_by_another(one, wanted) for one in claimed},
         }
         return Picture(
@@ -172,6 +171,7 @@ class Turn:
             live=live,
             owner=owner,
             guard=inventory.PruneGuard(enabled=(self.spec.prune and complete) or asked, requested=asked),
+            held=self.tools.chronicle.known.held(),
         )
 
     def _situation(
@@ -297,9 +297,10 @@ class Turn:
 
 
 async def tear_down(turn: Turn, order: ordering.Order, *, spared: Collection[objects.ObjectKey] = ()) -> bool:
-    """Delete everything that a removed application has; True once it is gone, protected objects apart.
+    """Delete everything that a removed application has, protected objects apart; True once all of it was ordered.
 
-    `spared`: what the application wants that was declared under its name since.
+    What is being deleted already is not deleted again. `spared`: what the application wants that was declared under
+    its name since.
     """
     chronicle, view = turn.tools.chronicle, turn.view
     wanted = telling.nothing_wanted(chronicle, turn.world.mask)
@@ -310,17 +311,39 @@ async def tear_down(turn: Turn, order: ordering.Order, *, spared: Collection[obj
     if turn.blind(kinds):
         return False  # what cannot be seen may be there
     await turn.world.clusters.check_again(view.reached)
-    owner = turn.subscriber.owner
-    marked = {key for key in view.live if view.claim(key, owner) is claims.Claim.OURS}
-    extra = inventory.teardown((chronicle.known.inventory() | marked) - set(spared), live=view.live, owner=owner)
+    mine = (chronicle.known.inventory() | _marked(turn)) - set(spared)
+    going = {key for key in mine if objects.is_terminating(view.live.get(key) or {})}
+    if going and going == mine:
+        return True  # ordered before
+    extra = inventory.teardown(mine - going, live=view.live, owner=turn.subscriber.owner)
     plan = sync.Plan((), frozenset(), stages.prune_order(extra.prune), 0, extra.kept)
-    outcome = await applying.Sync(turn.tools, view, wanted, order).run(plan)
+    return await applying.Sync(turn.tools, view, wanted, order).run(plan) is sync.Outcome.SUCCEEDED
+
+
+async def all_gone(turn: Turn) -> bool:
+    """Whether all is gone that a removed application had, protected objects apart; waits for a while, and records it.
+
+    A Namespace takes its time, and a finalizer all the time that whoever set it takes: until then it is there.
+    """
     until = turn.world.time.monotonic() + _GONE_SECONDS
-    while outcome is sync.Outcome.SUCCEEDED and turn.world.time.monotonic() < until:
-        if not set(extra.prune) & chronicle.known.inventory() & view.reached.watches.live(turn.subscriber).keys():
-            break
+    while True:
+        turn.view.look(turn.view.reached.watches.live(turn.subscriber))
+        left = inventory.teardown(_marked(turn), live=turn.view.live, owner=turn.subscriber.owner)
+        going = [*left.prune, *(key for key, why in left.kept.items() if why is inventory.Kept.TERMINATING)]
+        if not going:
+            await turn.witness.catch_up(turn.view.reached, turn.subscriber, turn.view.live)
+            return True
+        if turn.world.time.monotonic() >= until:
+            reason = f"it was removed, and {going[0].display} is still being deleted: something keeps it"
+            turn.world.status(f"application {turn.tools.chronicle.key}", reason)
+            return False
         await turn.world.time.sleep(0.1)
-    return outcome is sync.Outcome.SUCCEEDED
+
+
+def _marked(turn: Turn) -> set[objects.ObjectKey]:
+    """The live objects that carry the application's mark."""
+    owner = turn.subscriber.owner
+    return {key for key in turn.view.live if turn.view.claim(key, owner) is claims.Claim.OURS}
 
 
 def _missing(

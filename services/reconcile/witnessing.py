@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from decklog.events.v1 import live_pb2, state_pb2
 from decklog.model import masking, objects
 from services.reconcile import clusters, recording, watches
-from services.reconcile.core import recollection, sayings, snapshot
+from services.reconcile.core import sayings, snapshot
 
 
 class Witness:
@@ -145,8 +145,3 @@ class Witness:
             application=self._chronicle.application,
             fence=self._chronicle.voice.fence,
         )
-
-
-def keys_of(known: recollection.Recollection) -> frozenset[objects.ObjectKey]:
-    """Every object that something is remembered of."""
-    return frozenset(known.records)

@@ -49,6 +49,27 @@ def test_more_than_half_is_pruned_only_when_asked():
     assert len(extra(KEYS[:1], guard=ASKED).prune) == 3
 
 
+def test_what_was_held_back_waits_until_somebody_asks():
+    """What was applied beside it makes it less than half, and later commits look at their own part alone."""
+    new = [kube.key(f"/ConfigMap/shop/new-{name}") for name in "abcd"]
+    live = {key: kube.tracked(kube.config_map(key.name)) for key in (*KEYS, *new)}
+
+    def later(wanted, guard=ON):
+        had = [*KEYS, *new]
+        return inventory.extras(had, wanted, live=live, owner=kube.OWNER, guard=guard, held=KEYS)
+
+    assert later(new).kept == dict.fromkeys(KEYS, inventory.Kept.TOO_MANY)
+    assert later(new[:2]).prune == tuple(new[2:])
+    assert set(later(new[:1]).kept.values()) == {inventory.Kept.TOO_MANY}
+    assert later(new, ASKED).prune == tuple(KEYS)
+
+
+def test_what_is_being_deleted_already_is_left_alone():
+    """Its finalizers take their time; deleting it again would tell of one prune after another."""
+    body = kube.with_metadata(LIVE[KEYS[3]], deletionTimestamp="2026-01-01T00:00:00Z")
+    assert extra(KEYS[:3], live={**LIVE, KEYS[3]: body}, guard=ASKED).kept == {KEYS[3]: inventory.Kept.TERMINATING}
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,7 +4,7 @@ from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state
 from decklog.model import objects
 from decklog.ports import stream
 from services.reconcile import state, telling
-from services.reconcile.core import compare, drift, recalling, recollection, sync
+from services.reconcile.core import compare, complaints, drift, recalling, recollection, sync
 
 APP = subject_pb2.ApplicationRef(cluster="dev", application="web")
 KEY = objects.ObjectKey("", "ConfigMap", "n", "a")
@@ -263,6 +263,24 @@ def test_what_was_written_and_differs_as_before_is_told_again() -> None:
     seen = drift.observe("dev/shop", telling.episode(written.of(KEY)), same)
     assert seen is not None
     assert seen.phase is drift.Phase.CHANGED
+
+
+def test_what_is_held_back_is_so_until_it_is_wanted_pruned_or_gone() -> None:
+    """Over syncs and comparisons; a dry-run holds nothing back."""
+    why = subject_pb2.Failure(reason=complaints.HELD_BACK)
+    skipped = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_SKIPPED, failure=why)
+    extra = drift_pb2.DriftObserved(object=REF, verdict=drift_pb2.VERDICT_EXTRA, episode="e")
+    held = known(apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CREATED), skipped, extra)
+    assert held.held() == {KEY}
+    rehearsed = apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_SKIPPED, failure=why, dry_run=True)
+    assert not known(rehearsed).held()
+    for end in (
+        drift_pb2.DriftObserved(object=REF, verdict=drift_pb2.VERDICT_MODIFIED, episode="e"),
+        drift_pb2.DriftObserved(object=REF, phase=drift_pb2.DRIFT_PHASE_RESOLVED, episode="e"),
+        apply_pb2.ObjectApplied(object=REF, outcome=apply_pb2.OBJECT_OUTCOME_CONFIGURED),
+        live_pb2.ObjectDeleted(object=REF),
+    ):
+        assert not known(end, since=held).held()
 
 
 def test_nothing_is_remembered_of_what_is_gone_and_settled() -> None:

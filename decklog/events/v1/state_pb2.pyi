@@ -445,6 +445,7 @@ class ObjectState(_message.Message):
     HEALED_US_FIELD_NUMBER: _builtins.int
     DRIFT_ID_FIELD_NUMBER: _builtins.int
     CLUSTER_UID_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     managed: _builtins.bool
     """True if the application put it there, or took it over."""
     live_digest: _builtins.str
@@ -473,6 +474,8 @@ class ObjectState(_message.Message):
     """Id of the DriftObserved event that was told last in the open episode."""
     cluster_uid: _builtins.str
     """The cluster, by the uid of its kube-system, in which the live version was that was recorded last."""
+    held_back: _builtins.bool
+    """True if it is no longer wanted and stays, because too much would have gone at once: until somebody asks for it."""
     @_builtins.property
     def object(self) -> _subject_pb2.ObjectRef:
         """The object, with the uid of its last known incarnation."""
@@ -500,10 +503,11 @@ class ObjectState(_message.Message):
         healed_us: _builtins.int = ...,
         drift_id: _builtins.str = ...,
         cluster_uid: _builtins.str = ...,
+        held_back: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "object", b"object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "cluster_uid", b"cluster_uid", "drift_id", b"drift_id", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed_by", b"claimed_by", "cluster_uid", b"cluster_uid", "drift_id", b"drift_id", "drifted", b"drifted", "episode", b"episode", "fingerprint", b"fingerprint", "healed_us", b"healed_us", "heals", b"heals", "health", b"health", "held_back", b"held_back", "live_changed_us", b"live_changed_us", "live_digest", b"live_digest", "live_resource_version", b"live_resource_version", "managed", b"managed", "object", b"object", "rules_digest", b"rules_digest", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,7 +34,8 @@ class Comparison:
         differences: the patch from live to desired. Never empty when modified, always empty otherwise.
         blame: who set the differing fields, newest first.
         overridden: the managers that an apply would take fields from.
-        reason, error: why the verdict is unknown, already redacted.
+        reason, error: why the verdict is unknown, already redacted; or why an extra object stays.
+        hint: what to do about that.
     """
 
     key: objects.ObjectKey
@@ -48,12 +49,13 @@ class Comparison:
     overridden: tuple[managers.Owned, ...] = ()
     reason: str = ""
     error: str = ""
+    hint: str = ""
 
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.MODIFIED) != bool(self.differences):
             raise ValueError(f"{self.key}: a modified object has a patch, and no other has")
-        if (self.verdict is Verdict.UNKNOWN) != bool(self.reason):
-            raise ValueError(f"{self.key}: an unknown verdict has a reason, and no other has")
+        if self.verdict is not Verdict.EXTRA and (self.verdict is Verdict.UNKNOWN) != bool(self.reason):
+            raise ValueError(f"{self.key}: an unknown verdict has a reason, and besides extra no other has")
 
 
 def compare(
@@ -94,8 +96,10 @@ def missing(wanted: desired.DesiredObject) -> Comparison:
     return Comparison(key=wanted.key, verdict=Verdict.MISSING, desired_digest=wanted.digest)
 
 
-def unwanted(live: objects.KubeObject, *, mask: masking.Masking) -> Comparison:
-    """The verdict on an object that is there, is ours, and is no longer wanted."""
+def unwanted(
+    live: objects.KubeObject, *, mask: masking.Masking, reason: str = "", error: str = "", hint: str = ""
+) -> Comparison:
+    """The verdict on an object that is there, is ours, and is no longer wanted; why it stays, if it does."""
     return Comparison(
         key=objects.key(live),
         verdict=Verdict.EXTRA,
@@ -103,6 +107,9 @@ def unwanted(live: objects.KubeObject, *, mask: masking.Masking) -> Comparison:
         uid=objects.uid(live),
         live_resource_version=objects.resource_version(live),
         blame=managers.everyone(live),
+        reason=reason,
+        error=error,
+        hint=hint,
     )
 
 

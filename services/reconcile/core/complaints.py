@@ -58,15 +58,30 @@ _KEPT: Mapping[inventory.Kept, str] = {
     inventory.Kept.ANNOTATION: f"its annotation decklog.dev/prune says {inventory.DISABLED}",
     inventory.Kept.NOT_OURS: "it does not carry this application's mark",
     inventory.Kept.TAKES_DATA_ALONG: "what goes with an object of this kind does not come back",
+    inventory.Kept.TERMINATING: "it is being deleted already, and something keeps it",
 }
 
 _MAY_BE_ASKED_FOR = frozenset({inventory.Kept.PRUNE_OFF, inventory.Kept.TOO_MANY, inventory.Kept.TAKES_DATA_ALONG})
 """docs/decisions/0010-what-is-pruned.md."""
 
 
+HELD_BACK = "HeldBack"
+"""The word for what stays until somebody asks, because too much would have gone at once."""
+
+
+def word_kept(why: inventory.Kept) -> str:
+    """Why an object is not pruned, in a word."""
+    return HELD_BACK if why is inventory.Kept.TOO_MANY else "NotPruned"
+
+
 def why_kept(why: inventory.Kept) -> str:
     """Why an object is not pruned, in words."""
     return _KEPT[why]
+
+
+def noteworthy(why: inventory.Kept) -> bool:
+    """Whether it is said why: who does not prune knows why nothing is pruned."""
+    return why not in (inventory.Kept.PRUNE_OFF, inventory.Kept.NOT_OURS)
 
 
 def way_out(why: inventory.Kept, application: str) -> str:
@@ -75,4 +90,6 @@ def way_out(why: inventory.Kept, application: str) -> str:
         return f"Ask for the prune: decklog app sync {application} --prune"
     if why is inventory.Kept.EMPTY_RENDER:
         return f"Correct the path or the commit; to remove everything: decklog app delete {application} --cascade"
+    if why is inventory.Kept.TERMINATING:
+        return "Whoever set its finalizers removes them; a Namespace waits for what is in it"
     return "Delete it by hand if it is not meant to stay"

@@ -4,9 +4,11 @@ The inventory is what was applied and still exists. What it holds and the desire
 objects are pruned only when nothing speaks against it:
 
 * an empty render never prunes an application that had objects, whoever asks: it is a broken path far more often;
-* more than half of the inventory at once (`PruneGuard.share`) is pruned only when a person asks for it;
+* more than half of the inventory at once (`PruneGuard.share`) is pruned only when a person asks for it, and what was
+  held back for that stays so: the inventory grows by what was applied beside it, and half of it is soon more;
 * an object is pruned only while it carries our mark for this very application, names itself in it, and does not say
   `decklog.dev/prune: disabled`;
+* what is being deleted already, and waits for its finalizers, is not deleted again;
 * Namespaces, CustomResourceDefinitions, PersistentVolumes and their claims take with them what no commit brings back:
   only when a person asks for it.
 
@@ -43,6 +45,7 @@ class Kept(StrEnum):
     ANNOTATION = "annotation"
     NOT_OURS = "not_ours"
     TAKES_DATA_ALONG = "takes_data_along"
+    TERMINATING = "terminating"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ def extras(
     live: Mapping[objects.ObjectKey, objects.KubeObject],
     owner: desired.Owner,
     guard: PruneGuard,
+    held: Collection[objects.ObjectKey] = (),
 ) -> Extra:
     """Which objects of the inventory are pruned and which are kept although they are not wanted.
 
@@ -84,12 +88,15 @@ def extras(
         live: the objects as last read; one that is gone is neither pruned nor kept.
         owner: the application whose mark an object must carry.
         guard: how far pruning may go.
+        held: what was held back before because too much would have gone at once.
     """
     gone = sorted(key for key in set(inventory) - set(wanted) if key in live)
-    held_back = _held_back(len(gone), len(inventory), len(wanted), guard)
+    held = frozenset(held)
+    held_back = _held_back(len(frozenset(gone) - held), len(frozenset(inventory) - held), len(wanted), guard)
     kept: dict[objects.ObjectKey, Kept] = {}
     for key in gone:
-        reason = held_back or _reason(key, live[key], owner, guard)
+        waits = Kept.TOO_MANY if key in held and not guard.requested else None
+        reason = held_back or waits or _reason(key, live[key], owner, guard)
         if reason is not None:
             kept[key] = reason
     return Extra(tuple(key for key in gone if key not in kept), kept)
@@ -137,6 +144,8 @@ def _reason(key: objects.ObjectKey, body: objects.KubeObject, owner: desired.Own
     """What speaks against pruning this object."""
     if claims.judge(body, owner) is not claims.Claim.OURS:
         return Kept.NOT_OURS
+    if objects.is_terminating(body):
+        return Kept.TERMINATING
     if objects.annotations(body).get(objects.PRUNE_ANNOTATION) == DISABLED:
         return Kept.ANNOTATION
     if (key.group, key.kind) in _TAKES_DATA_ALONG and not guard.requested:

@@ -11,10 +11,12 @@ from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
 from decklog.model import declaration, objects
-from services.reconcile.core import drift, spelling, sync
+from services.reconcile.core import complaints, drift, spelling, sync
 from services.reconcile.core.recollection import AILING, Recollection, claim_key, copied, key_of
 
 _HEALABLE = (drift_pb2.VERDICT_MODIFIED, drift_pb2.VERDICT_MISSING, drift_pb2.VERDICT_EXTRA)
+_NOT_WANTED = (drift_pb2.VERDICT_EXTRA, drift_pb2.VERDICT_UNKNOWN)
+"""Verdicts on what may still not be wanted."""
 _SECOND = 1_000_000
 
 
@@ -157,6 +159,8 @@ class _Builder:
                 elif said.outcome == apply_pb2.OBJECT_OUTCOME_PRUNED:
                     self._object(said.object).managed = False
                     self._header.written_us = fact.time_us
+                elif said.failure.reason == complaints.HELD_BACK:
+                    self._object(said.object).held_back = True
             case _:
                 pass
 
@@ -164,6 +168,7 @@ class _Builder:
         """Written is in sync, to all who read the events: should it differ again as it did before, that is news."""
         found.managed = True
         found.fingerprint = ""
+        found.held_back = False
         self._header.written_us = time_us
         if self._header.running.started.trigger == apply_pb2.SYNC_TRIGGER_DRIFT:
             _healed(found, time_us)
@@ -236,10 +241,12 @@ class _Builder:
         found = self._object(said.object)
         if said.phase == drift_pb2.DRIFT_PHASE_RESOLVED:
             found.episode = found.fingerprint = found.drift_id = ""
+            found.held_back = False  # it is wanted again, or gone
             found.verdict = drift_pb2.VERDICT_UNSPECIFIED
             found.drifted = False
             return
         found.episode, found.verdict, found.drift_id = said.episode, said.verdict, event_id
+        found.held_back = found.held_back and said.verdict in _NOT_WANTED
         found.fingerprint = drift.fingerprint(
             spelling.VERDICTS[said.verdict], said.desired_digest, said.live_digest, said.failure.reason
         )
@@ -255,7 +262,7 @@ class _Builder:
                 found.managed = said.tracked_application == self._header.application.application
             case live_pb2.ObjectDeleted():
                 found.live_digest = found.rules_digest = ""
-                found.managed = False
+                found.managed = found.held_back = False
         found.live_resource_version = said.resource_version
 
     def _health(self, said: apply_pb2.HealthChanged, time_us: int) -> None:

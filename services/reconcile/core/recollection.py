@@ -28,6 +28,14 @@ class Recollection:
         """The keys of the objects that the application has put there and that still are."""
         return frozenset(key for key, one in self.records.items() if one.managed)
 
+    def seen(self) -> frozenset[objects.ObjectKey]:
+        """The keys of the objects that were there when they were looked at last."""
+        return frozenset(key for key, one in self.records.items() if one.live_digest)
+
+    def held(self) -> frozenset[objects.ObjectKey]:
+        """The keys of the objects that stay although they are not wanted, until somebody asks for their prune."""
+        return frozenset(key for key, one in self.records.items() if one.held_back)
+
     def left(self) -> frozenset[objects.Gvk]:
         """The kinds of the objects that stayed when the application was removed before."""
         return frozenset(objects.Gvk(one.group, one.version, one.kind) for one in self.header.left)

@@ -78,7 +78,7 @@ def drift_observed(
 ) -> drift_pb2.DriftObserved:
     """A step in the story of one object's difference."""
     one = seen.comparison
-    why = failure(one.reason, one.error) if one.reason else None
+    why = failure(one.reason, one.error, one.hint) if one.reason else None
     return drift_pb2.DriftObserved(
         application=voice.application,
         object=ref(one.key, version=version, uid=one.uid),
