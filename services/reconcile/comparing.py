@@ -141,16 +141,16 @@ def extra_objects(view: View, extra: inventory.Extra, application: str) -> dict[
         live = view.live[key]
         blind = view.blindness(objects.gvk(live))
         if blind is None:
-            found[key] = compare.unwanted(live, mask=view.mask, **_why(key, extra.kept.get(key), application))
+            found[key] = compare.unwanted(live, mask=view.mask, **_why(extra.kept.get(key), application))
         else:
             found[key] = compare.unknown(key, reason=complaints.reason(blind), error=blind.problem, live=live)
     return found
 
 
-def _why(key: objects.ObjectKey, why: inventory.Kept | None, application: str) -> dict[str, str]:
+def _why(why: inventory.Kept | None, application: str) -> dict[str, str]:
     if why is None or not complaints.noteworthy(why):
         return {}
-    words = f"{key.display} is no longer in Git and is not pruned: {complaints.why_kept(why)}"
+    words = f"no longer in Git and not pruned: {complaints.why_kept(why)}"
     return {"reason": complaints.word_kept(why), "error": words, "hint": complaints.way_out(why, application)}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from decklog.events.v1 import apply_pb2
+from decklog.events.v1 import apply_pb2, state_pb2
 from decklog.model import objects, timestamps
 from services.reconcile import comparing, rendering
 from services.reconcile.core import complaints, health, recollection, sayings
@@ -53,16 +53,15 @@ def news(
         *_healthy_from_the_first(voice, known, members, wanted),
         *_object_news(voice, known, members, wanted),
     ]
-    before = known.header.health.health
-    after = NUMBERS[whole.status]
-    if before != after:
+    before, after, message = known.header.health, NUMBERS[whole.status], wanted.redactor.redact(whole.message)
+    if _is_news(before, after, whole.reason, message):
         told.append(
             apply_pb2.HealthChanged(
                 application=voice.application,
-                before=before,
+                before=before.health,
                 after=after,
                 reason=whole.reason,
-                message=wanted.redactor.redact(whole.message),
+                message=message,
                 revision=known.header.synced if known.header.HasField("synced") else None,
                 fence=voice.fence,
             )
@@ -100,16 +99,24 @@ def _object_news(
     wanted: rendering.Wanted,
 ) -> Iterator[apply_pb2.HealthChanged]:
     for key, one in sorted(members.items()):
-        before, after = known.of(key).health.health, NUMBERS[one.status]
-        if before == after or _first_and_fine(known, key, one):
+        before, after = known.of(key).health, NUMBERS[one.status]
+        message = wanted.redactor.redact_about(key, one.message)
+        if not _is_news(before, after, one.reason, message) or _first_and_fine(known, key, one):
             continue
         yield apply_pb2.HealthChanged(
             application=voice.application,
             object=sayings.ref(key, version=wanted.members[key].gvk.version),
-            before=before,
+            before=before.health,
             after=after,
             reason=one.reason,
-            message=wanted.redactor.redact_about(key, one.message),
+            message=message,
             revision=known.header.synced if known.header.HasField("synced") else None,
             fence=voice.fence,
         )
+
+
+def _is_news(before: state_pb2.HealthState, after: "apply_pb2.Health.ValueType", reason: str, message: str) -> bool:
+    """Another health, or another trouble: whoever waits for something wants to know for what."""
+    if before.health != after:
+        return True
+    return after in recollection.AILING and (before.reason, before.message) != (reason, message)

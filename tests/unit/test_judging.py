@@ -62,3 +62,14 @@ def test_very_many_are_told_in_several_events(monkeypatch) -> None:
     """An event has a largest size."""
     monkeypatch.setattr(judging, "TOGETHER", 2)
     assert names(told(NOTHING, FINE, FINE, FINE)) == [["a", "b"], ["c"]]
+
+
+def test_another_trouble_is_news_and_the_same_is_not() -> None:
+    """Whoever waits for something wants to know for what: the status alone may name an object that is long well."""
+    progressing = [health.Health(health.Status.PROGRESSING, "Rollout", f"{n} of 3 are there") for n in (1, 2)]
+    first = judging.news(VOICE, NOTHING, {A: progressing[0]}, progressing[0], ALL)
+    assert [one.message for one in first] == ["1 of 3 are there"] * 2  # type: ignore[union-attr]
+    known = after(NOTHING, *first)
+    assert not judging.news(VOICE, known, {A: progressing[0]}, progressing[0], ALL)
+    second = judging.news(VOICE, known, {A: progressing[1]}, progressing[1], ALL)
+    assert [one.message for one in second] == ["2 of 3 are there"] * 2  # type: ignore[union-attr]

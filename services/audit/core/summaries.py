@@ -255,7 +255,8 @@ def _finished(message: apply_pb2.SyncFinished) -> str:
 def _health(message: apply_pb2.HealthChanged) -> str:
     subject = _object(message.object) if message.HasField("object") else "Application"
     why = f": {message.message}" if message.message else ""
-    return f"{subject} is {wording.word(message, 'after') or 'unknown'}{why}"
+    word = wording.word(message, "after") or "unknown"
+    return f"{subject} is {word}{why}" if word != "unknown" else f"The health of {subject} is unknown{why}"
 
 
 def _assessed(message: apply_pb2.HealthAssessed) -> str:
@@ -268,6 +269,8 @@ def _assessed(message: apply_pb2.HealthAssessed) -> str:
 def _drift(message: drift_pb2.DriftObserved) -> str:
     name, verdict = _object(message.object), wording.word(message, "verdict").replace("_", " ")
     if message.phase == drift_pb2.DRIFT_PHASE_RESOLVED:
+        if not message.desired_digest:  # told of what nobody compares any more (reconcile's drift.gone)
+            return f"the difference of {name} is over: it is not wanted any more, or not there"
         return f"{name} is as in Git again"
     if message.HasField("failure"):
         return f"{name} is {verdict}: {_why(message.failure)}"
