@@ -262,6 +262,7 @@ class Bench:
             time=clock,
             entropy=system.entropy,
             status=self._status,
+            complain=self._status,
             failpoint=failpoint,
         )
 

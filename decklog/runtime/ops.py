@@ -1,12 +1,15 @@
 """A service's ops address: is it alive, is it ready and if not why, how is it doing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from decklog.runtime import telemetry
+
+Status = Callable[[str, str | None], None]
+"""Says of a component why it does not work, or with None that it does."""
 
 
 class Readiness:

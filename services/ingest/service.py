@@ -9,7 +9,7 @@ import structlog
 from decklog.events.v1 import fleet_pb2
 from decklog.model import errors, fleet
 from decklog.ports import clock, mirror, stream
-from decklog.runtime import backoff, denials, emitter, ops
+from decklog.runtime import backoff, denials, emitter, heartbeats, ops
 from decklog.runtime import topics as runtime_topics
 from services.ingest import (
     announcer,
@@ -113,6 +113,7 @@ class Ingest:
             group.create_task(self._topics_exist(), name="topics"),
         ]
         group.create_task(self.denials.run(stop), name="denials")
+        background.append(group.create_task(self._heartbeats(), name="heartbeats"))
         belonging = group.create_task(self._belong(), name="membership")
         await stop.wait()
         belonging.cancel()  # leaving the group ends the sources first
@@ -156,6 +157,15 @@ class Ingest:
             time=self._ports.time,
             failed=lambda error, attempt: self._waiting("membership", error, attempt),
         )
+
+    async def _heartbeats(self) -> None:
+        def tell(reason: str | None) -> None:
+            if reason is None:
+                self._readiness.works("heartbeats")
+            else:
+                self._readiness.waiting("heartbeats", reason)
+
+        await heartbeats.watch(self._ports.membership, self._ports.time, tell)
 
     def _fleet_changed(self) -> None:
         self._member.refresh()

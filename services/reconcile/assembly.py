@@ -80,7 +80,8 @@ def _parts(
         scratch=_scratch(told.state_dir),
         time=time,
         entropy=system.entropy,
-        status=_status(readiness),
+        status=_status(readiness, readiness.waiting),
+        complain=_status(readiness, readiness.complains),
     )
 
 
@@ -93,12 +94,12 @@ def _connect(told: ReconcileSettings, wait: Callable[[int], Awaitable[None]], le
     return connect
 
 
-def _status(readiness: ops.Readiness) -> Callable[[str, str | None], None]:
+def _status(readiness: ops.Readiness, say: Callable[[str, str], None]) -> ops.Status:
     def status(component: str, reason: str | None) -> None:
         if reason is None:
             readiness.works(component)
         else:
-            readiness.waiting(component, reason)
+            say(component, reason)
 
     return status
 

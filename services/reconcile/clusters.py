@@ -13,7 +13,7 @@ import structlog
 from decklog.events.v1 import fleet_pb2
 from decklog.model import errors
 from decklog.ports import clock, cluster
-from decklog.runtime import backoff, emitter
+from decklog.runtime import backoff, emitter, ops
 from services.reconcile import fleet, watches
 from services.reconcile.core import identity
 
@@ -51,12 +51,14 @@ class Clusters:
         *,
         time: clock.Clock,
         spawn: Spawn,
+        complain: ops.Status,
     ) -> None:
         self._connect = connect
         self._fleet = fleet_follower
         self._voice = voice
         self._time = time
         self._spawn = spawn
+        self._complain = complain
         self._connecting = asyncio.Lock()
         self._reached: dict[str, Reached] = {}
         self._former: list[Reached] = []
@@ -69,24 +71,38 @@ class Clusters:
             raise Undeclared(
                 "no such cluster is declared", where=f"cluster {name}", hint="Declare it, or correct destCluster"
             )
-        async with (
-            self._connecting
-        ):  # applications ask at the same moment; one connection and one set of watches is enough
+        # Applications ask at the same moment; one connection and one set of watches is enough.
+        async with self._connecting:
             found = self._reached.get(name)
             if found is None or found.context != spec.context:
                 found = await self._replace(found, name, spec.context)
         if not found.uid:
-            await self.identify(found)
+            await self._meet(found)
         return found
+
+    async def _meet(self, found: Reached) -> None:
+        """Identify a cluster that is new to us; afterwards its watches tell whether it answers."""
+        try:
+            await self.identify(found)
+        except errors.Transient as error:
+            self._complain(f"cluster {found.name}", str(error))
+            raise
+        self._complain(f"cluster {found.name}", None)
 
     async def _replace(self, former: Reached | None, name: str, context: str) -> Reached:
         port = await self._connect(context)
         if former is not None:
             await former.watches.close()
             self._former.append(former)  # whoever is asking it just now gets his answer
-        found = Reached(name, context, port, watches.ClusterWatches(port, self._time, self._spawn))
+        found = Reached(name, context, port, self._watches(name, port))
         self._reached[name] = found
         return found
+
+    def _watches(self, name: str, port: cluster.Cluster) -> watches.ClusterWatches:
+        def complain(reason: str | None) -> None:
+            self._complain(f"cluster {name}", reason)
+
+        return watches.ClusterWatches(port, self._time, self._spawn, complain)
 
     async def identify(self, reached: Reached) -> None:
         """Ask the cluster who it is, and say so if that is news. Raises `Unavailable`."""

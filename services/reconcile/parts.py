@@ -6,7 +6,8 @@ from pathlib import Path
 
 from decklog.model import masking
 from decklog.ports import clock, mirror, stream
-from services.reconcile import clusters, recording, rendering, world
+from decklog.runtime import ops
+from services.reconcile import clusters, recording, rendering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class Parts:
         write_seconds: how long one write to a cluster may take at most.
         scratch: a folder for exported trees.
         member: permanent name of this process while it lives.
+        status: says of a component that the whole waits for it.
+        complain: says of a component, such as one cluster of several, that all the rest does without it.
     """
 
     prefix: str
@@ -36,5 +39,6 @@ class Parts:
     scratch: Path
     time: clock.Clock
     entropy: Callable[[int], bytes]
-    status: world.Status
+    status: ops.Status
+    complain: ops.Status
     failpoint: recording.Failpoint = recording.no_failpoint

@@ -8,7 +8,7 @@ import structlog
 
 from decklog.model import errors
 from decklog.ports import stream
-from decklog.runtime import backoff, emitter, topics
+from decklog.runtime import backoff, emitter, heartbeats, topics
 from services.reconcile import clusters, fence, fleet, following, member, partition, rendering, world
 from services.reconcile.parts import Parts
 
@@ -81,7 +81,9 @@ class Reconcile:
         inputs = following.Follower(self._reader(), parts.time, lost=_lost)
         tasks.create_task(inputs.run(), name="inputs")
         voice = self._voice(declared)
-        reached = clusters.Clusters(parts.connect, declared, voice, time=parts.time, spawn=self._spawn)
+        reached = clusters.Clusters(
+            parts.connect, declared, voice, time=parts.time, spawn=self._spawn, complain=parts.complain
+        )
         workshop = rendering.Workshop(parts.mirrors, parts.render, parts.mask, scratch=parts.scratch)
         office = partition.Office(
             member=parts.member,
@@ -103,6 +105,8 @@ class Reconcile:
             lease=self._lease,
             new_reader=parts.new_reader,
         )
+        hearts = heartbeats.watch(parts.membership, parts.time, lambda reason: parts.status("heartbeats", reason))
+        tasks.create_task(hearts, name="heartbeats")
         try:
             await member.Member(office, self._spawn).run()
         finally:

@@ -86,12 +86,15 @@ class KindWatch:
         resource: cluster.Resource,
         time: clock.Clock,
         subscribers: Callable[[objects.Gvk], Iterator[Subscriber]],
+        turned: Callable[[], None],
     ) -> None:
+        """`turned` is called whenever it can see no longer, or again."""
         self.resource = resource
         self.bodies: dict[objects.ObjectKey, objects.KubeObject] = {}
         self._cluster = one
         self._time = time
         self._subscribers = subscribers
+        self._turned = turned
         self._versions: dict[objects.ObjectKey, str] = {}
         self._marks: dict[objects.ObjectKey, desired.Owner] = {}
         self._trouble: errors.DecklogError | None = None
@@ -103,6 +106,11 @@ class KindWatch:
     def gvk(self) -> objects.Gvk:
         """The watched kind."""
         return self.resource.gvk
+
+    @property
+    def outage(self) -> str:
+        """Why the API server cannot be reached, if that is so; what it refuses for this kind alone is none."""
+        return str(self._trouble) if isinstance(self._trouble, cluster.Unavailable) else ""
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -217,6 +225,7 @@ class KindWatch:
             self._blind_since = self._time.monotonic()
             log.warning("watch interrupted", kind=str(self.gvk), error=str(error))
         self._trouble = error
+        self._turned()
         first = not self._troubled.is_set()
         self._troubled.set()
         if first and not self._listed.is_set():
@@ -225,6 +234,7 @@ class KindWatch:
     def _see_again(self) -> None:
         self._trouble = None
         self._troubled.clear()
+        self._turned()
         self._tell(Sight(self.gvk))
 
     def _tell(self, sighting: Sighting) -> None:
@@ -250,10 +260,14 @@ class ClusterWatches:
         one: cluster.Cluster,
         time: clock.Clock,
         spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"],
+        complain: Callable[[str | None], None],
     ) -> None:
+        """`complain` hears why the API server cannot be reached, and None once it can."""
         self._cluster = one
         self._time = time
         self._spawn = spawn
+        self._complain = complain
+        self._outage = ""
         self._subscribers: list[Subscriber] = []
         self._watches: dict[objects.Gvk, KindWatch] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -340,10 +354,16 @@ class ClusterWatches:
             return None
         # Another application may have begun the same watch while we asked.
         if gvk not in self._watches:
-            watch = KindWatch(self._cluster, resource, self._time, self._of_kind)
+            watch = KindWatch(self._cluster, resource, self._time, self._of_kind, self._turned)
             self._watches[gvk] = watch
             self._tasks.append(self._spawn(watch.run(), f"watch {gvk}"))
         return self._watches[gvk]
+
+    def _turned(self) -> None:
+        outage = next((one.outage for one in self._watches.values() if one.outage), "")
+        if bool(outage) != bool(self._outage):
+            self._complain(outage or None)
+        self._outage = outage
 
     def _of_kind(self, gvk: objects.Gvk) -> Iterator[Subscriber]:
         return (one for one in tuple(self._subscribers) if gvk in one.kinds)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from decklog.model import masking
 from decklog.ports import clock
+from decklog.runtime import ops
 from services.reconcile import clusters, fleet, recording, rendering
-
-Status = Callable[[str, str | None], None]
-"""Says of a component why it does not work, or with None that it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class World:
     mask: masking.Masking
     time: clock.Clock
     entropy: Callable[[int], bytes]
-    status: Status
+    status: ops.Status
     failpoint: recording.Failpoint = recording.no_failpoint
 
     def new_id(self) -> str:

@@ -20,7 +20,7 @@ async def ready(setting: Setting) -> bool:
 
 @pytest.mark.timeout(300)
 async def test_a_push_while_kafka_is_away(private_stack: stacks.Stack, tmp_path: Path) -> None:
-    """What is pushed during an outage is said after it, once, and readiness told of the outage meanwhile."""
+    """Readiness tells of the outage though there is nothing to say; what is pushed meanwhile is said after it, once."""
     setting = Setting(tmp_path, private_stack.kafka, "decklog")
     port = admin.KafkaTopics(setting.kafka)
     await runtime_topics.ensure(port, "decklog")
@@ -31,11 +31,11 @@ async def test_a_push_while_kafka_is_away(private_stack: stacks.Stack, tmp_path:
         await setting.eventually(control_pb2.RevisionAvailable, bool)
         await asyncio.to_thread(private_stack.hold, "kafka")
         try:
-            second = setting.infra.push({"apps/a.yaml": "a: 2\n"})
-            assert await setting.trigger("infra") == 202
             async with asyncio.timeout(40):
                 while await ready(setting):  # noqa: ASYNC110 - /readyz wakes nobody
                     await asyncio.sleep(0.1)
+            second = setting.infra.push({"apps/a.yaml": "a: 2\n"})
+            assert await setting.trigger("infra") == 202
         finally:
             await asyncio.to_thread(private_stack.release, "kafka")
         told = await setting.eventually(control_pb2.RevisionAvailable, lambda found: len(found) == 2, seconds=120)

@@ -76,6 +76,7 @@ def _parts(world: World, instance: instances.Instance) -> parts.Parts:
         time=mortal.gate(world.clock),
         entropy=world.entropy(instance.name),
         status=_unheard,
+        complain=_unheard,
         failpoint=instance.failpoint,
     )
 

@@ -32,7 +32,8 @@ class Scene:
         self.told: list[watches.Sighting] = []
         self.cluster = memory.MemoryCluster(wait=lambda _failures: asyncio.sleep(0.005))
         self.tasks: list[asyncio.Task[None]] = []
-        self.watches = watches.ClusterWatches(self.cluster, system.SystemClock(), self._spawn)
+        self.outages: list[str | None] = []
+        self.watches = watches.ClusterWatches(self.cluster, system.SystemClock(), self._spawn, self.outages.append)
         self.subscriber = watches.Subscriber(OWNER, self.told.append)
         self.watches.subscribe(self.subscriber)
 
