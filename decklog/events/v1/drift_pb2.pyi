@@ -210,7 +210,7 @@ class DriftObserved(_message.Message):
 
     @_builtins.property
     def failure(self) -> _subject_pb2.Failure:
-        """Why it is unknown."""
+        """Why it is unknown; or why an extra object is not pruned, if something else than the declaration speaks against it."""
 
     @_builtins.property
     def fence(self) -> _subject_pb2.Fence:

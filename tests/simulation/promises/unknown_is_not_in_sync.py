@@ -47,8 +47,9 @@ def _drift_problems(looks: Looks, by: str, message: drift_pb2.DriftObserved) -> 
         yield f"{key}: phase {message.phase} does not go with verdict {message.verdict}"
     if message.verdict == drift_pb2.VERDICT_MODIFIED and message.patch in (b"", b"[]"):
         yield f"{key}: modified without a patch"
-    if (message.verdict == drift_pb2.VERDICT_UNKNOWN) != bool(message.failure.reason):
-        yield f"{key}: an unknown verdict has a reason, and no other has"
+    unknown, extra = (message.verdict == one for one in (drift_pb2.VERDICT_UNKNOWN, drift_pb2.VERDICT_EXTRA))
+    if unknown != bool(message.failure.reason) and not extra:
+        yield f"{key}: an unknown verdict has a reason, and besides extra no other has"
     if over and message.desired_digest and (by, key, message.live_resource_version) not in looks:
         yield f"{key}: said to be in sync at version {message.live_resource_version}, which it has not looked at"
 
