@@ -36,7 +36,12 @@ def make(told: settings.ServiceSettings) -> process.Serve:
 
     async def serve(stop: asyncio.Event) -> None:
         with _own(told.state_dir) as instance:
-            async with renderer.Renderer(mask, workers=told.render_workers) as renders, asyncio.TaskGroup() as tasks:
+            async with (
+                renderer.Renderer(
+                    mask, workers=told.render_workers, scratch=_emptied(told.state_dir / "renders")
+                ) as renders,
+                asyncio.TaskGroup() as tasks,
+            ):
                 tasks.create_task(http.serve(ops.application("reconcile", readiness), bound, stop=stop), name="ops")
                 parts = _parts(told, mask, renders, instance, readiness)
                 tasks.create_task(Reconcile(parts).serve(stop), name="reconcile")
@@ -77,7 +82,7 @@ def _parts(
         render=renders.render,
         mask=mask,
         write_seconds=told.request_seconds,
-        scratch=_scratch(told.state_dir),
+        scratch=_emptied(told.state_dir / "trees"),
         time=time,
         entropy=system.entropy,
         status=_status(readiness, readiness.waiting),
@@ -104,12 +109,11 @@ def _status(readiness: ops.Readiness, say: Callable[[str, str], None]) -> ops.St
     return status
 
 
-def _scratch(state_dir: Path) -> Path:
-    """An empty folder for exported trees; what a killed process left there goes."""
-    folder = state_dir / "trees"
+def _emptied(folder: Path) -> Path:
+    """An empty folder; what a killed process left there goes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    return folder
+    return folder.resolve()
 
 
 @contextlib.contextmanager

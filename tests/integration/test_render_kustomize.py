@@ -51,6 +51,22 @@ async def test_objects_are_attributed_to_the_file_that_declares_them(rendering, 
     ]
 
 
+async def test_a_resource_that_is_no_yaml_is_named_with_its_line(rendering, tmp_path):
+    """In the file, not in the document of it where Kustomize's own count begins anew."""
+    broken = f"{config('a')}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b\n"
+    tree = write(tmp_path, kustomization("resources: [a.yaml]") | {"apps/a.yaml": broken})
+    failure = await refused(rendering, tree, "apps")
+    assert (failure.reason, failure.file) == ("InvalidYaml", "apps/a.yaml")
+    assert failure.line > config("a").count("\n") + 2
+
+
+async def test_a_kustomization_that_kustomize_refuses_is_named(rendering, tmp_path):
+    """With Kustomize's own words."""
+    failure = await refused(rendering, write(tmp_path, kustomization("unknownField: 1")), "apps")
+    assert failure.file == "apps/kustomization.yaml"
+    assert 'unknown field "unknownField"' in failure.problem
+
+
 async def test_the_renderer_can_be_chosen(rendering, tmp_path):
     """Plain leaves the kustomization out; Kustomize wants one."""
     tree = write(tmp_path, BASE | {"apps/a.yaml": config("a")})
@@ -104,7 +120,7 @@ A, B = {"apps/a.yaml": config("a")}, {"apps/b.yaml": config("a")}
         (kustomization("helmCharts: [{name: x, repo: https://example.com}]"), "PluginRefused"),
         (kustomization("resources: [a\nb"), "InvalidYaml"),
         (kustomization("[]"), "InvalidKustomization"),
-        (kustomization("resources: [a.yaml]") | {"apps/a.yaml": "kind: [}"}, "KustomizeFailed"),
+        (kustomization("resources: [a.yaml]") | {"apps/a.yaml": "kind: [}"}, "InvalidYaml"),
         (kustomization("resources: [a.yaml, b.yaml]") | A | B, "KustomizeFailed"),
         (kustomization("resources: [../x/a.yaml]") | {"x/a.yaml": config("a")}, "KustomizeFailed"),
         (kustomization("unknownField: 1"), "KustomizeFailed"),
@@ -144,7 +160,7 @@ SECRETIVE = [
 async def test_secrets_do_not_show_in_failures(rendering, tmp_path, files):
     """Kustomize quotes what it cannot use."""
     failure = await refused(rendering, write(tmp_path, files))
-    assert failure.reason in ("KustomizeFailed", "FileNotFound")
+    assert failure.reason in ("KustomizeFailed", "FileNotFound", "InvalidYaml")
     assert "hunter2" not in str(failure)
 
 

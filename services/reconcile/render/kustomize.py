@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from decklog.model import manifest, objects
+from decklog.model import manifest, objects, yaml_text
 from services.reconcile.render import kustomization, plain, secrets, trees
 from services.reconcile.render.answer import Rendered
 from services.reconcile.render.failure import RenderFailure
@@ -15,6 +15,7 @@ from services.reconcile.render.limits import RenderLimits
 
 _Declared = dict[objects.Gvk, dict[str, list[manifest.Manifest]]]
 
+_YAML = (".yaml", ".yml", ".json")
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory")
 
 
@@ -54,15 +55,28 @@ def _build(tree: trees.Tree, folder: Path, kubectl: str, closure: kustomization.
     told = done.stderr.decode("utf-8", "replace")
     if any(sign in told for sign in _OUT_OF_MEMORY):
         raise RenderFailure("MemoryLimit", "Kustomize needs more memory than it may use", hint="split the application")
-    failure = RenderFailure(
+    failure = _malformed(tree, closure, told) or RenderFailure(
         "KustomizeFailed",
         told.replace(f"{tree.root}/", "").replace(str(tree.root), ".").removeprefix("error: ").strip()
         or "it gave no reason",
-        file=tree.name(folder),
+        file=tree.name(trees.kustomization(folder) or folder),
         hint="run `kubectl kustomize` in that folder",
     )
     failure.secrets = secrets.known(closure.files)
     raise failure
+
+
+def _malformed(tree: trees.Tree, closure: kustomization.Closure, told: str) -> RenderFailure | None:
+    """The file that Kustomize complains of, if it is no YAML: its own words count lines within a document."""
+    for path in closure.files:
+        if path.suffix in _YAML and path.name in told:
+            try:
+                yaml_text.read(path.read_bytes().decode(), tree.name(path), manifest.Limits())
+            except manifest.ManifestError as error:
+                return RenderFailure("InvalidYaml", error.problem, file=error.file, line=error.line, hint=error.hint)
+            except UnicodeDecodeError:
+                return RenderFailure("InvalidYaml", "it is no UTF-8", file=tree.name(path), hint="save it as UTF-8")
+    return None
 
 
 def _declared(tree: trees.Tree, closure: kustomization.Closure) -> _Declared:
@@ -75,7 +89,7 @@ def _declared(tree: trees.Tree, closure: kustomization.Closure) -> _Declared:
 
 
 def _readable(tree: trees.Tree, path: Path) -> Iterator[manifest.Manifest]:
-    if path.suffix not in (".yaml", ".yml", ".json") or path.name in trees.KUSTOMIZATION_NAMES:
+    if path.suffix not in _YAML or path.name in trees.KUSTOMIZATION_NAMES:
         return
     try:
         yield from manifest.load(path.read_bytes(), tree.name(path)).manifests

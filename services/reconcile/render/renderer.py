@@ -32,12 +32,23 @@ class Renderer:
     """Renders trees, several at a time. Close it: it owns processes."""
 
     def __init__(
-        self, mask: masking.Masking, *, limits: RenderLimits = _DEFAULT_LIMITS, workers: int = 2, kubectl: str = ""
+        self,
+        mask: masking.Masking,
+        *,
+        limits: RenderLimits = _DEFAULT_LIMITS,
+        workers: int = 2,
+        kubectl: str = "",
+        scratch: Path | None = None,
     ) -> None:
-        """`mask` keeps secrets out of failures; `kubectl` is found beside this Python or on PATH when not given."""
+        """`mask` keeps secrets out of failures; `kubectl` is found beside this Python or on PATH when not given.
+
+        `scratch`: where workers have their homes. Give one that is emptied at the next start: a service that is killed
+        leaves them.
+        """
         self._mask = mask
         self._limits = limits
         self._kubectl = kubectl or _found_kubectl()
+        self._scratch = scratch
         self._free = asyncio.Semaphore(workers)
         self._idle: list[_Worker] = []
 
@@ -54,7 +65,7 @@ class Renderer:
         """
         request = answer.Request(tree=str(tree_dir), path=path, kind=kind, kubectl=self._kubectl, limits=self._limits)
         async with self._free:
-            worker = self._idle.pop() if self._idle else await _Worker.start(self._limits)
+            worker = self._idle.pop() if self._idle else await _Worker.start(self._limits, self._scratch)
             outcome: Rendered | RenderFailure | None = None
             try:
                 outcome = await worker.ask(request)
@@ -101,8 +112,8 @@ class _Worker:
         self.renders = 0
 
     @classmethod
-    async def start(cls, limits: RenderLimits) -> Self:
-        home = tempfile.TemporaryDirectory(prefix="decklog-render-")
+    async def start(cls, limits: RenderLimits, scratch: Path | None) -> Self:
+        home = tempfile.TemporaryDirectory(prefix="decklog-render-", dir=scratch)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
