@@ -32,16 +32,11 @@ def _controls(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the run's stack before workers start, so that they inherit the choice.
-
-    The first worker begins with a row of tests that lasts most of the run: the others let it go first.
-    """
+    """Choose the run's stack before workers start, so that they inherit the choice."""
     if _controls(config):
         if os.environ.get(REQUIRE_VECTORS) and not vectors.ROOT.is_dir():
             raise pytest.UsageError(f"no third-party vectors in {vectors.ROOT}: set DECKLOG_VECTORS to their folder")
         stacks.choose()
-    elif config.workerinput["workerid"] != "gw0":  # type: ignore[attr-defined]
-        os.nice(5)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -60,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"stack", "private_stack", "full"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
     items.sort(key=lambda item: "full" not in getattr(item, "fixturenames", ()))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The tests on the whole stack last most of a run: a worker that does not have them lets that one go first."""
+    if not _controls(item.config) and "full" not in getattr(item, "fixturenames", ()) and os.nice(0) == 0:
+        os.nice(5)
 
 
 @pytest.fixture(scope="session")
