@@ -50,25 +50,28 @@ def show_status(wanted: settings.Settings, _chosen: argparse.Namespace) -> int:
     if running is None or shown is None:
         _say(f"no stack runs in {wanted.state}; start one with `make up`")
         return 1
-    _say(f"{shown.phase}, in {wanted.state} (supervisor {running})")
-    waits = _waits(state, shown)
+    troubles = _troubles(state, shown)
+    waiting = {name for name, found in troubles.items() if found.waiting}
+    unwell = [name for name, part in shown.parts.items() if not _is_well(name, part) or name in waiting]
+    but = f", but not {', '.join(unwell)}" if shown.phase == "ready" and unwell else ""
+    _say(f"{shown.phase}{but}, in {wanted.state} (supervisor {running})")
     for name, part in shown.parts.items():
         restarts = f"{part.restarts} restart{'s' * (part.restarts > 1)}" if part.restarts else ""
         _say(f"  {name:<24} {part.state:<9} {part.pid or '':<8} {restarts:<12} {part.detail}".rstrip())
-        for component, reason in waits.get(name, {}).items():
-            _say(f"    waits for {component}: {reason}")
+        for words, found in zip(("waits for", "has trouble with"), troubles.get(name, ()), strict=False):
+            for component, reason in found.items():
+                _say(f"    {words} {component}: {reason}")
     if shown.phase == "ready" and wanted.profile is settings.Profile.DEV:
         _say("\n".join(summary.page(state)))
-    all_well = all(_is_well(name, part) and name not in waits for name, part in shown.parts.items())
-    return 0 if shown.phase == "ready" and all_well else 1
+    return 0 if shown.phase == "ready" and not unwell else 1
 
 
-def _waits(state: folder.Folder, shown: status.Shown) -> dict[str, dict[str, str]]:
-    """What each service waits for at this moment: the supervisor knows only that it was ready once."""
+def _troubles(state: folder.Folder, shown: status.Shown) -> dict[str, services.Troubles]:
+    """What keeps each service at this moment: the supervisor knows only that it was ready once."""
     ports = json.loads((state.path / "ports.json").read_text())
     running = [name for name in services.NAMES if name in shown.parts]
-    found = {name: services.waiting(ports[f"{name}-ops"]) for name in running}
-    return {name: reasons for name, reasons in found.items() if reasons}
+    found = {name: services.troubles(ports[f"{name}-ops"]) for name in running}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _is_well(name: str, part: status.Entry) -> bool:

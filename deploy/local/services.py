@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.local import (
     context,
@@ -158,19 +159,28 @@ async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
 
 def _not_ready(name: str, port: int, error: errors.StackError) -> str:
     """In its own words where it runs and waits for something; else how it ended."""
-    if waits := waiting(port):
-        reasons = "\n".join(f"  {component}: {reason}" for component, reason in waits.items())
+    found = troubles(port)
+    if found is not None and found.waiting:
+        reasons = "\n".join(f"  {component}: {reason}" for component, reason in found.waiting.items())
         return f"{name} is not ready yet. It waits for\n{reasons}\n`make status` shows when it is."
     return f"{error}\nIt is started again and again; `make status` shows how it fares."
 
 
 async def is_ready(port: int) -> bool:
     """Whether the service is ready."""
-    return await asyncio.to_thread(waiting, port) == {}
+    found = await asyncio.to_thread(troubles, port)
+    return found is not None and not found.waiting
 
 
-def waiting(port: int) -> dict[str, str] | None:
-    """What the service's /readyz waits for, and why; None while nobody answers."""
+class Troubles(NamedTuple):
+    """What the service's /readyz says: what it waits for, and what does not work while the rest does, each with why."""
+
+    waiting: dict[str, str]
+    beside: dict[str, str]
+
+
+def troubles(port: int) -> Troubles | None:
+    """What keeps a service; None while nobody answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
@@ -179,5 +189,4 @@ def waiting(port: int) -> dict[str, str] | None:
         found = json.load(not_ready)
     except OSError:
         return None
-    reasons: dict[str, str] = found["waiting"]
-    return reasons
+    return Troubles(found["waiting"], found["troubles"])
