@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import yaml
 
-from decklog.model import yaml_scalars
+from decklog.model import printable, yaml_scalars
 from decklog.model.masking import key as masking_key
 
 MASKED_NOTE = "# masked"
@@ -24,6 +24,8 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    if printable.hides(text):
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
     style = "|" if "\n" in text.rstrip("\n") else ("" if _stays_text(text) else "'")
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style or None)
 
@@ -40,12 +42,12 @@ _Dumper.add_representer(str, _text)
 
 def to_json(value: Any) -> str:
     """JSON for people and programs, indented."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return printable.in_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def to_json_line(value: Any) -> str:
     """JSON on one line, for a stream of values."""
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode()
+    return printable.in_json(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def to_yaml(value: Any) -> str:
@@ -53,7 +55,7 @@ def to_yaml(value: Any) -> str:
     text: str = yaml.dump(
         value, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=_WIDE
     )
-    return text
+    return printable.shown(text)  # in YAML, too, these are the escapes; texts that hold any are in double quotes
 
 
 def manifest(value: Mapping[str, Any]) -> str:

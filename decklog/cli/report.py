@@ -4,7 +4,7 @@ import os
 import sys
 
 from decklog.cli import screen
-from decklog.model import errors
+from decklog.model import errors, printable
 
 _RED, _DIM, _END = "\x1b[31;1m", "\x1b[2m", "\x1b[0m"
 _INDENT = 9
@@ -13,7 +13,7 @@ _INDENT = 9
 
 def note(text: str) -> None:
     """Say what goes on."""
-    _write("".join(_wrapped(line, 2) for line in text.split("\n")))
+    _write("".join(_wrapped(line, 2) for line in printable.shown(text).split("\n")))
 
 
 def failure(error: errors.DecklogError) -> None:
@@ -27,11 +27,13 @@ def usage(problem: str, command: str) -> None:
 
 
 def _say(problem: str, where: str, following: str) -> None:
-    lines = [_wrapped(f"Error: {wording(problem)}", _INDENT).replace("Error:", _painted("Error:", _RED), 1)]
+    lines = [
+        _wrapped(f"Error: {printable.shown(wording(problem))}", _INDENT).replace("Error:", _painted("Error:", _RED), 1)
+    ]
     for name, text in (("where", where), ("next", following)):
         if text:
             label = f"  {name:<{_INDENT - 4}}  "
-            lines.append(_wrapped(label + text, _INDENT).replace(name, _painted(name, _DIM), 1))
+            lines.append(_wrapped(label + printable.shown(text), _INDENT).replace(name, _painted(name, _DIM), 1))
     _write("".join(lines))
 
 

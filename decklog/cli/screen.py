@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from decklog.cli import exits, sheet
-from decklog.model import errors
+from decklog.model import errors, printable
 
 _UNLIMITED = 100_000
 _USUAL = 80
@@ -67,10 +67,10 @@ def lines(blocks: Iterable[sheet.Block], *, width: int, colour: bool) -> str:
 
 def _draw(console: Any, block: sheet.Block) -> None:
     if block.title:
-        console.print(block.title, style="bold", soft_wrap=True)
+        console.print(printable.shown(block.title), style="bold", soft_wrap=True)
     match block:
         case sheet.Sheet(rows=[], empty=empty):
-            console.print(empty, soft_wrap=True)
+            console.print(printable.shown(empty), soft_wrap=True)
         case sheet.Sheet():
             console.print(_table(block))
         case sheet.Facts():
@@ -118,14 +118,14 @@ def _grid(block: sheet.Facts) -> Any:
     table.add_column(overflow="fold")
     for name, value in block.pairs:
         if sheet.text_of(value):
-            table.add_row(name, _styled(value))
+            table.add_row(printable.shown(name), _styled(value))
     return table
 
 
 def _styled(cell: sheet.Cell | str) -> Any:
     import rich.text
 
-    return rich.text.Text(sheet.text_of(cell), style=sheet.tone_of(cell).value)
+    return rich.text.Text(printable.shown(sheet.text_of(cell)), style=sheet.tone_of(cell).value)
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -145,4 +145,4 @@ def _colour() -> bool:
 
 def names(found: Sequence[str]) -> None:
     """One name a line."""
-    write("".join(f"{name}\n" for name in found))
+    write("".join(f"{printable.shown(name)}\n" for name in found))

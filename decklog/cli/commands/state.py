@@ -9,6 +9,7 @@ from decklog.cli import moments, named, output, report, screen, session
 from decklog.cli.views import changes, words
 from decklog.cli.views import state as view
 from decklog.client import answers, api, nearest
+from decklog.model import printable
 
 if TYPE_CHECKING:
     from decklog.client import server
@@ -90,6 +91,8 @@ def _print_manifests(found: Sequence[answers.Version], what: str, moment: str) -
         report.note(f"Note: {words.count(masked, 'value')} shown masked")
     for one in found:
         body = one["body"]
-        screen.write(
-            "---\n" + (f"# {one['object']}: its body is not known\n" if body is None else documents.manifest(body))
-        )
+        screen.write("---\n" + (_unknown(one) if body is None else documents.manifest(body)))
+
+
+def _unknown(version: answers.Version) -> str:
+    return f"# {printable.shown(version['object'])}: its body is not known\n"

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from decklog.model import printable
 from services.audit.projector import rebuilding
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Rebuild the projections from leaf 0.")
@@ -29,9 +30,8 @@ def rebuild(
         return
     compared = asyncio.run(rebuilding.compare(postgres, tell=_progress))
     for difference in compared.differences:
-        typer.echo(
-            f"{difference.table} {difference.key}\n  live:    {difference.live}\n  rebuilt: {difference.rebuilt}"
-        )
+        sides = f"  live:    {difference.live}\n  rebuilt: {difference.rebuilt}"
+        typer.echo(printable.shown(f"{difference.table} {difference.key}\n{sides}"))
     if not compared.equal:
         typer.echo(
             f"replay differs from live at {compared.leaves} leaves. Report it with these rows; "

@@ -68,8 +68,13 @@ def response(problem: Problem, *, where: str, extra: Mapping[str, Any] | None = 
         **(extra or {}),
     }
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
-    headers |= {"Retry-After": "1"} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers |= retry(problem)
     return Response(orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def retry(problem: Problem) -> dict[str, str]:
+    """The header that says when to ask again, where it helps to."""
+    return {"Retry-After": "1"} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def install(app: FastAPI) -> None:

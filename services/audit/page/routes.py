@@ -25,6 +25,7 @@ _templates = Environment(
     loader=FileSystemLoader(FOLDER / "templates"),
     autoescape=select_autoescape(default=True),
     undefined=StrictUndefined,
+    finalize=wording.visible,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -106,7 +107,8 @@ async def login(request: Request, given: Given, code: Annotated[str, Query(max_l
 
 def _problem(problem: problems.Problem) -> Response:
     text = _templates.get_template("problem.html").render(problem=problem, title=HTTPStatus(problem.status).phrase)
-    return HTMLResponse(text, status_code=problem.status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", **problems.retry(problem)}
+    return HTMLResponse(text, status_code=problem.status, headers=headers)
 
 
 async def _applications(given: context.Context) -> dict[str, Any]:

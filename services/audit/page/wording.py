@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from decklog.model import objects, timestamps
+from decklog.model import objects, printable, timestamps
 from services.audit.core.projections import timeline
 
 SECOND = 1_000_000
@@ -50,6 +50,11 @@ TONES: Mapping[str, str] = {
     "late": "warn",
 }
 """Colour follows meaning; what is not listed (unknown, not compared) is its own tone."""
+
+
+def visible(value: Any) -> Any:
+    """What a template says, with characters that do not show written out; markup stays (`decklog.js` does the same)."""
+    return printable.shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def ago(moment_us: int | None, now_us: int) -> str:

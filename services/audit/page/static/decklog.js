@@ -39,19 +39,33 @@ function who(actor) {
   return actor.replace(/[0-9a-f]{16,}/g, (id) => `${id.slice(0, 8)}…`);
 }
 
+// Characters that do not show, or change how others read, are written out (decklog/model/printable.py says which).
+const HIDDEN = new RegExp(
+  "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb" +
+  "\\u034f\\u115f\\u1160\\u3164\\uffa0" +
+  "\\u{13430}-\\u{1345f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}\\ud800-\\udfff]", "gu");
+
+function visible(text) {
+  return text.replace(HIDDEN, (found) => {
+    const code = found.codePointAt(0);
+    const [mark, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+    return `\\${mark}${code.toString(16).padStart(digits, "0")}`;
+  });
+}
+
 function line(template, moment, scoped) {
   const item = template.content.firstElementChild.cloneNode(true);
   item.classList.add(moment.level, "new");
   item.dataset.leaf = moment.leaf;
   setTime(item.querySelector("time"), moment.time_us);
   item.querySelector(".kind").textContent = moment.kind;
-  item.querySelector(".summary").textContent = moment.summary;
-  item.querySelector(".actor").textContent = by(moment.kind, moment.actor);
+  item.querySelector(".summary").textContent = visible(moment.summary);
+  item.querySelector(".actor").textContent = visible(by(moment.kind, moment.actor));
   const link = item.querySelector("a");
   if (scoped || !moment.application) {
-    link.replaceWith(scoped ? "" : moment.source);
+    link.replaceWith(scoped ? "" : visible(moment.source));
   } else {
-    link.textContent = moment.application;
+    link.textContent = visible(moment.application);
     link.href = `/applications/${encodeURIComponent(moment.application)}`;
   }
   return item;
