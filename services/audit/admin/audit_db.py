@@ -9,7 +9,7 @@ import typer
 
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, merkle
+from decklog.model import errors, merkle, printable
 from decklog.model.tlog import checkpoint, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection
@@ -85,41 +85,45 @@ def audit_db(
 
     Run it as an administrator: a part of audit may not read everything.
     """
-    findings, audit = asyncio.run(_audit(uri, most, log=Path(log) if log else None))
-    if not ledger_only and len(findings) < most:
-        findings += asyncio.run(_projection_findings(uri, audit.size))
+    findings, audit = asyncio.run(_audit(uri, most, log=Path(log) if log else None, projections=not ledger_only))
     for finding in findings:
-        typer.echo(str(finding))
+        typer.echo(printable.shown(str(finding)))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
     if audit.missing:
         named = ", ".join(map(str, sorted(audit.missing)[:20])) + (" …" if len(audit.missing) > 20 else "")
         typer.echo(f"{len(audit.missing)} payloads were lost when the ledger was recovered, of the leaves {named}")
     if findings:
-        typer.echo(
-            f"{len(findings)} findings in {audit.size} leaves: restore from a backup, and find out who", err=True
-        )
+        found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        typer.echo(f"{found} in {audit.size} leaves: restore from a backup, and find out who", err=True)
         raise typer.Exit(1)
     typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}")
 
 
-async def _audit(uri: str, most: int, *, log: Path | None = None) -> tuple[list[auditing.Finding], auditing.Audit]:
-    """Audit one consistent snapshot, streaming; stops at `most` findings."""
+async def _audit(
+    uri: str, most: int, *, log: Path | None = None, projections: bool = True
+) -> tuple[list[auditing.Finding], auditing.Audit]:
+    """Audit one consistent snapshot, streaming; stops at `most` findings.
+
+    Everything that is compared is read from that snapshot: on a live ledger two moments never agree.
+    """
     # Read before the snapshot: what was served by then is in it.
     served = None if log is None else _served(log)
     connection = await postgres.connect(uri, "decklog audit-db")
     audit, found = auditing.Audit(), list[auditing.Finding]()
     try:
         with failures.translated():
-            found += await protection.findings(
-                connection, await connection.fetchval("SELECT size FROM ledger.head") or 0
-            )
+            found += await protection.findings(connection, await connection.fetchval(_SIZE) or 0)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                if projections:
+                    await connection.execute(rebuilding.HOLD)
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
                 async for finding in _findings(connection, audit, served):
                     if len(found) >= most:
                         break
                     found.append(finding)
+                if projections and len(found) < most:
+                    found += await _projection_findings(uri, connection, audit)
     finally:
         await connection.close()
     return found[:most], audit
@@ -132,17 +136,21 @@ def _served(log: Path) -> checkpoint.Checkpoint | None:
     return records.parse(folder.LogFolder(log).read(folder.CHECKPOINT), str(log / folder.CHECKPOINT))
 
 
-async def _projection_findings(uri: str, size: int) -> list[auditing.Finding]:
-    """Rows that are not what a replay of the ledger gives."""
-    connection = await postgres.connect(uri, "decklog audit-db")
-    try:
-        with failures.translated():
-            cursor = await connection.fetchval(_CURSOR)
-    finally:
-        connection.terminate()
-    if cursor is None or cursor > size:
-        return [auditing.Finding(None, f"audit.cursor says {cursor}, and the ledger has {size} leaves")]
-    compared = await rebuilding.compare(uri, tell=lambda *_: None)
+async def _projection_findings(
+    uri: str, connection: asyncpg.Connection, audit: auditing.Audit
+) -> list[auditing.Finding]:
+    """Rows that are not what a replay of the ledger gives, as of the connection's snapshot."""
+    cursor = await connection.fetchval(_CURSOR)
+    if cursor is None or cursor > audit.size:
+        return [auditing.Finding(None, f"audit.cursor says {cursor}, and the ledger has {audit.size} leaves")]
+    if cursor <= audit.last_erasure:
+        typer.echo(
+            f"projections not compared: they tell of the leaves before {cursor}, and leaf {audit.last_erasure} erased "
+            "something, after which they are made anew; run it again then",
+            err=True,
+        )
+        return []
+    compared = await rebuilding.compare(uri, tell=lambda *_: None, snapshot=await rebuilding.exported(connection))
     return [auditing.Finding(None, _told(difference)) for difference in compared.differences]
 
 

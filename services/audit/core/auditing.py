@@ -71,6 +71,8 @@ class Audit:
     """Checkpoints so far."""
     erased: list[tuple[int, int]] = field(default_factory=list)
     """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
+    last_erasure: int = -1
+    """The last leaf that says so; -1 while there is none."""
     orders: dict[int, bool] = field(default_factory=dict)
     """By leaf: a legal hold was placed (True) or released."""
     rotations: list[rotation.Rotation] = field(default_factory=list)
@@ -164,6 +166,7 @@ class Audit:
             self.references.append(Reference(row.entry.number, said.about.leaf, said.attributes))
         if isinstance(said.about, receipt.Erasure):
             self.erased += said.about.ranges
+            self.last_erasure = row.entry.number
         if isinstance(said.about, receipt.Rotation):
             self.rotations.append(rotation.Rotation(row.entry.number, *said.about))
         if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:

@@ -26,6 +26,10 @@ MOST_DIFFERENCES = 5
 LONG_SECONDS = 3_600.0
 """Reading a whole table of a large ledger takes its time."""
 
+HOLD = f"LOCK TABLE {statements.LIVE}.cursor IN ACCESS SHARE MODE"
+"""Keeps a rebuild from taking the live tables' place while a transaction lasts. It comes before the snapshot: in tables
+that were put there after it, the snapshot sees no rows."""
+
 Tell = Callable[[int, int], None]
 """Hears of (leaves folded, leaves to fold)."""
 
@@ -54,19 +58,41 @@ class Comparison:
         return not self.differences
 
 
-async def compare(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> Comparison:
-    """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind."""
+async def compare(
+    uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL, snapshot: str | None = None
+) -> Comparison:
+    """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind.
+
+    Live tables and leaves are read as of one moment: that of an exported snapshot (`exported`), or now. Who exports one
+    holds the live tables in place with it (`HOLD`).
+    """
     async with (
         _scratch(uri) as connection,
-        _connected(uri) as beside,
-        reading.ahead(beside) as read,
         _connected(uri) as live,
         live.transaction(isolation="repeatable_read", readonly=True),
+        _connected(uri) as beside,
+        beside.transaction(isolation="repeatable_read", readonly=True),
+        reading.ahead(beside) as read,
     ):
+        if snapshot is not None:
+            await _enter(live, snapshot)
+        await _enter(beside, snapshot or await exported(live))
         until = await projecting.cursor(live, statements.LIVE)
         await _fill(connection, until, projections, tell, read)
         with failures.translated("comparison"):
             return await _compared(live, connection, until)
+
+
+async def exported(connection: asyncpg.Connection) -> str:
+    """The snapshot of a transaction, by the name under which others can take it while the transaction lasts."""
+    with failures.translated("snapshot"):
+        return str(await connection.fetchval("SELECT pg_export_snapshot()"))
+
+
+async def _enter(connection: asyncpg.Connection, snapshot: str) -> None:
+    """Take an exported snapshot; the first thing that a transaction does."""
+    with failures.translated("snapshot"):
+        await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
 
 
 async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL, at_least: int = 0) -> int:

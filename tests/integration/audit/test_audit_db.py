@@ -1,6 +1,7 @@
 """`decklog admin audit-db` on a real Postgres: clean where nothing was touched, else the exact leaf that was."""
 
 import asyncio
+import itertools
 from urllib import parse
 
 import asyncpg
@@ -15,7 +16,7 @@ from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.projector import projecting, tables
 from services.audit.sequencer import term
-from tests import published_log, sequenced
+from tests import audit_process, published_log, sequenced
 from tests import stack as stacks
 
 EVENTS = 12
@@ -223,6 +224,7 @@ def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published)
     result = audit(recorded, "--log", str(published))
     assert result.exit_code == 1
     assert "the checkpoint of 31 leaves, which the published log serves, is missing" in result.output
+    assert "\n1 finding in 31 leaves: " in result.output
 
 
 def test_findings_are_limited(recorded):
@@ -255,3 +257,26 @@ async def _rewrite(uri):
     await connection.execute("UPDATE ledger.head SET frontier = $1, root = $2", forged.to_bytes(), forged.root())
     await connection.execute(ENTRY[1])
     await connection.close()
+
+
+async def test_a_live_ledger_is_clean_at_every_moment(database, tmp_path):
+    """Leaves are sequenced, projected, signed and published while it reads: everything is compared as of one moment."""
+    async with audit_process.running(database, tmp_path) as process:
+        first = (await process.get("/status")).json()["rungs"][0]["size"]
+        talking = asyncio.create_task(_talk(process))
+        try:
+            for _ in range(6):
+                result = await asyncio.to_thread(audit, database, "--log", str(tmp_path / "log"))
+                assert result.exit_code == 0, result.output
+                assert not talking.done()
+        finally:
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+        assert (await process.get("/status")).json()["rungs"][0]["size"] > first + 6
+
+
+async def _talk(process):
+    """Say one thing after the other, as soon as the one before can be read."""
+    for number in itertools.count():
+        said = await process.say("ingest", audit_process.commit(f"{number:x}"[-1]), key="infrastructure")
+        await process.get("/timeline", after=said)
