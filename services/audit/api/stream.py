@@ -15,6 +15,7 @@ router = APIRouter(tags=["timeline"])
 
 BEAT_SECONDS = 15.0
 """A comment at least this often: a client that hears nothing for longer knows that the line is dead."""
+BEAT = b": still here\n\n"
 PAGE = 500
 
 
@@ -33,14 +34,18 @@ async def stream_moments(
 ) -> StreamingResponse:
     """Lines of the timeline as they are projected, from behind the leaf seen last, or from now on."""
     seen = int(last_event_id) if last_event_id is not None else last_leaf
-    after = given.watermark.next_leaf - 1 if seen is None else seen
     return StreamingResponse(
-        _events(given, only, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        _events(given, only, seen), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
 
 
-async def _events(given: context.Context, only: filters.Filter, after: int) -> AsyncIterator[bytes]:
+async def _events(given: context.Context, only: filters.Filter, last: int | None) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
+    while not await _grown(given, -1):  # audit has just started, and how far the projections are is not known
+        if given.stopping.is_set():
+            return
+        yield BEAT
+    after = given.watermark.next_leaf - 1 if last is None else last
     while not given.stopping.is_set():
         upto = given.watermark.next_leaf
         if upto > after + 1:
@@ -51,7 +56,7 @@ async def _events(given: context.Context, only: filters.Filter, after: int) -> A
             except errors.Transient:
                 return  # the client comes back with the leaf it has
         if not await _grown(given, upto):
-            yield b": still here\n\n"
+            yield BEAT
 
 
 async def _pages(

@@ -21,7 +21,16 @@ class Watermark:
         self._uri = uri
         self._readiness = readiness
         self._moved = asyncio.Condition()
-        self.next_leaf = 0
+        self._next_leaf: int | None = None
+
+    @property
+    def next_leaf(self) -> int:
+        """The leaf that is projected next. Raises Transient while nobody knows: any number would be a false answer."""
+        if self._next_leaf is None:
+            raise errors.Transient(
+                "how far the projections are is not known yet", where="audit", hint="It has just started: ask again"
+            )
+        return self._next_leaf
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop`, through bad weather."""
@@ -39,7 +48,7 @@ class Watermark:
         """True once that leaf is projected; False if it is not within the time."""
         try:
             async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: self.next_leaf > leaf)
+                await self._moved.wait_for(lambda: self._next_leaf is not None and self._next_leaf > leaf)
         except TimeoutError:
             return False
         return True
@@ -60,5 +69,5 @@ class Watermark:
 
     async def _set(self, next_leaf: int) -> None:
         async with self._moved:
-            self.next_leaf = next_leaf
+            self._next_leaf = next_leaf
             self._moved.notify_all()
