@@ -13,6 +13,7 @@ from decklog.model import timestamps
 SECOND = timestamps.MICROSECONDS
 _UNITS = {"us": 1, "ms": 1_000, "s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
 _UNITS["w"] = 7 * _UNITS["d"]
+_LONGEST_US = timestamps.LATEST_US - timestamps.EARLIEST_US
 _WORDS = {
     "sec": "s",
     "secs": "s",
@@ -31,7 +32,9 @@ _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
 _ID_PREFIX = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 
-FORMS = "now, 2026-11-23T09:00:00Z, '2026-11-23 09:00' (local), 09:00, -1h, '10m ago', or the id of an event"
+_FORMS = "now, 2026-11-23T09:00:00Z, '2026-11-23 09:00' (local), 09:00, -1h"
+TIMES = f"{_FORMS} or '10m ago'"
+FORMS = f"{_FORMS}, '10m ago', or the id of an event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,12 @@ class NotAMoment(ValueError):
     """Text that names no moment."""
 
 
-def parse(text: str, now: Now) -> int | AtEvent:
-    """Return the instant that a text means, or the event it names. Raises NotAMoment.
+class TooLong(NotAMoment):
+    """A duration that is longer than all years that can be written."""
+
+
+def parse(text: str, now: Now, forms: str = FORMS) -> int | AtEvent:
+    """Return the instant that a text means, or the event it names. Raises NotAMoment, which tells the forms there are.
 
     A time without a zone is local; a time of day is the latest such one that is past.
     """
@@ -70,12 +77,12 @@ def parse(text: str, now: Now) -> int | AtEvent:
     try:
         return timestamps.parse_us(word)
     except ValueError:
-        raise NotAMoment(f"{text!r} is not a moment; write {FORMS}") from None
+        raise NotAMoment(f"{text!r} is not a moment; write {forms}") from None
 
 
 def parse_instant(text: str, now: Now) -> int:
     """Return the instant that a text means, where an event's id will not do. Raises NotAMoment."""
-    found = parse(text, now)
+    found = parse(text, now, TIMES)
     if isinstance(found, AtEvent):
         raise NotAMoment(f"{text!r} is the id of an event; write a time here, such as -1h or 2026-11-23T09:00:00Z")
     return found
@@ -92,6 +99,8 @@ def duration_us(text: str) -> int:
             raise NotAMoment(f"{text!r} is not a duration; write 30s, 5m, 1h30m, 2d or 1w")
         total += float(part[1]) * unit
         position = part.end()
+    if total > _LONGEST_US:
+        raise TooLong(f"{text!r} is too long a time")
     if not position:
         raise NotAMoment("a duration is missing; write 30s, 5m, 1h30m, 2d or 1w")
     return round(total)
@@ -107,9 +116,14 @@ def _relative(word: str, now: Now) -> int | None:
     if match is None:
         return None
     try:
-        return now.us - duration_us(match["amount"])
+        past = duration_us(match["amount"])
+    except TooLong:
+        past = _LONGEST_US
     except NotAMoment:
         return None
+    if past > now.us - timestamps.EARLIEST_US:
+        raise NotAMoment(f"{word!r} is before the year 1")
+    return now.us - past
 
 
 def _clock(word: str, now: Now) -> int | None:

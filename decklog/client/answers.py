@@ -138,6 +138,13 @@ class Moment(TypedDict):
     event_id: str | None
 
 
+class Timeline(TypedDict):
+    """Lines of the timeline, newest first. What is not recorded yet will have the leaf `before_leaf` or a later one."""
+
+    items: list[Moment]
+    before_leaf: int
+
+
 class Manager(TypedDict):
     """A field manager, when it last wrote, and the fields in question."""
 

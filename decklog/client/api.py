@@ -14,7 +14,8 @@ MOST = 1_000
 LAST_LEAF = 2**62
 """No leaf has a larger number."""
 
-Params = Mapping[str, str | int | bool | None]
+Value = str | int | bool | Sequence[str] | None
+Params = Mapping[str, Value]
 
 
 class Caller(Protocol):
@@ -127,17 +128,18 @@ def delete_source(server: Caller, name: str, *, reason: str) -> answers.Accepted
     return found
 
 
-def timeline(server: Caller, query: Params, limit: int) -> list[answers.Moment]:
-    """The newest lines of the timeline, newest first, fetched page by page."""
-    found: list[answers.Moment] = []
+def timeline(server: Caller, query: Params, limit: int) -> answers.Timeline:
+    """The newest lines of the timeline, newest first, fetched page by page; as of the first page."""
+    found: answers.Timeline | None = None
     before: int | None = None
-    while len(found) < limit:
-        size = min(limit - len(found), MOST)
+    while found is None or (before is not None and len(found["items"]) < limit):
+        size = min(limit - len(found["items"]) if found else limit, MOST)
         page = server.get(_path("timeline"), {**query, "limit": size, "before": before})
-        found += page["items"]
+        if found is None:
+            found = answers.Timeline(items=page["items"], before_leaf=page["before_leaf"])
+        else:
+            found["items"] += page["items"]
         before = page["next"]
-        if before is None:
-            break
     return found
 
 

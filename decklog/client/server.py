@@ -4,7 +4,7 @@ import contextlib
 import importlib.metadata
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
@@ -20,7 +20,7 @@ import httpx  # noqa: E402
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
-Params = Mapping[str, str | int | bool | None]
+Params = Mapping[str, str | int | bool | Sequence[str] | None]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -170,7 +170,7 @@ def _agent() -> str:
     return f"decklog/{importlib.metadata.version('decklog')}"
 
 
-def _given(params: Params | None) -> dict[str, str | int | bool]:
+def _given(params: Params | None) -> dict[str, str | int | bool | Sequence[str]]:
     return {name: value for name, value in (params or {}).items() if value is not None}
 
 

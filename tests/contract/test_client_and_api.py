@@ -7,10 +7,12 @@ import pytest
 from pydantic import BaseModel
 
 from decklog.cli import choices
+from decklog.cli.commands import timeline as timeline_command
 from decklog.client import answers, api
 from decklog.events.v1 import fleet_pb2
 from services.audit.api import models
 from services.audit.core import outcome
+from services.audit.core.projections import timeline as timeline_fold
 
 PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.Application: models.Application,
@@ -19,6 +21,7 @@ PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.Cluster: models.Cluster,
     answers.Source: models.Source,
     answers.Moment: models.Moment,
+    answers.Timeline: models.Moments,
     answers.Episode: models.Episode,
     answers.EpisodeDetail: models.EpisodeDetail,
     answers.Version: models.Version,
@@ -50,7 +53,7 @@ class Recorder:
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         self.asked.append(("get", path, frozenset(params or {})))
-        return {"items": [], "next": None, "time_us": 0}
+        return {"items": [], "next": None, "time_us": 0, "before_leaf": 0}
 
     def post(self, path: str, _body: Any) -> Any:
         self.asked.append(("post", path, frozenset()))
@@ -155,3 +158,9 @@ def test_the_spec_that_create_sends_is_one_that_a_declaration_may_have() -> None
         {"apiVersion": declaration.API_VERSION, "kind": "Application", "metadata": {"name": "a"}, "spec": spec}
     )
     assert declaration.to_document(found)["spec"] == {**spec, "ref": "refs/heads/main"}
+
+
+def test_every_kind_of_line_can_be_asked_for() -> None:
+    """What the timeline shows beside events, the command line knows by the same names."""
+    shown = {kind.capitalize() for kind in timeline_fold.TROUBLE} | {"Erased", "Late"}
+    assert set(timeline_command.KINDS_OF_LEAVES) == shown

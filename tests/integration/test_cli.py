@@ -18,7 +18,7 @@ import pytest
 from decklog.adapters.memory import stream as memory
 from decklog.cli import exits
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, git_pb2
-from decklog.model import events
+from decklog.model import events, printable
 from decklog.ports import stream
 from tests import audit_leaves as some
 from tests import audit_process, sequenced
@@ -245,6 +245,61 @@ async def test_a_followed_timeline_shows_what_happens_until_ctrl_c(terminal: Ter
     _, err = await following.communicate()
     assert following.returncode == exits.Code.INTERRUPTED
     assert "Traceback" not in err.decode()
+
+
+async def test_a_followed_timeline_that_begins_with_nothing_shows_what_comes_alone(terminal: Terminal) -> None:
+    """Of what is older than the answer that held nothing, no line ever comes."""
+    await drifted(terminal.process)
+    following = await terminal.start("timeline", "--follow", "--since", "now", "-o", "json")
+    assert following.stdout is not None
+    line = asyncio.ensure_future(following.stdout.readline())
+    async with asyncio.timeout(60):
+        while not line.done():  # it does not say when it has begun
+            last = await terminal.process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_RESOLVED))
+            await asyncio.wait([line], timeout=0.2)
+    first = json.loads(await line)
+    assert first["summary"].endswith("is as in Git again"), first
+    assert (await terminal.process.get(f"/events/{last}", after=last)).json()["leaf"] >= first["leaf"]
+    following.send_signal(signal.SIGINT)
+    await following.communicate()
+
+
+async def test_what_a_committer_writes_does_nothing_to_a_terminal_and_turns_no_text_around(terminal: Terminal) -> None:
+    """Sequences for the terminal and changes of direction are shown as what they are, in the CLI and on the page."""
+    forged = audit_process.commit()
+    forged.message = "Fix \x1b[31mred\x1b[8m \x9b2J \u202ecod.exe"
+    forged.author.name = "Mal\x1b[1mlory"
+    last = await terminal.process.say("ingest", forged, key="infrastructure")
+    await terminal.process.get("/timeline", after=last)
+    outputs = [
+        (await terminal.run(*command)).out
+        for command in (["timeline"], ["show", last], ["timeline", "-o", "json"], ["show", last, "-o", "yaml"])
+    ]
+    outputs.append((await terminal.process.api.get(f"{terminal.process.address}/")).text)
+    for text in outputs:
+        assert not printable.hides(text)
+        assert "u202ecod.exe" in text
+    assert r"Mal\e[1mlory" in outputs[1]
+
+
+async def test_a_timeline_begins_at_an_event_and_takes_several_kinds(terminal: Terminal) -> None:
+    """`--since EVENT` as `state --at EVENT`; each --kind adds its lines; what the timeline shows can be asked for."""
+    await drifted(terminal.process)
+    listed = (await terminal.run("timeline", "-o", "json")).json
+    rendered = next(one for one in listed if one["kind"] == "Rendered")
+    since = await terminal.run("timeline", "--since", rendered["event_id"][:30], "-o", "json")
+    assert [one for one in since.json if one["leaf"] < rendered["leaf"]] == [
+        one for one in listed if one["recorded_us"] == rendered["recorded_us"] and one["leaf"] < rendered["leaf"]
+    ]
+    assert rendered in since.json
+    kinds = await terminal.run("timeline", "--kind", "Rendered", "--kind", "DriftObserved", "-o", "json")
+    assert {one["kind"] for one in kinds.json} == {"Rendered", "DriftObserved"}
+    late = await terminal.run("timeline", "--kind", "Late")
+    assert (late.code, late.err) == (0, "")
+    wrong = await terminal.run("timeline", "--kind", "Late", "--kind", "Rendred")
+    assert (wrong.code, "Did you mean 'Rendered'?" in wrong.err) == (exits.Code.USAGE, True)
+    reverse = await terminal.run("timeline", "--since", "now", "--until", rendered["event_id"])
+    assert (reverse.code, "nothing can lie between" in reverse.err) == (exits.Code.USAGE, True)
 
 
 async def test_a_sync_is_waited_for_until_it_is_over_or_the_time_is(terminal: Terminal) -> None:

@@ -29,7 +29,7 @@ def evidence(
     ] = None,
     app: Annotated[str, typer.Option(help="Everything of this application.", metavar="NAME")] = "",
     from_: Annotated[
-        str, typer.Option("--from", help=f"Recorded from this moment on: {moments.FORMS}.", show_default=False)
+        str, typer.Option("--from", help=f"Recorded from this moment on: {moments.TIMES}.", show_default=False)
     ] = "",
     to: Annotated[str, typer.Option("--to", help="Recorded up to this moment.", show_default=False)] = "",
     checkpoint: Annotated[
@@ -89,7 +89,7 @@ def _wanted(
         return making.Wanted(chosen=chosen, leaves=leaves, stretch=None)
     where = making.stretch(log, chosen)
     leaves = making.chosen_leaves(log, chosen, where)
-    if not leaves and not api.timeline(server, {"app": chosen.application}, 1):
+    if not leaves and not api.timeline(server, {"app": chosen.application}, 1)["items"]:
         names = api.application_names(server)
         if chosen.application not in names:
             raise failures.NotFound(

@@ -18,7 +18,7 @@ commands = typer.Typer(
 def list_notices(
     kind: Annotated[notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
     topic: Annotated[str, typer.Option(help="Only of this topic, by its full name.", metavar="TOPIC")] = "",
-    since: Annotated[str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False)] = "",
+    since: Annotated[str, typer.Option(help=f"From this moment: {moments.TIMES}.", show_default=False)] = "",
     limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 50,
     how: output.Option = output.Format.TABLE,
 ) -> None:

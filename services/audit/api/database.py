@@ -1,6 +1,6 @@
 """Reading Postgres for answers: connections on demand, every failure sorted."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ import asyncpg
 
 from decklog.adapters.postgres import failures
 from decklog.model import errors
+from services.audit.core import storable
 from services.audit.projector import tables
 
 CONNECTIONS = 10
@@ -17,7 +18,10 @@ PREFETCH = 200
 
 
 class Database:
-    """A pool that needs no server to begin with: while Postgres is down every read raises Transient."""
+    """A pool that needs no server to begin with: while Postgres is down every read raises Transient.
+
+    Values may be any text that a caller can write; what Postgres cannot hold (NUL) is equal to nothing in it.
+    """
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -26,22 +30,22 @@ class Database:
     async def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
         """All rows."""
         async with self.connection() as connection:
-            return await connection.fetch(statement, *values)
+            return await connection.fetch(statement, *_storable(values))
 
     async def row(self, statement: str, *values: Any) -> asyncpg.Record | None:
         """The first row, if there is one."""
         async with self.connection() as connection:
-            return await connection.fetchrow(statement, *values)
+            return await connection.fetchrow(statement, *_storable(values))
 
     async def value(self, statement: str, *values: Any) -> Any:
         """The first column of the first row."""
         async with self.connection() as connection:
-            return await connection.fetchval(statement, *values)
+            return await connection.fetchval(statement, *_storable(values))
 
     async def stream(self, statement: str, *values: Any, prefetch: int = PREFETCH) -> AsyncIterator[asyncpg.Record]:
         """Rows one after another, in bounded memory: `prefetch` of them at a time."""
         async with self.connection() as connection, connection.transaction(readonly=True):
-            async for record in connection.cursor(statement, *values, prefetch=prefetch):
+            async for record in connection.cursor(statement, *_storable(values), prefetch=prefetch):
                 yield record
 
     @asynccontextmanager
@@ -78,3 +82,7 @@ class Database:
                 },
             )
         return self._pool
+
+
+def _storable(values: Sequence[Any]) -> list[Any]:
+    return [storable.value(one) for one in values]

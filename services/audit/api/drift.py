@@ -52,7 +52,7 @@ async def list_episodes(
 @router.get("/drift/{episode}", responses={200: {"model": models.EpisodeDetail}})
 async def get_episode(given: Given, episode: Annotated[str, Path(max_length=200)]) -> Response:
     """One episode with its observations, newest first."""
-    found = await given.database.row(statements.EPISODE, episode.replace("\0", ""))
+    found = await given.database.row(statements.EPISODE, episode)
     if found is None:
         raise problems.not_found("drift episode", episode, hint="`decklog drift list --all` lists them")
     seen = await given.database.fetch(statements.OBSERVATIONS, episode)

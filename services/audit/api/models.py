@@ -53,7 +53,7 @@ Applications = _list_of("Applications", Application)
 Clusters = _list_of("Clusters", Cluster)
 Sources = _list_of("Sources", Source)
 Refusals = _list_of("Refusals", Refusal)
-Moments = _list_of("Moments", Moment, next=(int | None, None))
+Moments = _list_of("Moments", Moment, next=(int | None, None), before_leaf=(int, ...))
 Episodes = _list_of("Episodes", Episode, next=(int | None, None))
 Notices = _list_of("Notices", Notice, next=(int | None, None))
 

@@ -26,7 +26,7 @@ async def list_notices(
     query = (
         statements.notices()
         .where("kind = {}", None if kind is None else kind.value)
-        .where("topic = {}", None if topic is None else topic.replace("\0", "\ufffd"))
+        .where("topic = {}", topic)
         .where("leaf >= {}", first)
         .where("leaf < {}", before)
         .where("true ORDER BY leaf DESC LIMIT {}", limit)

@@ -21,7 +21,11 @@ async def list_moments(
     before: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Response:
-    """Lines of the timeline, newest first. `since` and `until` are recorded times; both ends are included."""
+    """Lines of the timeline, newest first. `since` and `until` are recorded times; both ends are included.
+
+    `before_leaf` is how far the projections were: what comes later has that leaf or one after it.
+    """
+    seen = given.watermark.next_leaf
     since_us, until_us = filters.moment(since, "since"), filters.moment(until, "until")
     first = await filters.leaves_until(given, None if since_us is None else since_us - 1)
     end = await filters.leaves_until(given, until_us)
@@ -29,8 +33,9 @@ async def list_moments(
         only.apply(statements.timeline())
         .where("leaf >= {}", first)
         .where("leaf < {}", end)
+        .where("leaf < {}", seen)
         .where("leaf < {}", before)
         .where("true ORDER BY leaf DESC LIMIT {}", limit)
     )
     found = await given.database.fetch(query.text(), *query.values)
-    return answering.items(found, next=found[-1]["leaf"] if len(found) == limit else None)
+    return answering.items(found, next=found[-1]["leaf"] if len(found) == limit else None, before_leaf=seen)

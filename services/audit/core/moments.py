@@ -2,10 +2,6 @@
 
 from decklog.model import timestamps
 
-EARLIEST_US = -62_135_596_800_000_000
-LATEST_US = 253_402_300_799_999_999
-"""The years 1 to 9999: what RFC 3339 can say."""
-
 
 class NotAMoment(ValueError):
     """A text that names no moment; the text of the error says what would."""
@@ -16,8 +12,8 @@ def parse(text: str) -> int:
     try:
         found = int(text) if text.lstrip("-").isdecimal() and text.isascii() else timestamps.parse_us(text)
     except ValueError:
-        found = LATEST_US + 1
-    if not EARLIEST_US <= found <= LATEST_US:
+        found = timestamps.LATEST_US + 1
+    if not timestamps.EARLIEST_US <= found <= timestamps.LATEST_US:
         raise NotAMoment(
             f"{text[:64]!r} is not a moment: write RFC 3339 such as 2026-11-23T09:00:00Z, or microseconds since 1970"
         )

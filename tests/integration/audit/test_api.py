@@ -351,3 +351,28 @@ async def test_a_command_knows_what_was_declared_a_moment_before(process: Proces
         spec = {"path": "a", "destCluster": f"late-{number}", "source": "infrastructure"}
         answer = await process.api.post("/applications", json={"name": f"late-{number}", "spec": spec})
         assert answer.status_code == 202, answer.text
+
+
+async def test_a_name_that_no_database_can_hold_is_the_name_of_nothing(process: Process) -> None:
+    """NUL is in no text of Postgres: nothing is found, and no word of Postgres gets out."""
+    expected = {
+        "/applications/%00": 404,
+        "/applications/a%00b": 404,
+        "/syncs/%00": 404,
+        "/drift/%00": 404,
+        "/events/%00": 422,
+        "/state?app=%00": 404,
+        "/state?cluster=%00": 404,
+        "/timeline?app=%00&object=%00&actor=%00&cluster=%00&kind=%00&kind=a": 200,
+        "/drift?app=%00&object=%00": 200,
+        "/notices?topic=%00": 200,
+        "/timeline?since=%00": 422,
+        "/events/%00/outcome": 422,
+        "/leaves/%00": 422,
+        f"{process.address}/applications/%00": 404,
+        f"{process.address}/fragments/applications/%00": 200,
+    }
+    for path, status in expected.items():
+        answer = await process.api.get(path)
+        assert answer.status_code == status, (path, answer.text)
+        assert "encoding" not in answer.text

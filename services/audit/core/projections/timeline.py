@@ -18,7 +18,7 @@ LONGEST_NAME = 200
 SEEN = frozenset({"ObjectChanged", "DriftObserved"})
 """Kinds of what is seen in a cluster, of which nobody says who did it."""
 
-_TROUBLE = {
+TROUBLE = {
     "conflict": ("error", "The same event came again with other bytes; leaf {leaf} is the first"),
     "poison": ("error", "A record is no event: {reason}"),
     "gap": ("warning", "Records from {from} on will never be read: {reason}"),
@@ -51,8 +51,8 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
             yield _late(_moment(leaf, leaf.disregarded, _FORMS[type(leaf.disregarded)]))
     elif leaf.erased:
         yield _plain(leaf, "Erased", "info", f"{leaf.type.rpartition('.')[2]} (its payload was erased)")
-    elif leaf.kind in _TROUBLE:
-        level, text = _TROUBLE[leaf.kind]
+    elif leaf.kind in TROUBLE:
+        level, text = TROUBLE[leaf.kind]
         yield _plain(leaf, leaf.kind.capitalize(), level, text.format_map(_Said(leaf.about or {})))
 
 
