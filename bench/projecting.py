@@ -11,7 +11,6 @@ database named `bench-…`, removed at the end, is touched.
 import argparse
 import asyncio
 import cProfile
-import math
 import os
 import resource
 import secrets
@@ -30,7 +29,7 @@ import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from bench import first_clone
+from bench import cpu, first_clone
 from decklog.adapters.git import mirrors
 from decklog.adapters.postgres import ledger as postgres
 from decklog.adapters.postgres import migrations
@@ -69,10 +68,10 @@ class Figure:
     backend_seconds: float
 
     def __str__(self) -> str:
-        cpu, backend = (spent / self.leaves * 1e6 for spent in (self.cpu_seconds, self.backend_seconds))
+        own, backend = (spent / self.leaves * 1e6 for spent in (self.cpu_seconds, self.backend_seconds))
         return (
             f"{self.leaves / self.seconds:>8,.0f} leaves/s {self.leaves / self.cpu_seconds:>9,.0f} per CPU second "
-            f"({cpu:5.1f} CPU µs/leaf, Postgres {backend:5.1f})  {self.seconds:6.2f} s"
+            f"({own:5.1f} CPU µs/leaf, Postgres {backend:5.1f})  {self.seconds:6.2f} s"
         )
 
 
@@ -214,20 +213,11 @@ async def copied(connection: asyncpg.Connection, count: int) -> Callable[[], Any
 
 async def timed(connection: asyncpg.Connection, count: int, run: Any) -> Figure:
     """How long, and how much of this process and of the backend (NaN where that is on another machine)."""
-    before, backend, began = resource.getrusage(resource.RUSAGE_SELF), _cpu(connection), time.perf_counter()
+    server = connection.get_server_pid()
+    own, backend, began = time.process_time(), cpu.seconds(server), time.perf_counter()
     await run
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Figure(leaves=count, seconds=seconds, cpu_seconds=cpu, backend_seconds=_cpu(connection) - backend)
-
-
-def _cpu(connection: asyncpg.Connection) -> float:
-    """CPU seconds of the server's process for this connection."""
-    try:
-        fields = Path(f"/proc/{connection.get_server_pid()}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return math.nan
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    seconds, spent = time.perf_counter() - began, time.process_time() - own
+    return Figure(leaves=count, seconds=seconds, cpu_seconds=spent, backend_seconds=cpu.seconds(server) - backend)
 
 
 async def measure(uri: str, label: str, stored: Sequence[Stored], given: argparse.Namespace) -> None:

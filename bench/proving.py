@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench import cpu
 from decklog.adapters import system
 from decklog.adapters.memory import stream as memory
 from decklog.model.tlog import bundle, checkpoint, edge, keys, policy, tiles
@@ -151,8 +152,8 @@ def _show_making(public: Path, chosen: list[int]) -> None:
         proving.inclusion(counting, leaf)
         times.append(time.perf_counter() - started)
         most = max(most, counting.read_files - before)
-    cpu = (time.process_time() - began) / len(chosen)
-    print(f"made:   {_percentiles(times)}, {cpu * 1e3:.2f} ms CPU each; at most {most} files read for one")
+    spent = (time.process_time() - began) / len(chosen)
+    print(f"made:   {_percentiles(times)}, {spent * 1e3:.2f} ms CPU each; at most {most} files read for one")
 
 
 def _show_serving(folder: Path, chosen: list[int]) -> None:
@@ -164,7 +165,7 @@ def _show_serving(folder: Path, chosen: list[int]) -> None:
         assert serving.stdin is not None and serving.stdout is not None  # noqa: PT018
         connection = _connected(next(line.strip() for line in serving.stdout if line.startswith("http")))
         headers = {"Authorization": f"Bearer {audit_process.SECRET}"}
-        times, before = [], _cpu_seconds(serving.pid)
+        times, before = [], cpu.seconds(serving.pid)
         for leaf in chosen:
             started = time.perf_counter()
             connection.request("GET", f"/api/v1/leaves/{leaf}/proof", headers=headers)
@@ -173,18 +174,12 @@ def _show_serving(folder: Path, chosen: list[int]) -> None:
             times.append(time.perf_counter() - started)
             assert answer.status == 200, text
             assert proving.check(text, trusted).leaf == leaf
-        cpu = (_cpu_seconds(serving.pid) - before) / len(chosen)
+        spent = (cpu.seconds(serving.pid) - before) / len(chosen)
         print(
-            f"served: {_percentiles(times)} (limit {LIMIT_MS:.0f} ms p99), {cpu * 1e3:.2f} ms CPU of the server each, "
+            f"served: {_percentiles(times)} (limit {LIMIT_MS:.0f} ms p99), {spent * 1e3:.2f} ms CPU each, "
             f"load {os.getloadavg()[0]:.1f}"
         )
         serving.stdin.close()
-
-
-def _cpu_seconds(process: int) -> float:
-    """CPU time of a process that runs (proc_pid_stat(5): utime and stime, the 14th and 15th field)."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _connected(address: str) -> http.client.HTTPConnection:

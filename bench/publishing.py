@@ -20,15 +20,9 @@ import asyncpg
 import structlog
 
 from bench import sequencing
-from decklog.adapters import system
-from decklog.adapters.kafka import admin, connection, producer, reader
-from decklog.adapters.postgres import ledger
+from decklog.adapters.kafka import connection, producer
 from decklog.model import envelope, topics
-from decklog.model.tlog import checkpoint, keys, note
 from decklog.ports import stream
-from decklog.runtime import ops
-from services.audit.publisher import folder, publisher, ring
-from services.audit.sequencer import parts, sequencer
 
 LIMIT = 1.0
 """Seconds within which 99 of 100 events must be published."""
@@ -57,54 +51,19 @@ async def main() -> None:
 
 async def _measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace) -> None:
     await sequencing.fill(kafka, prefix, given.leaves)
-    stop = asyncio.Event()
+    stop, watching = asyncio.Event(), await asyncpg.connect(uri)
     with tempfile.TemporaryDirectory() as path:
         log = Path(path) / "log"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_sequencer(kafka, uri, prefix).run(stop))
-            await _sequenced(uri, given.leaves)
+            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch()).run(stop))
+            await sequencing.sequenced(watching, given.leaves)
             began = time.perf_counter()
-            tasks.create_task(_publisher(uri, log).run(stop))
-            await _until(log, given.leaves)
+            tasks.create_task(sequencing.publisher_of(uri, log).run(stop))
+            await sequencing.published(log, given.leaves)
             print(f"caught up: {given.leaves / (time.perf_counter() - began):,.0f} leaves/s, {given.leaves:,} behind")
             _show(await _latencies(kafka, prefix, log, given))
             stop.set()
-
-
-async def _sequenced(uri: str, size: int) -> None:
-    watching = await asyncpg.connect(uri)
-    while await watching.fetchval("SELECT size FROM ledger.head") < size:  # noqa: ASYNC110 (another task's doing)
-        await asyncio.sleep(0.05)
     await watching.close()
-
-
-def _sequencer(kafka: str, uri: str, prefix: str) -> sequencer.Sequencer:
-    reached = connection.Connection(bootstrap=kafka)
-    return sequencer.Sequencer(
-        parts.Parts(
-            prefix=prefix,
-            connect_ledger=lambda: ledger.PostgresWriter.connect(uri),
-            make_reader=lambda: reader.KafkaReader(reached),
-            producer=producer.KafkaProducer(reached),
-            topics=admin.KafkaTopics(reached),
-            time=system.SystemClock(),
-            entropy=system.entropy,
-            readiness=ops.Readiness("sequencer"),
-        )
-    )
-
-
-def _publisher(uri: str, path: Path) -> publisher.Publisher:
-    return publisher.Publisher(
-        publisher.Parts(
-            postgres=uri,
-            folder=folder.LogFolder(path),
-            keys=ring.Files(current=keys.new_pem(b"b" * 32)),
-            domain="bench.example",
-            installation=lambda: "i",
-            readiness=ops.Readiness("publisher"),
-        )
-    )
 
 
 async def _latencies(kafka: str, prefix: str, log: Path, given: argparse.Namespace) -> list[float]:
@@ -132,7 +91,7 @@ async def _latencies(kafka: str, prefix: str, log: Path, given: argparse.Namespa
     sending = asyncio.create_task(send())
     found: list[float] = []
     while len(found) < given.events:
-        covered, now = _size(log) - given.leaves, time.perf_counter()
+        covered, now = sequencing.served(log) - given.leaves, time.perf_counter()
         found += [now - acknowledged[number] for number in range(len(found), min(covered, len(acknowledged)))]
         await asyncio.sleep(0.002)
     await sending
@@ -147,19 +106,6 @@ def _show(found: list[float]) -> None:
         f"acknowledged -> published: p50 {statistics.median(ordered):.3f} s, p99 {p99:.3f} s (limit {LIMIT:.0f} s), "
         f"max {ordered[-1]:.3f} s over {len(ordered):,} events"
     )
-
-
-async def _until(log: Path, size: int) -> None:
-    while _size(log) < size:  # noqa: ASYNC110 (the publisher is another task, watched from outside)
-        await asyncio.sleep(0.01)
-
-
-def _size(log: Path) -> int:
-    try:
-        data = (log / folder.CHECKPOINT).read_bytes()
-    except FileNotFoundError:
-        return 0
-    return checkpoint.parse(note.parse(data).text).size
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     DECKLOG_KAFKA=… DECKLOG_POSTGRES=… python -m bench.sequencing [--events 1000000] [--rounds 3]
 
 Events are `CommitObserved` of about 600 bytes with the headers every event has, spread over the topic's partitions.
-Each round runs the two variants one after the other, each in a process of its own and into a fresh database; the second
-copies the rows that the first has just written. What is timed: from the first records polled (or the first row copied)
-to the last commit. Nothing outside databases and topics named `bench-…`, removed at the end, is touched.
+Each round runs the variants one after the other, each in a process of its own and into a fresh database: the sequencer
+alone; with the publisher beside it, as in audit; raw COPY of the rows that the first has just written. What is timed:
+from the first records polled (or the first row copied) to the last commit, or until the checkpoint that is served
+covers it. Nothing outside databases, topics and a temporary folder named `bench-…`, removed at the end, is touched.
 """
 
 import argparse
@@ -15,24 +16,29 @@ import os
 import resource
 import secrets
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent import futures
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib import parse
 
 import asyncpg
 import structlog
 
+from bench import cpu
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
 from decklog.events.v1 import git_pb2
 from decklog.model import envelope, events, ids, topics
+from decklog.model.tlog import checkpoint, keys, note
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
+from services.audit.publisher import folder, publisher, ring
 from services.audit.sequencer import collecting, parts, sequencer
 
 SOURCE = "/decklog/5e0d3f64-8c0d-8f6e-9c56-0f7c7ad34f11/ingest/bench"
@@ -49,11 +55,14 @@ SETTINGS = ("server_version", "synchronous_commit", "fsync", "full_page_writes",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One run. `cpu` is this process's CPU time in seconds, `peak` its largest resident size in bytes."""
+    """One run. `cpu` is the CPU time of the process in seconds, `server` that of its backends in Postgres (NaN: run on
+    another machine), `peak` the largest resident size of the process in bytes.
+    """
 
     events: int
     seconds: float
     cpu: float
+    server: float
     peak: int
     wal: int
     load: float
@@ -64,15 +73,16 @@ class Figure:
         return self.events / self.seconds
 
     def __str__(self) -> str:
+        own, server = (spent / self.events * 1e6 for spent in (self.cpu, self.server))
         return (
-            f"{self.rate:>8,.0f}/s {self.seconds:7.2f} s {self.cpu / self.events * 1e6:6.1f} µs "
-            f"{self.cpu / self.seconds:5.0%} {self.wal / self.events:7,.0f} B {self.peak / 2**20:6,.0f} MiB "
-            f"{self.load:5.1f}"
+            f"{self.rate:>8,.0f}/s {self.seconds:7.2f} s {own:6.1f} µs {self.cpu / self.seconds:5.0%} {server:6.1f} µs "
+            f"{self.wal / self.events:7,.0f} B {self.peak / 2**20:6,.0f} MiB {self.load:5.1f}"
         )
 
 
 HEADINGS = (
-    f"{'':10}  {'rate':>9} {'time':>9} {'CPU/event':>9} {'busy':>5} {'WAL/event':>9} {'peak RSS':>10} {'load':>5}"
+    f"{'':15}  {'rate':>9} {'time':>9} {'CPU/event':>9} {'busy':>5} {'Postgres':>9} {'WAL/event':>9} {'peak RSS':>10}"
+    f" {'load':>5}"
 )
 
 
@@ -88,11 +98,13 @@ class Watch:
         if not self.began:
             self.began, self.cpu = time.perf_counter(), time.process_time()
 
-    def figure(self, count: int, wal: int) -> Figure:
+    def figure(self, count: int, wal: int, server: float = 0.0) -> Figure:
         """What was spent until now."""
-        seconds, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
+        seconds, spent = time.perf_counter() - self.began, time.process_time() - self.cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return Figure(events=count, seconds=seconds, cpu=cpu, peak=peak, wal=wal, load=os.getloadavg()[0])
+        return Figure(
+            events=count, seconds=seconds, cpu=spent, server=server, peak=peak, wal=wal, load=os.getloadavg()[0]
+        )
 
 
 def event(number: int) -> envelope.Event:
@@ -140,29 +152,62 @@ async def fill(kafka: str, prefix: str, count: int) -> int:
     return size // count
 
 
-def sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
-    """The sequencer, until the last event is a leaf."""
+def sequence(kafka: str, uri: str, prefix: str, count: int, publishes: bool) -> Figure:
+    """The sequencer, until the last event is a leaf; with the publisher, until a checkpoint served covers it."""
     collecting.collect_rarely()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    return asyncio.run(_sequence(kafka, uri, prefix, count))
+    with tempfile.TemporaryDirectory(prefix="bench-") as path:
+        return asyncio.run(_sequence(kafka, uri, prefix, count, Path(path) / "log" if publishes else None))
 
 
-async def _sequence(kafka: str, uri: str, prefix: str, count: int) -> Figure:
-    stop, complete, watch = asyncio.Event(), asyncio.Event(), Watch()
+async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> Figure:
+    stop, watch = asyncio.Event(), Watch()
     watching = await asyncpg.connect(uri)
-    await watching.add_listener("decklog_head", lambda *given: complete.set() if int(given[-1]) >= count else None)
     before = await _wal(watching)
-    ending = asyncio.create_task(complete.wait())
-    running = asyncio.create_task(_sequencer(kafka, uri, prefix, watch).run(stop))
-    await asyncio.wait({ending, running}, return_when=asyncio.FIRST_COMPLETED)
-    figure = watch.figure(count, await _wal(watching) - before)
-    stop.set()
-    await running
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sequencer_of(kafka, uri, prefix, watch).run(stop))
+        if log is not None:
+            tasks.create_task(publisher_of(uri, log).run(stop))
+        await (sequenced(watching, count) if log is None else published(log, count))
+        figure = watch.figure(count, await _wal(watching) - before, await _spent(watching))
+        stop.set()
     await watching.close()
     return figure
 
 
-def _sequencer(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.Sequencer:
+async def sequenced(watching: asyncpg.Connection, size: int) -> None:
+    """Until there are that many leaves."""
+    complete = asyncio.Event()
+    await watching.add_listener("decklog_head", lambda *given: complete.set() if int(given[-1]) >= size else None)
+    if await watching.fetchval("SELECT size FROM ledger.head") < size:
+        await complete.wait()
+
+
+async def published(log: Path, size: int) -> None:
+    """Until the checkpoint that is served covers that many leaves."""
+    while served(log) < size:  # noqa: ASYNC110 (the publisher is another task, watched from outside)
+        await asyncio.sleep(0.01)
+
+
+def served(log: Path) -> int:
+    """Leaves in the checkpoint that is served."""
+    try:
+        data = (log / folder.CHECKPOINT).read_bytes()
+    except FileNotFoundError:
+        return 0
+    return checkpoint.parse(note.parse(data).text).size
+
+
+async def _spent(watching: asyncpg.Connection) -> float:
+    """CPU seconds of the backends that serve Decklog in this database."""
+    found = await watching.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'decklog%'"
+    )
+    return sum(cpu.seconds(row["pid"]) for row in found)
+
+
+def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.Sequencer:
+    """The sequencer of these servers; its first poll starts the watch."""
     reached = connection.Connection(bootstrap=kafka)
     return sequencer.Sequencer(
         parts.Parts(
@@ -175,6 +220,20 @@ def _sequencer(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.Seq
             entropy=system.entropy,
             readiness=ops.Readiness("sequencer"),
             failpoint=lambda name: watch.start() if name == "sequencer.after_poll" else None,
+        )
+    )
+
+
+def publisher_of(uri: str, log: Path) -> publisher.Publisher:
+    """The publisher of a database into a folder."""
+    return publisher.Publisher(
+        publisher.Parts(
+            postgres=uri,
+            folder=folder.LogFolder(log),
+            keys=ring.Files(current=keys.new_pem(b"b" * 32)),
+            domain="bench.example",
+            installation=lambda: "i",
+            readiness=ops.Readiness("publisher"),
         )
     )
 
@@ -197,11 +256,13 @@ async def _copy(source: str, target: str, count: int) -> Figure:
                     some = rows[table][start : start + BATCH]
                     await writing.copy_records_to_table(table, schema_name="ledger", columns=columns, records=some)
         spent.append(watch.figure(count, 0))
-    wal = await _wal(writing) - before
+    wal, server = await _wal(writing) - before, cpu.seconds(writing.get_server_pid())
     await reading.close()
     await writing.close()
-    seconds, cpu = sum(one.seconds for one in spent), sum(one.cpu for one in spent)
-    return Figure(events=count, seconds=seconds, cpu=cpu, peak=spent[-1].peak, wal=wal, load=spent[-1].load)
+    seconds, own = sum(one.seconds for one in spent), sum(one.cpu for one in spent)
+    return Figure(
+        events=count, seconds=seconds, cpu=own, server=server, peak=spent[-1].peak, wal=wal, load=spent[-1].load
+    )
 
 
 async def _rows(reading: asyncpg.Connection, table: str, first: int) -> Sequence[tuple[object, ...]]:
@@ -229,23 +290,25 @@ async def database(server: asyncpg.Connection, uri: str, name: str) -> AsyncIter
 
 
 async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace) -> dict[str, list[Figure]]:
-    """Both variants in turn, as often as asked."""
-    figures: dict[str, list[Figure]] = {"sequencer": [], "raw COPY": []}
+    """The variants in turn, as often as asked."""
+    figures: dict[str, list[Figure]] = {"sequencer": [], "and publisher": [], "raw COPY": []}
     server = await asyncpg.connect(uri)
     print(
         ", ".join([f"{name} {await server.fetchval(f'SHOW {name}')}" for name in SETTINGS]), f"\n\n{HEADINGS}", sep=""
     )
     for number in range(given.rounds):
         async with (
-            database(server, uri, f"{prefix}-{number}-sequencer") as sequenced,
+            database(server, uri, f"{prefix}-{number}-alone") as alone,
+            database(server, uri, f"{prefix}-{number}-both") as both,
             database(server, uri, f"{prefix}-{number}-copy") as copied,
         ):
             for label, run, arguments in (
-                ("sequencer", sequence, (kafka, sequenced, prefix, given.events)),
-                ("raw COPY", copy, (sequenced, copied, given.events)),
+                ("sequencer", sequence, (kafka, alone, prefix, given.events, False)),
+                ("and publisher", sequence, (kafka, both, prefix, given.events, True)),
+                ("raw COPY", copy, (alone, copied, given.events)),
             ):
                 figures[label].append(await _alone(run, *arguments))
-                print(f"{label:10}  {figures[label][-1]}", flush=True)
+                print(f"{label:15}  {figures[label][-1]}", flush=True)
     await server.close()
     return figures
 
@@ -259,10 +322,11 @@ async def _alone(run: Callable[..., Figure], *arguments: object) -> Figure:
 def summary(figures: dict[str, list[Figure]]) -> str:
     """The best of each, and how they compare within each round."""
     best = {label: max(runs, key=lambda figure: figure.rate) for label, runs in figures.items()}
-    ratios = [copied.rate / ours.rate for ours, copied in zip(*figures.values(), strict=True)]
+    ratios = [copied.rate / ours.rate for ours, copied in zip(figures["sequencer"], figures["raw COPY"], strict=True)]
     cheapest = min(figure.cpu / figure.events for figure in figures["sequencer"]) * 1e6
     return (
-        f"\nbest: sequencer {best['sequencer'].rate:,.0f} events/s, raw COPY {best['raw COPY'].rate:,.0f} rows/s; "
+        f"\nbest: sequencer {best['sequencer'].rate:,.0f} events/s, with publisher {best['and publisher'].rate:,.0f}, "
+        f"raw COPY {best['raw COPY'].rate:,.0f} rows/s; "
         f"raw COPY is {statistics.median(ratios):.2f} times as fast (median of the rounds)\n"
         f"least CPU of the sequencer: {cheapest:.1f} µs/event, or {1e6 / cheapest:,.0f} events/s where one core is"
         " all its own\n"
