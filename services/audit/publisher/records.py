@@ -87,7 +87,7 @@ async def entries(connection: asyncpg.Connection, first: int, end: int) -> list[
         if row is None or row["leaf"] != number:
             hint = "Run `decklog admin audit-db`"
             raise errors.Terminal(f"leaf {number} is missing", where="ledger.entry", hint=hint)
-    return [integration.Entry(*row) for row in rows]
+    return [integration.Entry._make(row) for row in rows]
 
 
 async def adopt(connection: asyncpg.Connection, published: checkpoint.Checkpoint, signed: note.Note) -> None:
