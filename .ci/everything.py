@@ -21,6 +21,7 @@ def main() -> int:
     """Start the stack while the checks run, then all tests; fails when anything did."""
     for name in [name for name in os.environ if name.startswith("DECKLOG_") and name not in KEPT]:
         del os.environ[name]
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")  # as in tests/stack.py
     print("Setting up a test stack; meanwhile the checks run.", flush=True)
     with stack() as starting:
         print(debian_postgres.obtain(), flush=True)

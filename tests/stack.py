@@ -71,7 +71,11 @@ class Stack:
 
 
 def choose() -> None:
-    """In the process that controls the run: decide which stack its workers will use, and start nothing."""
+    """In the process that controls the run: decide which stack its workers will use, and start nothing.
+
+    Stacks of a run live for minutes: Java would spend more on compiling them well than it gains.
+    """
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     for name in STACK_VARIABLES:
         os.environ.pop(name, None)
     if GIVEN not in os.environ and supervisor.holder(folder.Folder(KEPT)) is not None and (KEPT / "env").exists():

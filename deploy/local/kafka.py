@@ -66,11 +66,8 @@ def server_properties(data: Path, broker: int, controller: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
-async def bring_up(ctx: context.Context, *, for_long: bool) -> str:
-    """Start Kafka and return its bootstrap address once it answers.
-
-    `for_long`: compile what runs often as well as Java can. A stack of minutes pays more for that than it gains.
-    """
+async def bring_up(ctx: context.Context) -> str:
+    """Start Kafka and return its bootstrap address once it answers."""
     if ctx.wanted.kafka is not None:
         return await _given(ctx.wanted.kafka)
     tools = await java.obtain(ctx)
@@ -82,7 +79,7 @@ async def bring_up(ctx: context.Context, *, for_long: bool) -> str:
     (home / "log4j2.properties").write_text(LOGGING)
     if not (home / "data" / "meta.properties").exists():
         await _format(ctx, tools, jars)
-    await ctx.keeper.keep(_unit(ctx, tools, jars, for_long=for_long))
+    await ctx.keeper.keep(_unit(ctx, tools, jars))
     ctx.after_stop.append(_archive(ctx, tools, jars).publish)
     ctx.progress.say("kafka", "ready")
     return f"127.0.0.1:{broker}"
@@ -107,15 +104,13 @@ async def _jars(ctx: context.Context, tools: java.Java) -> Path:
     return await ctx.cached("kafka", entry, fill)
 
 
-def _unit(ctx: context.Context, tools: java.Java, jars: Path, *, for_long: bool) -> keeper.Unit:
+def _unit(ctx: context.Context, tools: java.Java, jars: Path) -> keeper.Unit:
     home = ctx.state.part("kafka")
-    compiling = () if for_long else ("-XX:TieredStopAtLevel=1",)
     bootstrap = f"127.0.0.1:{ctx.ports['kafka']}"
     program = processes.Program(
         name="kafka",
         argv=(
-            str(tools.program), "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", *compiling,
-            *_archive(ctx, tools, jars).options(),
+            str(tools.program), "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", *_archive(ctx, tools, jars).options(),
             f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}",
             "-cp", f"{jars}/*", "kafka.Kafka", str(home / "server.properties"),
         ),

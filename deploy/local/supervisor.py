@@ -150,7 +150,7 @@ async def _start(ctx: context.Context) -> str:
     full = ctx.wanted.profile is settings.Profile.DEV
     control_plane.require(ctx.wanted, ctx.environment().get("PATH"))
     async with asyncio.TaskGroup() as group:
-        kafka_up = group.create_task(kafka.bring_up(ctx, for_long=full), name="kafka")
+        kafka_up = group.create_task(kafka.bring_up(ctx), name="kafka")
         postgres_up = group.create_task(postgres.bring_up(ctx, durable=full), name="postgres")
         cluster_up = group.create_task(cluster.bring_up(ctx), name="cluster")
         addresses = group.create_task(_addresses(ctx, kafka_up, postgres_up), name="addresses")
