@@ -21,6 +21,24 @@ def test_a_key_is_made_private_and_gives_its_public_key(tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(keys.from_pem(file.read_bytes(), "log.example/1").verifier)
 
 
+def test_a_key_for_the_second_signature(tmp_path, capsys):
+    """ML-DSA-44, private too; its public key says of which kind it is, and which setting takes it is said."""
+    file = tmp_path / "second.pem"
+    assert main.run(["ledger", "keygen", "--algorithm", "ml-dsa-44", str(file)]) == exits.Code.DONE
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "DECKLOG_LOG_MLDSA44_KEY_FILE" in capsys.readouterr().err
+    assert main.run(["ledger", "vkey", "--key", str(file), "--origin", "log.example/1"]) == exits.Code.DONE
+    found = keys.parse(capsys.readouterr().out.strip())
+    assert found == keys.cosigner_from_pem(file.read_bytes(), "log.example/1").verifier
+    assert found.algorithm is keys.Algorithm.MLDSA44_COSIGNATURE
+
+
+def test_an_overlap_has_one_end(capsys):
+    """Finishing and aborting at once is a mistake of whoever types it; no server is asked."""
+    assert main.run(["ledger", "rotate", "--reason", "x", "--finish", "--abort"]) == exits.Code.USAGE
+    assert "choose one" in capsys.readouterr().err
+
+
 def test_two_keys_differ_and_none_is_overwritten(tmp_path, capsys):
     """An existing file stays as it is, with a usage error that says why."""
     files = [tmp_path / name for name in ("a", "b")]

@@ -1,0 +1,47 @@
+"""Audit's settings of the log's keys: private files only, and only beside a log."""
+
+from pathlib import Path
+
+import pytest
+
+from decklog.model import errors
+from decklog.model.tlog import keys
+from decklog.runtime import settings
+from services.audit.publisher import ring
+from services.audit.settings import AuditSettings
+
+
+def private(folder: Path, name: str, mode: int = 0o600) -> Path:
+    file = folder / name
+    file.write_bytes(keys.new_pem(b"k" * 32))
+    file.chmod(mode)
+    return file
+
+
+def load(folder: Path, **changed: object) -> AuditSettings:
+    logins = {f"postgres_{part}": "postgresql://x@127.0.0.1/x" for part in ("writer", "projector", "api", "eraser")}
+    values = {"kafka": "127.0.0.1:9092", "state_dir": folder, "token_file": private(folder, "token"), **logins}
+    loaded = settings.load(AuditSettings, **values, **changed)
+    assert isinstance(loaded, AuditSettings)
+    return loaded
+
+
+@pytest.mark.parametrize("setting", [ring.NEXT, ring.SECOND])
+def test_a_further_key_is_one_of_a_log(tmp_path: Path, setting: str) -> None:
+    """Without the log's own key and folder it would sign nothing, so it is refused and named."""
+    name = setting.removeprefix("DECKLOG_").lower()
+    with pytest.raises(errors.Terminal, match=f"{setting} is about a published log"):
+        load(tmp_path, **{name: private(tmp_path, "further")})
+
+
+@pytest.mark.parametrize("setting", [ring.CURRENT, ring.NEXT, ring.SECOND])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, setting: str) -> None:
+    """Each of them, with the command that mends it."""
+    files = {
+        one.removeprefix("DECKLOG_").lower(): private(tmp_path, one) for one in (ring.CURRENT, ring.NEXT, ring.SECOND)
+    }
+    log = {"log_origin": "log.example", "log_dir": tmp_path / "log"}
+    assert load(tmp_path, **files, **log).log_next_key_file == tmp_path / ring.NEXT
+    (tmp_path / setting).chmod(0o640)
+    with pytest.raises(errors.Terminal, match=f"chmod 600 {tmp_path / setting}"):
+        load(tmp_path, **files, **log)
