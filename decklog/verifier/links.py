@@ -66,8 +66,8 @@ def explained(given: source.Source, trusted: policy.Policy, data: bytes) -> str:
         rotations = standing(given, new.tree)
     except (ValueError, proving.Disproved):
         return ""
-    ended = {vkey: rotations.retired(vkey, new.tree.size) for key in trusted.logs for vkey in [str(key)]}
-    leaf = next((leaf for leaf in ended.values() if leaf is not None), None)
+    ended = (rotations.retired(str(key), new.tree.size) for key in trusted.logs)
+    leaf = next((leaf for leaf in ended if leaf is not None), None)
     now = rotations.now
     if leaf is None or now is None:
         return ""

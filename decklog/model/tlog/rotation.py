@@ -70,23 +70,22 @@ class Rotations:
         return Rotations((*self.all, rotation))
 
     def _problem(self, rotation: Rotation) -> str:
-        now = () if self.now is None else self.now.signers
-        if self.now is not None and rotation.leaf <= self.now.leaf:
-            return f"leaf {rotation.leaf} is not behind leaf {self.now.leaf}, which rotated before"
+        now = self.now
+        if now is not None and rotation.leaf <= now.leaf:
+            return f"leaf {rotation.leaf} is not behind leaf {now.leaf}, which rotated before"
         if rotation.beside is None:
-            if len(now) != len(_BOTH):
+            if now is None or now.beside is None:
                 return "no overlap of two keys is running that could end"
-            return "" if rotation.vkey in now else f"{label(rotation.vkey)} does not sign, so it cannot sign alone"
-        if len(now) == len(_BOTH):
-            return f"an overlap of two keys is running: {label(now[0])} and {label(now[1])} sign"
-        if now and now != (rotation.beside,):
-            return f"the log is signed by {label(now[0])}, not by {label(rotation.beside)}"
+            return (
+                "" if rotation.vkey in now.signers else f"{label(rotation.vkey)} does not sign, so it cannot sign alone"
+            )
+        if now is not None and now.beside is not None:
+            return f"an overlap of two keys is running: {label(now.beside)} and {label(now.vkey)} sign"
+        if now is not None and now.vkey != rotation.beside:
+            return f"the log is signed by {label(now.vkey)}, not by {label(rotation.beside)}"
         if rotation.vkey == rotation.beside or any(rotation.vkey in one.signers for one in self.all):
             return f"{label(rotation.vkey)} has signed before, and a key never comes back"
         return ""
-
-
-_BOTH = ("old", "new")
 
 
 def of(rotations: Sequence[Rotation]) -> Rotations:

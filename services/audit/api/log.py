@@ -61,11 +61,8 @@ async def rotate_key(given: Given, actor: Actor, asked: AskRotation) -> Response
         order = rotating.request(asked.step, keys.vkeys, await rotations(given), served)
     except orders.Refused as refusal:
         raise problems.Problem(409, "NoRotation", str(refusal)) from refusal
-    rotating.said(
-        order,
-        subject_pb2.Actor(id=actor, kind=subject_pb2.ACTOR_KIND_PRINCIPAL),
-        credentials.hide(asked.reason),
-    )
+    order.actor.CopyFrom(subject_pb2.Actor(id=actor, kind=subject_pb2.ACTOR_KIND_PRINCIPAL))
+    order.reason = credentials.hide(asked.reason)
     said = await commands.order(given, order)
     topic, partition, offset = said.at
     coordinates = {"topic": topic, "partition": partition, "offset": offset}

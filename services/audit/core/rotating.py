@@ -7,7 +7,7 @@ that holds that leaf (`decklog.model.tlog.rotation`).
 import enum
 from collections.abc import Collection, Sequence
 
-from decklog.events.v1 import control_pb2, subject_pb2
+from decklog.events.v1 import control_pb2
 from decklog.model.tlog import keys, rotation
 from services.audit.core import orders
 
@@ -43,9 +43,16 @@ def request(
     if now is None or now.beside is None:
         raise orders.Refused("no overlap of two keys is running; `decklog ledger rotate` begins one")
     if step is Step.ABORT:
+        if now.beside not in held:
+            raise orders.Refused(
+                f"audit does not have {rotation.label(now.beside)}, which would sign alone: name its file in "
+                "DECKLOG_LOG_KEY_FILE, and start audit again"
+            )
         return control_pb2.KeyRotationRequested(vkey=now.beside, retired=now.vkey)
     size, signed = served
-    if size <= now.leaf or not {*now.signers} <= {*signed}:
+    # The old key vouches for the new one there; one that is lost cannot, and must not keep the log in an overlap.
+    needed = {now.vkey, *({now.beside} & {*held})}
+    if size <= now.leaf or not needed <= {*signed}:
         raise orders.Refused(
             f"no checkpoint is served yet that holds leaf {now.leaf} and both keys signed; wait for one, "
             "`decklog status` says what keeps it"
@@ -66,12 +73,6 @@ def leaf(order: control_pb2.KeyRotationRequested, leaf: int, rotations: rotation
     if len({one.name for one in named}) > 1 or any(one.algorithm is not keys.Algorithm.ED25519 for one in named):
         raise orders.Refused("it names keys that do not sign one log: Ed25519, under the log's name")
     return found
-
-
-def said(order: control_pb2.KeyRotationRequested, actor: subject_pb2.Actor, reason: str) -> None:
-    """Put into a request who asks, and why."""
-    order.actor.CopyFrom(actor)
-    order.reason = reason
 
 
 def _begin(held: Sequence[str], rotations: rotation.Rotations) -> control_pb2.KeyRotationRequested:

@@ -30,11 +30,12 @@ def asked(step, held, rotations, served=(0, ())):
         (Step.BEGIN, [B, C], DONE, (0, ()), (C, B, "")),
         (Step.BEGIN, [C, B], DONE, (0, ()), (C, B, "")),
         (Step.FINISH, [A, B], OVERLAP, (11, (A, B)), (B, "", A)),
+        (Step.FINISH, [B], OVERLAP, (11, (B,)), (B, "", A)),
         (Step.ABORT, [A], OVERLAP, (10, (A,)), (A, "", B)),
     ],
 )
 def test_what_is_asked_for(step, held, rotations, served, expected):
-    """Begin with the key that is not signing, end with either; the settings' order does not matter once one signs."""
+    """Begin with the key that does not sign, end with either; the old one may be lost; in any order of settings."""
     assert asked(step, held, rotations, served) == expected
 
 
@@ -49,6 +50,9 @@ def test_what_is_asked_for(step, held, rotations, served, expected):
         (Step.ABORT, [A, B], DONE, (0, ()), "no overlap"),
         (Step.FINISH, [A, B], OVERLAP, (10, (A, B)), "no checkpoint is served yet"),
         (Step.FINISH, [A, B], OVERLAP, (11, (A,)), "both keys signed"),
+        (Step.FINISH, [A, B], OVERLAP, (11, (B,)), "both keys signed"),
+        (Step.FINISH, [A], OVERLAP, (11, (A,)), "both keys signed"),
+        (Step.ABORT, [B], OVERLAP, (11, (B,)), "DECKLOG_LOG_KEY_FILE"),
     ],
 )
 def test_what_is_not_its_turn_is_refused_with_what_to_do_first(step, held, rotations, served, told):
