@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import output, progress, report, rotating, screen, session, waiting
+from decklog.cli import opening, output, progress, report, rotating, screen, session, trust, waiting
 from decklog.client import api, failures, settings
 from decklog.model import errors, payload_file
 
@@ -138,6 +138,39 @@ def export(
                 lambda first, end: api.payloads(server, first, end, reason), folder, copied.size, tell
             )
         report.note(f"their payloads are in {folder / payload_file.FOLDER}; {fetched} files were fetched")
+
+
+@commands.command("anchor")
+def anchor(
+    where: Annotated[str, typer.Argument(help="The log: a folder, or its URL.", metavar="DIR|URL")],
+    repository: Annotated[
+        Path, typer.Argument(help="A clone of yours; the checkpoint is committed in it.", metavar="REPO")
+    ],
+    vkey: Annotated[
+        list[str] | None, typer.Option(help="Public key of the log; may be repeated.", metavar="VKEY")
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="File with keys and a quorum of witnesses (c2sp.org/tlog-policy).", metavar="FILE"),
+    ] = None,
+    sign: Annotated[bool, typer.Option(help="Sign the commit with the key that git is configured with.")] = True,
+) -> None:
+    """Commit the newest checkpoint of somebody's log to a Git repository of yours, where they cannot rewrite it.
+
+    Nothing is committed unless the log goes on from the checkpoint that was committed before. Run it from time to
+    time, and push: `decklog ledger anchor URL REPO --vkey VKEY && git -C REPO push`. Exit code 1 if the log was forked.
+    """
+    from decklog.verifier import git_anchor
+
+    trusted = trust.of_logs(vkey or [], policy, option="--vkey")
+    with contextlib.closing(opening.log(where)) as opened:
+        done = git_anchor.anchor(opened, repository, trusted, sign=sign)
+    since = "" if done.before is None else f", which go on from {done.before}"
+    if not done.commit:
+        report.note(f"{done.path} has these {done.tree.size} leaves already: nothing to commit")
+        return
+    report.note(f"{done.path}: {done.tree.size} leaves{since}")
+    screen.names([done.commit])
 
 
 def _derived(file: Path, origin: str) -> str:

@@ -1,21 +1,19 @@
 """`decklog verify`: is a log, byte for byte, what was signed? Needs nothing but its files and a public key."""
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
-from decklog.cli import exits, output, progress, trust
-from decklog.client import failures, settings
+from decklog.cli import exits, opening, output, progress, trust
+from decklog.client import failures
 from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
     from decklog.model.tlog import policy as policies
     from decklog.model.tlog import time_stamp
-    from decklog.verifier import evidence_check, links, log, proving, repository, source
+    from decklog.verifier import evidence_check, links, log, proving, repository
 
 _EVIDENCE = ".zip"
 
@@ -99,7 +97,7 @@ def _log(
 ) -> "log.Verdict":
     from decklog.verifier import log, source
 
-    with contextlib.closing(_opened(where)) as opened, progress.shown("leaves") as tell:
+    with contextlib.closing(opening.log(where)) as opened, progress.shown("leaves") as tell:
         payloads = opened.open if isinstance(opened, source.Folder) and opened.has_payloads else None
         return log.verify(opened, trusted, log.Wanted(payloads=payloads, authority=authority, **wanted), tell)
 
@@ -145,21 +143,5 @@ def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":
 def _continued(where: str, since: Path, trusted: "policies.Policy") -> "links.Continued":
     from decklog.verifier import links
 
-    with contextlib.closing(_opened(where)) as opened:
+    with contextlib.closing(opening.log(where)) as opened:
         return links.continues(opened, trust.read(since), trusted)
-
-
-def _opened(where: str) -> "source.Source":
-    from decklog.verifier import source
-
-    if not source.is_url(where):
-        return source.Folder(Path(where))
-    return source.url(where, token=_token(where), loopback=settings.is_loopback(urlsplit(where).hostname or ""))
-
-
-def _token(where: str) -> str | None:
-    """The bearer token, for the server of the environment alone."""
-    given = os.environ.get(settings.SERVER, "")
-    if not given or urlsplit(given)[:2] != urlsplit(where)[:2]:
-        return None
-    return settings.read_token(settings.read(os.environ).token_file)

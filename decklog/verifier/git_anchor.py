@@ -1,0 +1,94 @@
+"""A checkpoint in a Git repository of somebody else: each is the beginning of the next, in commits that they sign.
+
+Whoever has the repository keeps what the log said when, under their own names and keys. Git is run as its owner runs
+it, with their identity, signing key and hooks.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from decklog.client import failures
+from decklog.model.tlog import checkpoint, policy
+from decklog.verifier import links, proving, source
+
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+class Anchored(NamedTuple):
+    """The commit that has the checkpoint, and the file; `before`: the size of the checkpoint before it, if any.
+
+    `commit` is empty where the newest commit of the file has that very tree already.
+    """
+
+    tree: checkpoint.Checkpoint
+    path: str
+    before: int | None
+    commit: str
+
+
+def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, sign: bool) -> Anchored:
+    """Commit a log's newest checkpoint, if it goes on from the one that was committed before.
+
+    Raises Disproved where it does not, or is signed by nobody who is believed; Misconfigured where git refuses.
+    """
+    data = proving.newest(given).encode()
+    try:
+        new = links.read(data).tree
+    except ValueError as error:
+        raise proving.Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
+    if not _ORIGIN.fullmatch(new.origin):
+        raise proving.Disproved(f"its origin {new.origin!r} is no path for a file", where=given.name)
+    path = f"{new.origin}/{source.CHECKPOINT}"
+    kept = _committed(repository, path)
+    old = links.continues(given, data if kept is None else kept, trusted).old
+    if kept is not None and old == new:
+        return Anchored(new, path, old.size, "")
+    _write(repository / path, data)
+    _git(repository, "add", "--", path)
+    words = f"Anchor {new.origin} at {new.size} leaves"
+    signing = "--gpg-sign" if sign else "--no-gpg-sign"
+    _git(repository, "commit", "--quiet", signing, "--only", "--message", words, "--", path)
+    return Anchored(new, path, None if kept is None else old.size, _git(repository, "rev-parse", "HEAD"))
+
+
+def _committed(repository: Path, path: str) -> bytes | None:
+    """The file in the newest commit; None where it has none yet."""
+    _git(repository, "rev-parse", "--git-dir")
+    done = _run(repository, "show", f"HEAD:{path}")
+    return done.stdout if done.returncode == 0 else None
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    except OSError as error:
+        raise failures.Misconfigured(f"the checkpoint cannot be written: {error.strerror}", where=str(file)) from error
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    done = _run(repository, *arguments)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip() or "it gave no reason"
+        raise failures.Misconfigured(f"git {arguments[0]} failed: {said}", where=str(repository), hint=_hint(said))
+    return done.stdout.decode().strip()
+
+
+def _hint(said: str) -> str:
+    if "sign" in said or "gpg" in said:
+        return "Tell git your key: git config gpg.format ssh; git config user.signingKey FILE. Or pass --no-sign"
+    if "user.email" in said or "user.name" in said or "tell me who you are" in said:
+        return "Tell git who commits: git config user.name NAME; git config user.email ADDRESS"
+    return "Name the folder of a clone that you may commit to"
+
+
+def _run(repository: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    command = ["git", "-C", str(repository), *arguments]
+    environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise failures.Misconfigured("there is no git on PATH", hint="Install git") from error
