@@ -23,7 +23,7 @@ def new(text: str) -> str:
     return text
 
 
-def new_optional(text: str) -> str:
+def new_optional(text: str | None) -> str | None:
     """The same for an option, which need not be given. Raises BadParameter."""
     return new(text) if text else text
 
@@ -48,6 +48,11 @@ def folder(text: str) -> str:
     if ".." in text.split("/"):
         raise typer.BadParameter(f"{text!r} leads out of the repository; name a folder inside it")
     return text
+
+
+def folder_optional(text: str | None) -> str | None:
+    """The same for an option that need not be given. Raises BadParameter."""
+    return None if text is None else folder(text)
 
 
 def reason(text: str) -> str:

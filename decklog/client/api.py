@@ -27,6 +27,9 @@ class Caller(Protocol):
     def post(self, path: str, body: Any) -> Any:
         """Send JSON and return the JSON that comes back."""
 
+    def patch(self, path: str, body: Any) -> Any:
+        """Send a change as JSON and return the JSON that comes back."""
+
     def delete(self, path: str, params: Params | None = None) -> Any:
         """Ask for a removal and return the JSON that comes back."""
 
@@ -74,6 +77,12 @@ def application(server: Caller, name: str) -> answers.ApplicationDetail:
 def create_application(server: Caller, body: Mapping[str, Any]) -> answers.Accepted:
     """Declare an application, and its source where `repo` is given."""
     found: answers.Accepted = server.post(_path("applications"), body)
+    return found
+
+
+def change_application(server: Caller, name: str, changes: Mapping[str, Any], *, reason: str) -> answers.Accepted:
+    """Change fields of an application's spec; None gives one its default again. Raises NotFound."""
+    found: answers.Accepted = server.patch(_path("applications", name), {"spec": changes, "reason": reason})
     return found
 
 

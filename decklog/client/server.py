@@ -61,6 +61,10 @@ class Server:
         """Send JSON and return the JSON that comes back."""
         return self._call("POST", path, body=body)
 
+    def patch(self, path: str, body: Any) -> Any:
+        """Send a change as JSON and return the JSON that comes back."""
+        return self._call("PATCH", path, body=body)
+
     def delete(self, path: str, params: Params | None = None) -> Any:
         """Ask for a removal and return the JSON that comes back."""
         return self._call("DELETE", path, params=params)

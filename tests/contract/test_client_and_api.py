@@ -59,6 +59,10 @@ class Recorder:
         self.asked.append(("post", path, frozenset()))
         return {}
 
+    def patch(self, path: str, _body: Any) -> Any:
+        self.asked.append(("patch", path, frozenset()))
+        return {}
+
     def delete(self, path: str, params: dict[str, Any]) -> Any:
         self.asked.append(("delete", path, frozenset(params)))
         return {}
@@ -70,6 +74,7 @@ def everything_asked() -> list[tuple[str, str, frozenset[str]]]:
     api.applications(server)
     api.application(server, "NAME")
     api.create_application(server, {})
+    api.change_application(server, "NAME", {}, reason="")
     api.delete_application(server, "NAME", cascade=True, reason="")
     api.sync(server, "NAME", {})
     api.confirm_cluster(server, "NAME", {})
@@ -158,6 +163,26 @@ def test_the_spec_that_create_sends_is_one_that_a_declaration_may_have() -> None
         {"apiVersion": declaration.API_VERSION, "kind": "Application", "metadata": {"name": "a"}, "spec": spec}
     )
     assert declaration.to_document(found)["spec"] == {**spec, "ref": "refs/heads/main"}
+
+
+def test_the_changes_that_set_sends_are_fields_that_a_declaration_may_have() -> None:
+    from decklog.cli.commands import app_set
+    from decklog.model import declaration
+
+    flags: dict[str, Any] = {
+        "mode": choices.Mode.OFF, "prune": False, "path": "", "ref": "", "dest_namespace": "", "owner": "",
+        "conflicts": choices.Conflicts.FAIL, "on_delete": choices.OnDelete.PRUNE, "health_timeout": "",
+    }  # fmt: skip
+    unset = app_set.changes_of(**flags)
+    assert {name for name, value in unset.items() if value is None} == {
+        "ref", "destNamespace", "owner", "healthTimeoutSeconds"
+    }  # fmt: skip
+    named = flags | {"ref": "main", "dest_namespace": "shop", "owner": "me", "health_timeout": "5m", "path": "apps"}
+    spec = {**app_set.changes_of(**named), "source": "infra", "destCluster": "dev"}
+    declaration.parse(
+        {"apiVersion": declaration.API_VERSION, "kind": "Application", "metadata": {"name": "a"}, "spec": spec}
+    )
+    assert app_set.changes_of(**dict.fromkeys(flags)) == {}
 
 
 def test_every_kind_of_line_can_be_asked_for() -> None:

@@ -93,6 +93,39 @@ async def test_an_application_is_created_listed_and_removed(terminal: Terminal) 
     assert removed.err == "Application example-app removed; its objects stay in the cluster\n"
 
 
+async def test_an_application_is_changed_and_keeps_what_was_not_named(terminal: Terminal) -> None:
+    """`app create` of an existing name leads to `app set`, which says what changed; Git's declarations are Git's."""
+    assert (await terminal.run(*CREATE)).code == 0
+    again = await terminal.run(*CREATE)
+    assert again.code == exits.Code.REFUSED
+    assert "decklog app set example-app" in " ".join(again.err.split())
+    assert "--keep" in again.err
+    changed = await terminal.run(
+        "app", "set", "example-app", "--mode", "detect", "--no-prune", "--path", "other", "--health-timeout", "5m",
+        "--reason", "incident 7", "--wait", "recorded", "-o", "json"
+    )  # fmt: skip
+    assert changed.code == 0, changed.err
+    assert " ".join(changed.err.split()) == (
+        "Application example-app changed: mode heal → detect, prune yes → no, path apps → other, "
+        "healthTimeoutSeconds (default) → 300 example-app is recorded"
+    )
+    shown = (await terminal.run("app", "get", "example-app", "-o", "json")).json
+    spec = shown["spec"]  # type: ignore[index]
+    assert (spec["mode"], spec.get("prune", False), spec["path"]) == ("detect", False, "other")
+    assert (spec["source"], spec["destNamespace"], spec["healthTimeoutSeconds"]) == ("example", "default", 300)
+    event = (await terminal.run("show", changed.json["event_id"])).out  # type: ignore[index]
+    assert "incident 7" in event
+    undone = await terminal.run("app", "set", "example-app", "--health-timeout", "", "--dest-namespace", "")
+    assert "destNamespace default → (default)" in " ".join(undone.err.split())
+    same = await terminal.run("app", "set", "example-app", "--mode", "detect")
+    assert (same.code, same.err) == (0, "Application example-app is so already\n")
+    await drifted(terminal.process)
+    refused = await terminal.run("app", "set", "shop", "--mode", "off")
+    assert (refused.code, "fleet.yaml:3" in refused.err) == (exits.Code.REFUSED, True)
+    missed = await terminal.run("app", "set", "exmaple-app", "--mode", "off")
+    assert (missed.code, "Did you mean 'example-app'?" in missed.err) == (exits.Code.NOT_FOUND, True)
+
+
 async def test_a_source_that_nobody_uses_is_removed(terminal: Terminal) -> None:
     """What `app create --repo TYPO` declared: refused while it is used, then gone from the list, and recorded."""
     assert (await terminal.run(*CREATE)).code == 0

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from decklog.cli import named, output, report, session, waiting
-from decklog.cli.commands import app_create
+from decklog.cli.commands import app_create, app_set
 from decklog.cli.views import accepted, applications, requests
 from decklog.client import api, nearest
 
 commands = typer.Typer(help="Applications: what is kept equal to Git.", no_args_is_help=True, rich_markup_mode=None)
 commands.command("create")(app_create.create)
+commands.command("set")(app_set.set_)
 
 Name = Annotated[str, typer.Argument(help="Name of the application.", metavar="NAME", callback=named.declared)]
 Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)]

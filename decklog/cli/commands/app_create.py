@@ -93,17 +93,19 @@ def create(
 
 def spec_of(*, path: str, health_timeout: str = "", **flags: Any) -> dict[str, Any]:
     """The spec of a declaration as its documents spell it: only what was said, so that defaults hold for the rest."""
-    said = {_camel(name): value for name, value in flags.items() if value}
-    seconds = _whole_seconds(health_timeout)
+    said = {camel(name): value for name, value in flags.items() if value}
+    seconds = whole_seconds(health_timeout)
     return said | {"path": path} | ({"healthTimeoutSeconds": seconds} if seconds else {})
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """A flag's name as a document spells it: `dest_namespace` → `destNamespace`."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _whole_seconds(text: str) -> int:
+def whole_seconds(text: str) -> int:
+    """The seconds of a health timeout; 0 where none is given. Raises BadParameter."""
     if not text:
         return 0
     try:

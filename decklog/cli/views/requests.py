@@ -1,6 +1,7 @@
 """What a request for a sync will do, how new what it knows is, and how far it came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from decklog.cli import choices, moments
 from decklog.cli.views import words
@@ -37,15 +38,35 @@ def requested(known: answers.Application, commit: str, *, dry_run: bool, moved_u
     return f"{said} to {words.commit(known['available_commit'])} requested: {newest}\n{more}"
 
 
+def changed(name: str, before: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """What of an application is to be otherwise: `Application shop changed: mode heal → detect`."""
+
+    def shown(value: Any) -> str:
+        return words.spec({"": value}, "") or "(default)"
+
+    steps = [
+        f"{field} {shown(before.get(field, False if value is False else None))} → {shown(value)}"
+        for field, value in changes.items()
+        if value != before.get(field, False if isinstance(value, bool) else None)
+    ]
+    return f"Application {name} changed: {', '.join(steps)}" if steps else f"Application {name} is so already"
+
+
 def _taken_back(known: answers.Application, commit: str) -> str:
     """What a mode that applies by itself makes of a commit that is not the newest; empty where it stays."""
     mode = words.spec(known["spec"], "mode")
     if mode not in ("apply", "heal") or known["available_commit"].startswith(commit):
         return ""
     newest = words.commit(known["available_commit"]) if known["available_commit"] else "the newest commit"
+    by_api = known["origin"]["way"] == "api"
+    detect = (
+        f"set mode detect first (`decklog app set {known['name']} --mode detect`)"
+        if by_api
+        else (f"declare mode detect first, in {words.place(known['origin'])}")
+    )
     return (
         f"\nNote: mode {mode} applies {newest} again by itself, at once. To stay at {words.commit(commit)}, "
-        "declare mode detect first, or revert in Git"
+        f"{detect}, or revert in Git"
     )
 
 

@@ -43,6 +43,14 @@ async def change_application(given: Given, actor: Actor, name: Name, asked: mode
     return await _declare(given, _decided(lambda: declaring.change(now, name, asked.spec, by)))
 
 
+@router.patch("/applications/{name}", status_code=202, response_model=models.Accepted)
+async def alter_application(given: Given, actor: Actor, name: Name, asked: models.AlterApplication) -> Response:
+    """Change the named fields of an application that was declared through the API; the others stay as they are."""
+    by = _author(given, actor, asked.reason)
+    now = await _fleet(given)
+    return await _declare(given, _decided(lambda: declaring.alter(now, name, asked.spec, by)))
+
+
 @router.delete("/applications/{name}", status_code=202, response_model=models.Accepted)
 async def delete_application(
     given: Given,

@@ -220,6 +220,13 @@ class ChangeApplication(Asked):
     reason: str = Field(default="", max_length=1000)
 
 
+class AlterApplication(Asked):
+    """What of an application is to be otherwise from now on."""
+
+    spec: dict[str, Any] = Field(description="fields as in a fleet document; null gives one its default again")
+    reason: str = Field(default="", max_length=1000)
+
+
 class ConfirmCluster(Asked):
     """A cluster whose new identity is meant."""
 

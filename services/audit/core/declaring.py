@@ -63,7 +63,8 @@ def create(now: Fleet, name: str, spec: Mapping[str, Any], repo: str | None, by:
             409,
             "AlreadyDeclared",
             f"application {name} is declared already",
-            f"Remove it first (`decklog app delete {name}`), or declare it in Git, which has the last word",
+            f"Change it (`decklog app set {name}`), or remove it first and leave its objects in the cluster "
+            f"(`decklog app delete {name} --keep`)",
         )
     if repo and spec.get("source"):
         raise Refusal(422, "TwoSources", "both repo and spec.source say where the manifests are", "Give one of them")
@@ -83,6 +84,16 @@ def change(now: Fleet, name: str, spec: Mapping[str, Any], by: Author) -> list[M
     after = _parsed(name, spec)
     _check_references(now, after, set())
     return [_application(name, before, after, by)]
+
+
+def alter(now: Fleet, name: str, changes: Mapping[str, Any], by: Author) -> list[Message]:
+    """Change fields of the spec of an application that the API declared, as RFC 7386 merges: None drops one.
+
+    Raises Refusal.
+    """
+    before = declaration.Declared("Application", name, _declared(now, name))
+    merged = {**declaration.to_document(before)["spec"], **changes}
+    return change(now, name, {field: value for field, value in merged.items() if value is not None}, by)
 
 
 def remove(now: Fleet, name: str, objects: Objects, by: Author) -> list[Message]:

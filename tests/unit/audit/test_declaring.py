@@ -41,6 +41,37 @@ def test_a_change_says_what_was_before() -> None:
     assert (changed.before.prune, changed.after.prune) == (False, True)
 
 
+def test_only_the_named_fields_are_altered() -> None:
+    """What is not named stays; None brings the default back; before and after stand in one event."""
+    now = declared(process.source(), some.declared(by_git=False))
+    was = now.application("shop")
+    assert was is not None
+    (changed,) = declaring.alter(now, "shop", {"mode": "detect", "prune": True, "destNamespace": None}, BY)
+    assert isinstance(changed, fleet_pb2.ApplicationDeclared)
+    expected = fleet_pb2.ApplicationSpec()
+    expected.CopyFrom(was)
+    expected.mode, expected.prune, expected.dest_namespace = fleet_pb2.MODE_DETECT, True, ""
+    expected.conflicts, expected.on_delete = fleet_pb2.CONFLICTS_FORCE, fleet_pb2.ON_DELETE_KEEP
+    assert (changed.before, changed.after) == (was, expected)
+
+
+@pytest.mark.parametrize(
+    ("known", "changes", "reason"),
+    [
+        ([], {"mode": "off"}, "NotFound"),
+        ([some.declared()], {"mode": "off"}, "DeclaredInGit"),
+        ([some.declared(by_git=False)], {"mood": "off"}, "InvalidDeclaration"),
+        ([some.declared(by_git=False)], {"mode": "on"}, "InvalidDeclaration"),
+        ([some.declared(by_git=False)], {"path": None}, "InvalidDeclaration"),
+        ([some.declared(by_git=False)], {"destCluster": "none"}, "UnknownCluster"),
+    ],
+)
+def test_what_cannot_be_altered_is_refused(known: list[object], changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(declaring.Refusal) as refused:
+        declaring.alter(declared(process.source(), *known), "shop", changes, BY)
+    assert refused.value.reason == reason
+
+
 @pytest.mark.parametrize(
     ("objects", "on_delete"), [("cascade", fleet_pb2.ON_DELETE_PRUNE), ("keep", fleet_pb2.ON_DELETE_KEEP)]
 )

@@ -138,6 +138,9 @@ def test_every_exit_code_is_explained_in_help_and_documentation() -> None:
         (["app", "sync", "x", "--commit", "zzz"], "'zzz' is no commit; write its id or at least 4 digits of it"),
         (["app", "sync", "x", "--commit", "abc"], "at least 4 digits"),
         (["app", "sync", "x", "--reason", "a" * 1001], "it has 1001 characters; at most 1000 are recorded"),
+        (["app", "set", "x"], "say what is to change, such as --mode detect"),
+        (["app", "set", "x", "--path", "a/../b"], "leads out of the repository"),
+        (["app", "set", "x", "--mode", "on"], "'on' is not one of"),
         (["cluster", "confirm", "a b"], "can be the name of nothing"),
         (["timeline", "--app", "a/b"], "can be the name of nothing"),
         (["timeline", "--object", "web"], "'web' names no object; write it as tables show it"),
@@ -251,7 +254,12 @@ def test_every_command_and_flag_that_is_documented_exists() -> None:
         names = [f"{name} {below}" for below in getattr(command, "commands", {})] or [name]
         for one in names if name != "admin" else ["admin"]:
             assert re.search(rf"`(?:[^`]*, )?{one}\b", page), one
-    known = {option for command in _every(root) for parameter in command.params for option in parameter.opts}
+    known = {
+        option
+        for command in _every(root)
+        for parameter in command.params
+        for option in [*parameter.opts, *parameter.secondary_opts]
+    }
     assert set(re.findall(r"--[a-z][a-z-]+", page)) <= known | {"--help", "--install-completion"}
 
 

@@ -44,7 +44,9 @@ def test_an_old_commit_that_the_mode_takes_back_is_said_to_be(mode: str) -> None
     known: answers.Application = {**given.SHOP, "spec": {**given.SHOP["spec"], "mode": mode}}
     text = said(known, commit="ab" * 20)
     assert f"mode {mode} applies 1a2b3c4d again by itself" in text
-    assert "declare mode detect first" in text
+    assert "declare mode detect first, in apps/shop.yaml:12 of fleet@1a2b3c4d" in text
+    by_api = said({**known, "origin": {"way": "api"}}, commit="ab" * 20)
+    assert "set mode detect first (`decklog app set shop --mode detect`)" in by_api
     assert "again" not in said(known, commit=given.SHOP["available_commit"][:8])
     assert "again" not in requests.requested(known, "abab", dry_run=True, moved_us=None, now=given.NOW)
 
