@@ -9,6 +9,7 @@ import orjson
 from decklog.model import headers, merkle, payload_file, receipt
 from decklog.model.tlog import checkpoint, keys, tiles
 from services.audit.core import integration
+from tests import trees
 
 SIGNER = keys.from_pem(keys.new_pem(b"k" * 32), "log.example/i")
 VKEY = str(SIGNER.verifier)
@@ -98,7 +99,7 @@ def write(
 def sign(hashes: Sequence[bytes], *signers: keys.SigningKey) -> bytes:
     """The signed checkpoint of a tree; by `SIGNER`, if nobody is named."""
     by = signers or (SIGNER,)
-    return checkpoint.sign(checkpoint.Checkpoint(by[0].name, len(hashes), merkle.root_of(hashes)), by)
+    return checkpoint.sign(checkpoint.Checkpoint(by[0].name, len(hashes), trees.root_of(hashes)), by)
 
 
 def put(folder: Path, path: str, data: bytes) -> None:

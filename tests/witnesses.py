@@ -11,6 +11,7 @@ import httpx
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, keys, note, proofs, witnessing
 from decklog.witness import keeping
+from tests import trees
 
 NAME = "witness.example/1"
 COMMAND = (sys.executable, "-m", "decklog.cli.main", "witness", "run")
@@ -72,7 +73,7 @@ class History:
 
     def tree(self, size: int) -> checkpoint.Checkpoint:
         """Its tree at a size."""
-        return checkpoint.Checkpoint(self.signer.name, size, merkle.root_of(self.hashes[:size]))
+        return checkpoint.Checkpoint(self.signer.name, size, trees.root_of(self.hashes[:size]))
 
     def request(self, old: int, new: int) -> bytes:
         """What an honest log sends."""
@@ -81,4 +82,4 @@ class History:
         return witnessing.request(old, proof, signed).to_bytes()
 
     def _read(self, wanted: Sequence[proofs.Node]) -> list[bytes]:
-        return [merkle.root_of(self.hashes[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]
+        return [trees.root_of(self.hashes[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]

@@ -100,12 +100,6 @@ class Fleet:
             assert isinstance(found.spec, fleet_pb2.ApplicationSpec)  # noqa: S101 (the fold keeps kinds and specs together)
             yield found.name, found.spec
 
-    def followed_refs(self, source: str) -> tuple[str, ...]:
-        """Return the refs and patterns of a source that matter: those it declares and those its applications follow."""
-        spec = self.source(source)
-        declared = set(spec.refs) if spec else set()
-        return tuple(sorted(declared | {app.ref for _, app in self.applications() if app.source == source}))
-
     def followers(self, source: str, ref: str) -> Iterator[tuple[str, fleet_pb2.ApplicationSpec]]:
         """Yield the applications that follow a ref of a source."""
         return ((name, spec) for name, spec in self.applications() if spec.source == source and spec.ref == ref)

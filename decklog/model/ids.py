@@ -32,11 +32,6 @@ def minted(milliseconds: int, entropy: bytes) -> uuid.UUID:
     return _uuid8(milliseconds, _digest(_MINTED, (entropy,)))
 
 
-def milliseconds_of(identifier: uuid.UUID) -> int:
-    """The (clamped) Unix milliseconds an id of ours starts with."""
-    return identifier.int >> 80
-
-
 def _digest(domain: bytes, parts: tuple[bytes, ...]) -> bytes:
     hashed = hashlib.sha256(domain)
     for part in parts:

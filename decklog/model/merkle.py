@@ -76,8 +76,3 @@ def from_bytes(size: int, data: bytes) -> Frontier:
     if len(data) % HASH_SIZE:
         raise ValueError("a frontier is a whole number of 32-byte hashes")
     return Frontier(size, tuple(data[start : start + HASH_SIZE] for start in range(0, len(data), HASH_SIZE)))
-
-
-def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
-    """The root over leaf hashes, from nothing."""
-    return Frontier().extend(leaf_hashes).root()

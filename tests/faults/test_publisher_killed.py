@@ -14,6 +14,7 @@ from decklog.model import merkle
 from decklog.model.tlog import note, policy
 from decklog.verifier import log as verifier
 from decklog.verifier import source
+from tests import trees
 from tests.published_log import BOTH, NEXT, SIGNER, Log
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ async def all_is_published(log: Log) -> None:
     await verified(log)
     rows = await log.execute("SELECT receipt FROM ledger.entry ORDER BY leaf")
     assert log.served().size == log.size == len(rows)
-    assert log.served().root == merkle.root_of([merkle.leaf_hash(row["receipt"]) for row in rows])
+    assert log.served().root == trees.root_of([merkle.leaf_hash(row["receipt"]) for row in rows])
     assert list((log.path / "unfinished").iterdir()) == []
 
 

@@ -2,10 +2,11 @@
 
 from decklog.model import merkle
 from decklog.model.tlog import proofs
+from tests import trees
 
 LARGEST = 300
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(LARGEST)]
-ROOTS = [merkle.root_of(LEAVES[:size]) for size in range(LARGEST + 1)]
+ROOTS = [trees.root_of(LEAVES[:size]) for size in range(LARGEST + 1)]
 
 
 def _levels():

@@ -15,7 +15,7 @@ import pytest
 from decklog.model import merkle
 from decklog.model.tlog import bundle, keys, policy, proofs, tile_hashes, tiles
 from decklog.verifier import log, source
-from tests import log_files, published_log, vectors
+from tests import log_files, published_log, trees, vectors
 from tests import stack as stacks
 from tests.third_party import verifiers
 
@@ -95,7 +95,7 @@ def proof_lines(folder):
         yield {"index": index, "hashes": [base64.b64encode(one).decode() for one in found]}
     for size in range(1, SIZE + 1, 13):
         found = proofs.consistency(size, SIZE, read)
-        root = base64.b64encode(merkle.root_of(hashes[:size])).decode()
+        root = base64.b64encode(trees.root_of(hashes[:size])).decode()
         yield {"size": size, "root": root, "hashes": [base64.b64encode(one).decode() for one in found]}
 
 
@@ -134,14 +134,14 @@ def test_scales_accepts_our_proofs_and_we_accept_theirs(published):
     theirs = reader.TilesReader(backend.LocalBackend(published))
     theirs.set_size(SIZE)
     read, hashes = read_of(published), leaf_hashes(published)
-    root = merkle.root_of(hashes)
+    root = trees.root_of(hashes)
     for index in range(0, SIZE, 101):
         made = proofs.inclusion(index, SIZE, read)
         assert made == theirs.get_inclusion_proof(index, SIZE).node_hashes
         assert verifiers.scales_inclusion(index, SIZE, made, leaf=hashes[index], root=root)
         proofs.verify_inclusion(made, leaf=hashes[index], index=index, size=SIZE, root=root)
     for size in range(1, SIZE, 97):
-        made, old_root = proofs.consistency(size, SIZE, read), merkle.root_of(hashes[:size])
+        made, old_root = proofs.consistency(size, SIZE, read), trees.root_of(hashes[:size])
         assert made == theirs.get_consistency_proof(size, SIZE).node_hashes
         assert verifiers.scales_consistency(size, SIZE, made, old_root=old_root, new_root=root)
 

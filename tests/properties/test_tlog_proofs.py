@@ -9,6 +9,7 @@ from hypothesis import strategies
 
 from decklog.model import merkle
 from decklog.model.tlog import proofs
+from tests import trees
 
 LARGEST = 300
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(LARGEST)]
@@ -24,7 +25,7 @@ def _levels():
 
 
 LEVELS = _levels()
-ROOTS = [merkle.root_of(LEAVES[:size]) for size in range(LARGEST + 1)]
+ROOTS = [trees.root_of(LEAVES[:size]) for size in range(LARGEST + 1)]
 
 sizes = strategies.integers(1, LARGEST)
 
@@ -39,18 +40,18 @@ def defined_inclusion(index, hashes):
         return []
     split = 1 << (len(hashes) - 1).bit_length() - 1
     if index < split:
-        return [*defined_inclusion(index, hashes[:split]), merkle.root_of(hashes[split:])]
-    return [*defined_inclusion(index - split, hashes[split:]), merkle.root_of(hashes[:split])]
+        return [*defined_inclusion(index, hashes[:split]), trees.root_of(hashes[split:])]
+    return [*defined_inclusion(index - split, hashes[split:]), trees.root_of(hashes[:split])]
 
 
 def defined_consistency(old, hashes, *, whole=True):
     """SUBPROOF(m, D[n], b) of RFC 6962 section 2.1.2, word for word."""
     if old == len(hashes):
-        return [] if whole else [merkle.root_of(hashes)]
+        return [] if whole else [trees.root_of(hashes)]
     split = 1 << (len(hashes) - 1).bit_length() - 1
     if old <= split:
-        return [*defined_consistency(old, hashes[:split], whole=whole), merkle.root_of(hashes[split:])]
-    return [*defined_consistency(old - split, hashes[split:], whole=False), merkle.root_of(hashes[:split])]
+        return [*defined_consistency(old, hashes[:split], whole=whole), trees.root_of(hashes[split:])]
+    return [*defined_consistency(old - split, hashes[split:], whole=False), trees.root_of(hashes[:split])]
 
 
 @hypothesis.given(sizes, strategies.data())

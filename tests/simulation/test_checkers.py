@@ -12,6 +12,7 @@ from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
 from decklog.model import envelope, merkle, objects, receipt
 from decklog.ports import stream
 from services.audit.core import rows
+from tests import trees
 from tests.simulation import history
 from tests.simulation.promises import (
     cause_before_effect,
@@ -158,7 +159,7 @@ def leaf(
 
 
 def ledger(*leaves: history.Leaf) -> history.Ledger:
-    return history.Ledger(size=len(leaves), root=merkle.root_of(one.hash for one in leaves), leaves=leaves)
+    return history.Ledger(size=len(leaves), root=trees.root_of(one.hash for one in leaves), leaves=leaves)
 
 
 FIRST = leaf(receipt.Kind.EVENT, 0, b"one")

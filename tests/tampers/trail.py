@@ -23,7 +23,7 @@ from decklog.verifier import source
 from decklog.witness import keeping, witness
 from services.audit.core import integration
 from services.audit.projector import projecting, tables
-from tests import published_log, sequenced
+from tests import published_log, sequenced, trees
 from tests import stack as stacks
 
 STEPS = (0.4, 0.7, 1.0)
@@ -210,7 +210,7 @@ def forge(export: Path, entries: Sequence[bytes], signer: keys.SigningKey = SIGN
             path = export / file.path.removeprefix(f"{integration.PUBLIC}/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.data)
-    tree = checkpoint.Checkpoint(signer.name, len(entries), merkle.root_of([merkle.leaf_hash(one) for one in entries]))
+    tree = checkpoint.Checkpoint(signer.name, len(entries), trees.root_of([merkle.leaf_hash(one) for one in entries]))
     signed = checkpoint.sign(tree, [signer])
     (export / source.CHECKPOINT).write_bytes(signed)
     (export / source.CHECKPOINTS).write_text(json.dumps({"size": tree.size, "note": signed.decode()}) + "\n")

@@ -63,10 +63,9 @@ def test_the_first_installation_in_the_log_is_the_one() -> None:
     assert state.installation == "one"
 
 
-def test_the_refs_that_applications_follow_are_followed_without_being_declared() -> None:
+def test_the_followers_of_a_ref_are_known_whether_or_not_the_source_declares_it() -> None:
     source = fleet_pb2.SourceDeclared(name="infra", after=fleet_pb2.SourceSpec(url="/x", refs=["HEAD"]), origin=API)
     state = folded(source, declared("apps", API, ref="refs/tags/v1"))
-    assert state.followed_refs("infra") == ("HEAD", "refs/tags/v1")
     assert [name for name, _ in state.followers("infra", "refs/tags/v1")] == ["shop"]
     assert fleet.matches("refs/tags/v9", ("refs/tags/*",))
 

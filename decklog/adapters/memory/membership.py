@@ -35,13 +35,6 @@ class MemoryGroup:
                 del self._members[member.instance]
                 await self._assign_all()
 
-    async def expel(self, instance: str) -> None:
-        """Time a member's session out: the others get its partitions, and it is told nothing (it may be paused)."""
-        async with self._rebalancing:
-            self._members.pop(instance).silence()
-            await self._revoke_all()
-            await self._assign_all()
-
     def owns(self, member: "MemoryMembership") -> bool:
         """Whether the group still counts this member in."""
         return self._members.get(member.instance) is member
@@ -108,7 +101,7 @@ class MemoryMembership:
             self._frozen = self._group.cluster.answered()
 
     async def wake(self) -> None:
-        """Heartbeat again after `silence`; an expelled member learns of it now, gives up its share and joins anew.
+        """Heartbeat again after `silence`; a member that was replaced learns of it now, gives up its share and joins.
 
         Until it has, no heartbeat of its was successful.
         """

@@ -12,7 +12,7 @@ from decklog.model import merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, policy, tiles
 from decklog.verifier import proving
 from tests import audit_leaves as some
-from tests import audit_process, witnesses
+from tests import audit_process, trees, witnesses
 from tests.audit_process import LOG, Process
 
 
@@ -63,7 +63,7 @@ async def test_a_reader_gets_the_whole_log(process: Process) -> None:
     said = bundle.decode(entries.content, tree.size)
     assert [receipt.parse(one).kind for one in said] == [receipt.Kind.EVENT] * tree.size
     assert b"".join(map(merkle.leaf_hash, said)) == hashes.content
-    assert merkle.root_of(map(merkle.leaf_hash, said)) == tree.root
+    assert trees.root_of(map(merkle.leaf_hash, said)) == tree.root
 
 
 async def test_entries_are_compressed_for_who_takes_it(process: Process) -> None:

@@ -14,7 +14,7 @@ from decklog.ports import ledger, stream
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
 from services.audit.sequencer import sequencer, term
-from tests import sequenced
+from tests import sequenced, trees
 
 FAILPOINTS = (
     "sequencer.after_poll",
@@ -96,7 +96,7 @@ async def check(database, cluster, events):
     await reader.close()
     said = [receipt.parse(entry.receipt) for entry in entries]
     assert [entry.number for entry in entries] == list(range(head.size))
-    assert merkle.root_of(merkle.leaf_hash(entry.receipt) for entry in entries) == head.frontier.root()
+    assert trees.root_of(merkle.leaf_hash(entry.receipt) for entry in entries) == head.frontier.root()
     places = [stream.Coordinates(one.place.topic, one.place.partition, one.place.offset) for one in said]
     assert sorted(places) == sorted(sent_coordinates(cluster)), "every record sent is one leaf: nothing lost or doubled"
     first = collections.Counter(one.attributes.id for one in said if one.kind is receipt.Kind.EVENT)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from decklog.model import merkle, receipt
+from tests import trees
 from tests.simulation import history
 
 PROMISE = "exactly-once effect"
@@ -28,7 +29,7 @@ def _tree_problems(ledger: history.Ledger) -> Iterator[str]:
     for index, (leaf, expected) in enumerate(zip(ledger.leaves, hashes, strict=True)):
         if leaf.hash != expected:
             yield f"leaf {index} does not have the hash of its receipt"
-    if ledger.root != merkle.root_of(hashes):
+    if ledger.root != trees.root_of(hashes):
         yield "the head's root is not the root of the leaves"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from decklog.model import merkle
 from decklog.model.tlog import proofs
-from tests import vectors
+from tests import trees, vectors
 
 NO_HASHES = "merkle/consistency/additional/sizes-are-equal-one-and-proof-is-empty"
 """Accepted by its authors with two equal roots of 12 bytes; here a root of another length than 32 is refused."""
@@ -56,4 +56,4 @@ def test_all_nodes(vector):
     leaves = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in vector["input"]["leaves_hex"]]
     for level, hashes in enumerate(vector["expect"]["levels"]):
         for number, found in enumerate(hashes):
-            assert merkle.root_of(leaves[number << level : number + 1 << level]).hex() == found
+            assert trees.root_of(leaves[number << level : number + 1 << level]).hex() == found

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, cosignature, keys, note, policy, proofs, witnessing
+from tests import trees
 
 ORIGIN = "log.example/1"
 LOG = keys.from_pem(keys.new_pem(b"l" * 32), ORIGIN)
@@ -23,11 +24,11 @@ HASHES = [merkle.leaf_hash(b"%d" % number) for number in range(300)]
 
 
 def read(wanted):
-    return [merkle.root_of(HASHES[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]
+    return [trees.root_of(HASHES[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]
 
 
 def tree(size, hashes=HASHES, origin=ORIGIN):
-    return checkpoint.Checkpoint(origin, size, merkle.root_of(hashes[:size]))
+    return checkpoint.Checkpoint(origin, size, trees.root_of(hashes[:size]))
 
 
 def latest(size):
@@ -78,7 +79,7 @@ def test_a_fork_is_never_cosigned(old, data):
     forged = note.sign(tree(new, fork).to_text(), [LOG])
 
     def read_fork(wanted):
-        return [merkle.root_of(fork[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]
+        return [trees.root_of(fork[n.number << n.level : (n.number + 1) << n.level]) for n in wanted]
 
     request = witnessing.request(old, proofs.consistency(old, new, read_fork), forged)
     assert refused(lambda: witnessing.accept(witnessing.parse(request.to_bytes()), latest(old)))[0] == 422

@@ -11,7 +11,7 @@ from decklog.client import failures
 from decklog.model import merkle
 from decklog.model.tlog import bundle, checkpoint, keys, note, policy
 from decklog.verifier import log, source
-from tests import log_files
+from tests import log_files, trees
 
 TRUSTED = policy.of_keys([log_files.SIGNER.verifier])
 ENTRIES = log_files.receipts(900)
@@ -33,7 +33,7 @@ def test_a_log_is_what_was_signed(tmp_path, size):
     verdict = verify(tmp_path)
     assert [str(one) for one in verdict.findings] == []
     assert (verdict.leaves, verdict.tree.size, verdict.complete) == (size, size, True)
-    assert verdict.tree.root == merkle.root_of(HASHES[:size])
+    assert verdict.tree.root == trees.root_of(HASHES[:size])
     assert verdict.checkpoints == len({*log_files.KNOWN, size} - {one for one in log_files.KNOWN if one > size})
 
 
