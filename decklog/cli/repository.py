@@ -12,7 +12,7 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://.*|(?:[^/@:]+@)?[^/@:]+:[^/].*")
 def locate(text: str, folder: str) -> str:
     """Return the URL, or the absolute path of the repository that a path names. Raises Rejected.
 
-    `folder` is the path within it: a note is made if a work tree does not have it yet.
+    `folder` is the path within it, or that of a single file: a note is made if a work tree does not have it yet.
     """
     if _REMOTE.fullmatch(text):
         return text
@@ -26,8 +26,9 @@ def locate(text: str, folder: str) -> str:
         )
     if not _is_repository(path):
         raise failures.Rejected("this folder is no Git repository", where=str(path), hint=_hint(path, folder))
-    if (path / ".git").exists() and not (path / folder).is_dir():
-        report.note(f"Note: {path} has no folder {folder!r} yet; the application fails until a commit adds it")
+    inside = folder.strip("/")  # as a declaration reads it: from the root of the repository
+    if (path / ".git").exists() and not (path / inside).exists():
+        report.note(f"Note: {path} has no folder {inside!r} yet; the application fails until a commit adds it")
     return str(path)
 
 

@@ -86,10 +86,15 @@ def _admit(scope: Scope, lock: Lock) -> str | door.Reason:
     if path in UNLOCKED or path.startswith("/static/"):
         return ""
     if request.authorization is None:
-        by_session = lock.sessions.subject(_cookie(headers.get("cookie", ""), lock.sessions.cookie))
+        by_session = subject_of(scope, lock.sessions)
         if by_session is not None:
             return _by_session(scope, request, by_session)
     return door.admit(request, hosts=lock.hosts, token=lock.token)
+
+
+def subject_of(scope: Scope, known: sessions.Sessions) -> str | None:
+    """Whom the session of a request stands for; None if it has none that is valid."""
+    return known.subject(_cookie(Headers(scope=scope).get("cookie", ""), known.cookie))
 
 
 def _by_session(scope: Scope, request: door.Request, subject: str) -> str | door.Reason:

@@ -91,7 +91,9 @@ async def record_fragment(given: Given) -> Response:
 
 @router.get("/login", response_class=HTMLResponse)
 async def login(request: Request, given: Given, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """Exchange the one-time code for a session."""
+    """Exchange the one-time code for a session; whoever has one goes to the page, and needs no code."""
+    if door.subject_of(request.scope, given.sessions) is not None:
+        return RedirectResponse("/", status_code=303)
     if not code:
         return _page("login.html", given, refusal="")
     session = given.sessions.login(code)

@@ -86,6 +86,8 @@ async def test_a_code_logs_one_browser_in_once(process: Process) -> None:
         assert "script-src" not in page.headers["content-security-policy"]
         assert "default-src 'self'" in page.headers["content-security-policy"]
         assert (await browser.get("/api/v1/applications")).status_code == 200
+        again = await browser.get("/login", params={"code": audit_process.CODE})
+        assert (again.status_code, again.headers["location"]) == (303, "/")
     assert not list(process.folder.glob("code-*"))
     async with process.stranger(Accept="text/html") as other:
         again = await other.get("/login", params={"code": audit_process.CODE})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2, git_pb2, subject_pb2
+from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, git_pb2, subject_pb2
 from tests import audit_leaves as some
 from tests import audit_process
 from tests.audit_process import Process
@@ -59,6 +59,20 @@ async def test_failures_are_shown_with_place_and_way_out(process: Process) -> No
     assert "<b>bad</b>" not in page
     assert "<code>lint &lt;x&gt;</code>" in page
     assert "Failed" in await shown(process, "/applications/shop", last)
+
+
+async def test_what_was_never_delivered_is_shown_as_next(process: Process) -> None:
+    """As the command line says it: nothing is there yet, and what was rendered is on its way."""
+    await process.say("ingest", some.declared(), key="application/shop")
+    told = control_pb2.RevisionAvailable(application=some.application(), revision=some.revision(), ref_sequence=1)
+    await process.say("ingest", told)
+    last = await process.say("reconcile", some.rendered(("settings", "j1:a")), some.drift(drift_pb2.DRIFT_PHASE_OPENED))
+    short = some.revision().commit[:8]
+    for path in ("/", "/applications/shop"):
+        page = await shown(process, path, last)
+        assert '<span class="none">none yet</span>' in page
+        assert f"next {short}" in page
+        assert 'class="commit"' not in page
 
 
 async def test_an_open_drift_shows_patch_and_managers(process: Process) -> None:

@@ -1,6 +1,6 @@
 """Which refusals stand: as long as what they were refused for."""
 
-from decklog.events.v1 import fleet_pb2, subject_pb2
+from decklog.events.v1 import control_pb2, fleet_pb2, subject_pb2
 from services.audit.core import rows
 from tests import audit_leaves as some
 
@@ -39,3 +39,26 @@ def test_a_document_that_is_refused_for_itself_is_not_over_with_another_declarat
     invalid.failure.reason = "InvalidSpec"
     tables = some.Tables().fold(some.leaf(0, some.declared()), some.leaf(1, invalid), some.leaf(2, removed()))
     assert tables.one(rows.Refusal).failure["reason"] == "InvalidSpec"
+
+
+def available(source: str, commit: str, sequence: int) -> control_pb2.RevisionAvailable:
+    revision = subject_pb2.Revision(source=source, ref="refs/heads/main", commit=commit * 40)
+    return control_pb2.RevisionAvailable(application=some.application(), revision=revision, ref_sequence=sequence)
+
+
+def test_what_another_source_has_is_next_however_often_the_former_one_moved() -> None:
+    """Each source counts for itself; what the former one had is no longer on its way."""
+    elsewhere = some.declared(by_git=False)
+    elsewhere.after.source = "other"
+    owner = some.declared(by_git=False)
+    owner.after.owner = "me"
+    tables = some.Tables().fold(
+        some.leaf(0, some.declared(by_git=False)),
+        some.leaf(1, available("infrastructure", "a", 9)),
+        some.leaf(2, owner),
+    )
+    assert tables.one(rows.Application).available_commit == "a" * 40
+    tables.fold(some.leaf(3, elsewhere))
+    assert tables.one(rows.Application).available_commit == ""
+    tables.fold(some.leaf(4, available("other", "b", 1)))
+    assert tables.one(rows.Application).available_commit == "b" * 40

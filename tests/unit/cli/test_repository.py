@@ -42,6 +42,16 @@ def test_a_folder_that_is_not_there_yet_is_only_noted(tmp_path: Path, capsys: py
     assert "no folder 'apps' yet" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["/apps", "apps/", "apps/a.yaml", "/", "", "."])
+def test_a_folder_or_file_that_is_there_needs_no_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    (git_init(tmp_path / "infra") / "apps").mkdir()
+    (tmp_path / "infra" / "apps" / "a.yaml").touch()
+    repository.locate(str(tmp_path / "infra"), path)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("name", "problem"), [("absent", "no such folder"), (".", "no Git repository")])
 def test_what_is_no_repository_is_refused_with_a_way_out(tmp_path: Path, name: str, problem: str) -> None:
     with pytest.raises(failures.Rejected, match=problem) as caught:

@@ -99,16 +99,27 @@ def _declare(view: View, leaf: Leaf, message: Declaring) -> Iterator[rows.Effect
         updated_leaf=leaf.index,
     )
     if isinstance(declared, rows.Application) and isinstance(message, fleet_pb2.ApplicationDeclared):
-        yield _delivered(replace(declared, settings_digest=declaration.settings_digest(message.after)))
+        moved = isinstance(known, rows.Application) and _followed(known.spec) != _followed(declared.spec)
+        yield _delivered(replace(declared, settings_digest=declaration.settings_digest(message.after)), moved=moved)
     else:
         yield declared
     yield rows.Gone(rows.Refusal, (kind, message.name))
 
 
-def _delivered(declared: rows.Application) -> rows.Application:
-    """An application that moves to another cluster starts afresh there."""
+def _followed(spec: Any) -> tuple[str, str]:
+    """From where an application is told of revisions."""
+    return (spec or {}).get("source", ""), (spec or {}).get("ref", "")
+
+
+def _delivered(declared: rows.Application, *, moved: bool) -> rows.Application:
+    """An application that moves to another cluster starts afresh there.
+
+    If it `moved` to another source or ref, what was available of the former one is not what comes next.
+    """
     cluster = declared.spec["destCluster"]
     if declared.cluster in ("", cluster):
+        if moved:
+            declared = replace(declared, available_commit="", available_sequence=0)
         return standing.settled(replace(declared, cluster=cluster))
     fresh = rows.Application(
         name=declared.name,
