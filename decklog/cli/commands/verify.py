@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from decklog.cli import exits, opening, output, progress, trust
+from decklog.cli import verify_kinds as kinds
 from decklog.client import failures
-from decklog.model.tlog import proof_file
 
 if TYPE_CHECKING:
     from decklog.model.tlog import policy as policies
     from decklog.model.tlog import time_stamp
     from decklog.verifier import evidence_check, links, log, proving, repository
 
-_EVIDENCE = ".zip"
+_MOST = 100
 
 
 def verify(
@@ -49,7 +49,7 @@ def verify(
         list[str] | None,
         typer.Option(help="With --completeness: a clone to compare a source with.", metavar="[SOURCE=]PATH"),
     ] = None,
-    most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = 100,
+    most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = _MOST,
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Verify a published log, a proof or evidence out of it, against the log's public key.
@@ -61,32 +61,34 @@ def verify(
     from decklog.cli.views import evidence as evidence_view
     from decklog.cli.views import verdict as view
 
-    if (repo and not completeness) or (
-        completeness and (tree_only or since or where.endswith((proof_file.SUFFIX, _EVIDENCE)))
-    ):
-        raise failures.Misconfigured(
-            "--completeness is of a whole log with its entries, and --repo goes with it",
-            hint="Run `decklog verify DIR --completeness --repo PATH`",
-        )
-    if first and (completeness or since or where.endswith((proof_file.SUFFIX, _EVIDENCE))):
-        raise failures.Misconfigured(
-            "--from is of a log that is read leaf by leaf",
-            hint="Run `decklog verify DIR --from LEAF`, without the other",
-        )
+    kind = kinds.of(where, since)
+    kinds.insist(
+        kind,
+        {
+            "--tsa-ca": tsa_ca,
+            "--from": first,
+            "--tree-only": tree_only,
+            "--completeness": completeness,
+            "--repo": repo,
+            "--most": most != _MOST,
+        },
+    )
     trusted = trust.of_logs(vkey or [], policy, option="--vkey")
-    if where.endswith(proof_file.SUFFIX):
-        answer, verified = view.proof(_proof(Path(where), trusted)), True
-    elif where.endswith(_EVIDENCE):
-        bundle = _bundle(Path(where), trusted, tsa_ca, most)
-        answer, verified = evidence_view.single(bundle), not bundle.findings
-    elif since is not None:
-        answer, verified = view.continued(_continued(where, since, trusted)), True
-    else:
-        wanted = {"first": first, "receipts": not tree_only, "completeness": completeness, "most": most}
-        found = _log(where, trusted, wanted, None if tsa_ca is None else trust.of_time(tsa_ca))
-        compared = _compared(found, repo or [])
-        answer = view.single(found, receipts=not tree_only, compared=compared)
-        verified = not (found.findings or found.holes or any(one.missing or one.lost for one in compared.values()))
+    verified = True
+    match kind:
+        case kinds.Kind.PROOF:
+            answer = view.proof(_proof(Path(where), trusted))
+        case kinds.Kind.EVIDENCE:
+            bundle = _bundle(Path(where), trusted, tsa_ca, most)
+            answer, verified = evidence_view.single(bundle), not bundle.findings
+        case kinds.Kind.GROWTH if since is not None:
+            answer = view.continued(_continued(where, since, trusted))
+        case _:
+            wanted = {"first": first, "receipts": not tree_only, "completeness": completeness, "most": most}
+            found = _log(where, trusted, wanted, None if tsa_ca is None else trust.of_time(tsa_ca))
+            compared = _compared(found, repo or [])
+            answer = view.single(found, receipts=not tree_only, compared=compared)
+            verified = not (found.findings or found.holes or any(one.missing or one.lost for one in compared.values()))
     output.show(answer, how)
     if not verified:
         raise typer.Exit(exits.Code.FAILED)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from decklog.cli import exits, main
+from decklog.cli import exits
 from decklog.events.v1 import git_pb2
 from tests import audit_leaves as some
 from tests import audit_process
@@ -152,12 +152,3 @@ async def test_a_history_that_git_lost_is_told_apart(process: Process, repositor
     git(other, "init", "-q")
     code, said = await verified(process, tmp_path, last, "--repo", str(other))
     assert (code, said["completeness"]["sources"][0]["repository"]["lost_heads"]) == (exits.Code.FAILED, [after])
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--repo", "."], ["--completeness", "--tree-only"], ["--completeness", "--since", "x"]]
-)
-def test_what_does_not_go_together_is_refused(tmp_path: Path, arguments: list[str]) -> None:
-    """Before anything is read."""
-    code = main.run(["verify", str(tmp_path), "--vkey", str(audit_process.LOG), *arguments])
-    assert code == exits.Code.USAGE
