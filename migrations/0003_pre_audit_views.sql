@@ -87,11 +87,15 @@ SELECT source, ref, old, new, forced, deleted, sequence, new_commits, audit.inst
     audit.instant(recorded_us) AS recorded_at
 FROM audit.ref_move;
 
+-- While its source cannot be followed, or its ref is not there, nobody knows what an application is to be in sync with.
 CREATE VIEW audit.applications AS
-SELECT name, cluster, declared, spec, origin, actor, reason, audit.instant(declared_us) AS declared_at, sync_status,
+SELECT a.name, cluster, a.declared, a.spec, a.origin, a.actor, a.reason, audit.instant(a.declared_us) AS declared_at,
+    CASE WHEN sync_status = 'in_sync' AND s.failure IS NOT NULL THEN 'unknown' ELSE sync_status END AS sync_status,
     health, health_message, synced_commit, audit.instant(synced_us) AS synced_at, objects, modified, missing, extra,
     unknown, failures
-FROM audit.application;
+FROM audit.application a
+LEFT JOIN audit.source s ON s.name = a.spec ->> 'source'
+    AND (s.failure -> 'refs' IS NULL OR s.failure -> 'refs' ? (a.spec ->> 'ref'));
 
 CREATE VIEW audit.syncs AS
 SELECT sync_id, cluster, application, trigger, nullif(cause, '') AS cause, actor, actor_kind, reason, source, ref, commit,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, fleet_pb2, git_pb2, subject_pb2
@@ -133,6 +134,30 @@ async def test_a_missing_ref_is_shown_to_those_who_follow_it(process: Process) -
     )
     listed = (await process.get("/applications", after=last)).json()["items"]
     assert {one["name"]: bool(one["source_failure"]) for one in listed} == {"lost": True, "shop": False}
+
+
+async def test_nothing_is_in_sync_with_what_nobody_knows(process: Process, database: str) -> None:
+    """While the source cannot be followed the application is unknown, also to queries; afterwards as it was."""
+    spec = some.declared("shop").after
+    await process.say("ingest", fleet_pb2.SourceDeclared(name="infrastructure"), key="source/infrastructure")
+    await process.say("ingest", fleet_pb2.ApplicationDeclared(name="shop", after=spec), key="application/shop")
+    last = await process.say("reconcile", some.rendered(("settings", "j1:a")), some.compared(in_sync=1))
+
+    async def status(after: str) -> tuple[str, str]:
+        (listed,) = (await process.get("/applications", after=after)).json()["items"]
+        connection = await asyncpg.connect(database)
+        queried = await connection.fetchval("SELECT sync_status FROM audit.applications")
+        await connection.close()
+        return listed["sync_status"], queried
+
+    assert await status(last) == ("in_sync", "in_sync")
+    away = subject_pb2.Failure(reason="Unreachable", message="away", transient=True)
+    last = await process.say(
+        "ingest", git_pb2.SourceFailed(source="infrastructure", failure=away), key="infrastructure"
+    )
+    assert await status(last) == ("unknown", "unknown")
+    back = git_pb2.SourceFailed(source="infrastructure", recovered=True)
+    assert await status(await process.say("ingest", back, key="infrastructure")) == ("in_sync", "in_sync")
 
 
 async def test_a_refusal_that_is_taken_back_is_gone(process: Process) -> None:
