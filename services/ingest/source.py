@@ -186,10 +186,12 @@ def _lacking(missing: Sequence[str]) -> subject_pb2.Failure | None:
     if not missing:
         return None
     more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+    branch = next((ref.removeprefix("refs/heads/") for ref in missing if ref.startswith("refs/heads/")), "")
+    tag = f"; if it is a tag, write refs/tags/{branch}" if branch else ""
     return subject_pb2.Failure(
         reason=mirror.Reason.REF_NOT_FOUND.value,
         message=f"the repository has no {', '.join(missing[:_MOST_NAMED])}{more}",
-        hint="Push it, or correct the ref in the source or the application",
+        hint=f"Push it, or correct the ref in the source or the application{tag}",
         transient=True,
         refs=missing,
     )
