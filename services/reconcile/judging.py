@@ -1,6 +1,7 @@
 """Judging: the health of an application's objects and of the application, and what of it is news."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from decklog.events.v1 import apply_pb2, state_pb2
 from decklog.model import objects, timestamps
@@ -25,6 +26,13 @@ def assess(view: comparing.View, wanted: rendering.Wanted, *, now: float) -> dic
     return {key: _one(view, key, one.gvk, now) for key, one in wanted.members.items()}
 
 
+def assess_beside(
+    view: comparing.View, keys: Collection[objects.ObjectKey], *, now: float
+) -> dict[objects.ObjectKey, health.Health]:
+    """The health of objects that are there and not wanted; the application's does not depend on it."""
+    return {key: _one(view, key, objects.gvk(view.live[key]), now) for key in keys if key in view.live}
+
+
 def _one(view: comparing.View, key: objects.ObjectKey, gvk: objects.Gvk, now: float) -> health.Health:
     blind = view.blindness(gvk) if gvk in view.served else None
     if blind is not None:
@@ -47,11 +55,12 @@ def news(
     members: Mapping[objects.ObjectKey, health.Health],
     whole: health.Health,
     wanted: rendering.Wanted,
+    beside: Mapping[objects.ObjectKey, health.Health] = MappingProxyType({}),
 ) -> list[apply_pb2.HealthAssessed | apply_pb2.HealthChanged]:
     """What changed since it was told last: the objects first, then the whole."""
     told: list[apply_pb2.HealthAssessed | apply_pb2.HealthChanged] = [
         *_healthy_from_the_first(voice, known, members, wanted),
-        *_object_news(voice, known, members, wanted),
+        *_object_news(voice, known, {**members, **beside}, wanted),
     ]
     before, after, message = known.header.health, NUMBERS[whole.status], wanted.redactor.redact(whole.message)
     if _is_news(before, after, whole.reason, message):
@@ -105,7 +114,7 @@ def _object_news(
             continue
         yield apply_pb2.HealthChanged(
             application=voice.application,
-            object=sayings.ref(key, version=wanted.members[key].gvk.version),
+            object=sayings.ref(key, version=_version(known, key, wanted)),
             before=before.health,
             after=after,
             reason=one.reason,
@@ -113,6 +122,11 @@ def _object_news(
             revision=known.header.synced if known.header.HasField("synced") else None,
             fence=voice.fence,
         )
+
+
+def _version(known: recollection.Recollection, key: objects.ObjectKey, wanted: rendering.Wanted) -> str:
+    one = wanted.members.get(key)
+    return one.gvk.version if one is not None else known.of(key).object.version
 
 
 def _is_news(before: state_pb2.HealthState, after: "apply_pb2.Health.ValueType", reason: str, message: str) -> bool:

@@ -224,12 +224,16 @@ class Turn:
                 forget_others=not picture.moved,
             ),
             *self._compared(wanted, picture),
-            *judging.news(chronicle.voice, chronicle.known, members, whole, wanted),
+            *judging.news(chronicle.voice, chronicle.known, members, whole, wanted, self._beside(picture)),
         ]
         await chronicle.say(messages)
         due = [_REFUSED_SECONDS if one.reason not in _WEATHER else _BLIND_SECONDS for one in _unknown(picture)]
         left = (wait.left(now=self._now, timeout_seconds=patience) for wait in waits.values())
         return [*due, *(seconds for seconds in left if seconds > 0)]
+
+    def _beside(self, picture: Picture) -> Mapping[objects.ObjectKey, health.Health]:
+        extra = [key for key, one in picture.comparisons.items() if one.verdict is compare.Verdict.EXTRA]
+        return judging.assess_beside(self.view, extra, now=self._now)
 
     def _compared(self, wanted: rendering.Wanted, picture: Picture) -> list[drift_pb2.Compared]:
         """That the application as a whole was compared; a picture that moved is of a part only."""

@@ -64,6 +64,16 @@ def test_very_many_are_told_in_several_events(monkeypatch) -> None:
     assert names(told(NOTHING, FINE, FINE, FINE)) == [["a", "b"], ["c"]]
 
 
+def test_what_is_there_and_not_wanted_is_told_and_does_not_count() -> None:
+    """An extra object that is being deleted is not healthy for ever, and the application is none the worse."""
+    going = health.Health(health.Status.PROGRESSING, "Terminating", "it is being deleted")
+    (said, whole) = judging.news(VOICE, NOTHING, {}, FINE, ALL, {A: going})
+    assert isinstance(said, apply_pb2.HealthChanged)
+    assert (said.object.name, said.after) == ("a", apply_pb2.HEALTH_PROGRESSING)
+    assert isinstance(whole, apply_pb2.HealthChanged)
+    assert whole.after == apply_pb2.HEALTH_HEALTHY
+
+
 def test_another_trouble_is_news_and_the_same_is_not() -> None:
     """Whoever waits for something wants to know for what: the status alone may name an object that is long well."""
     progressing = [health.Health(health.Status.PROGRESSING, "Rollout", f"{n} of 3 are there") for n in (1, 2)]
