@@ -1,5 +1,6 @@
 """YAML and JSON as they are printed: what Kubernetes reads back is what was meant, and masked values are marked."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from decklog.model import printable, yaml_scalars
 from decklog.model.masking import key as masking_key
 
 MASKED_NOTE = "# masked"
-"""Ends each line whose value was replaced by a keyed digest before it was recorded."""
+"""Ends each line whose value, or a part of it, was replaced by a keyed digest before it was recorded."""
 
 _WIDE = 2**31 - 1
 
@@ -59,9 +60,12 @@ def to_yaml(value: Any) -> str:
 
 
 def manifest(value: Mapping[str, Any]) -> str:
-    """One Kubernetes object as YAML, in the order people write it, each masked value marked by a comment."""
+    """One Kubernetes object as YAML, in the order people write it, each masked value marked by a comment.
+
+    Within text of several lines a comment would be text: there the values stand as they are.
+    """
     mark = _mark(value)
-    return to_yaml(_marked(_ordered(value), mark)).replace(f"{mark}\n", f"  {MASKED_NOTE}\n")
+    return re.sub(rf"{mark}(['\"]?)\n", rf"\1  {MASKED_NOTE}\n", to_yaml(_marked(_ordered(value), mark)))
 
 
 def manifests(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -71,12 +75,12 @@ def manifests(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def masked_values(value: Any) -> int:
-    """How many values of an object were replaced by a keyed digest."""
+    """How many values of an object, or parts of its texts, were replaced by a keyed digest."""
     if isinstance(value, Mapping):
         return sum(masked_values(item) for item in value.values())
     if isinstance(value, list):
         return sum(masked_values(item) for item in value)
-    return int(masking_key.is_masked(value))
+    return masking_key.masked_in(value)
 
 
 def _ordered(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,4 +103,4 @@ def _marked(value: Any, mark: str) -> Any:
         return {name: _marked(item, mark) for name, item in value.items()}
     if isinstance(value, list):
         return [_marked(item, mark) for item in value]
-    return value + mark if masking_key.is_masked(value) else value
+    return value + mark if masking_key.masked_in(value) and "\n" not in value else value

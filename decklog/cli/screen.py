@@ -4,6 +4,7 @@ Only this module and `report` write. Standard output carries what was asked for,
 """
 
 import io
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from decklog.model import errors, printable
 
 _UNLIMITED = 100_000
 _USUAL = 80
+_ROOMY = 100
+"""From here on there is room for what is spare."""
 _NARROWEST = 20
 """Of a column that wraps: on what is narrower still, the terminal may wrap."""
 
@@ -72,7 +75,7 @@ def _draw(console: Any, block: sheet.Block) -> None:
         case sheet.Sheet(rows=[], empty=empty):
             console.print(printable.shown(empty), soft_wrap=True)
         case sheet.Sheet():
-            console.print(_table(block))
+            console.print(_table(block, console.width))
         case sheet.Facts():
             console.print(_grid(block))
         case sheet.Text():
@@ -93,11 +96,12 @@ def _wrapped(console: Any, line: sheet.Cell | str, indent: int) -> None:
         console.print(piece, soft_wrap=True)
 
 
-def _table(block: sheet.Sheet) -> Any:
+def _table(block: sheet.Sheet, width: int) -> Any:
     import rich.table
 
     table = rich.table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in block.columns:
+    kept = [not column.spare or width >= _ROOMY for column in block.columns]
+    for column in itertools.compress(block.columns, kept):
         table.add_column(
             column.title,
             no_wrap=column.fixed,
@@ -106,7 +110,7 @@ def _table(block: sheet.Sheet) -> Any:
             min_width=len(column.title) if column.fixed else min(len(column.title), 8),
         )
     for row in block.rows:
-        table.add_row(*map(_styled, row))
+        table.add_row(*map(_styled, itertools.compress(row, kept)))
     return table
 
 

@@ -26,11 +26,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `fixed` ones keep their width when space is short, the others wrap."""
+    """A column. `fixed` ones keep their width when space is short, the others wrap; `spare` ones are left out then."""
 
     title: str
     fixed: bool = True
     right: bool = False
+    spare: bool = False
 
 
 Row = Sequence[Cell | str]

@@ -8,6 +8,7 @@ import typer
 from decklog.cli import choices, moments, report
 from decklog.cli.views import requests
 from decklog.client import answers, api, awaiting, failures
+from decklog.model import printable
 
 DEFAULT = "5m"
 
@@ -87,5 +88,5 @@ def _why(server: api.Caller, name: str) -> str:
         return ""
     health = ": ".join(filter(None, [found["health"], found["health_message"]]))
     failures_now = filter(None, [*found["failures"].values(), found["source_failure"]])
-    failing = "".join(f"; {failure['message']}" for failure in failures_now)
+    failing = "".join(f"; {printable.excerpt(failure['message'])}" for failure in failures_now)
     return f": it is {found['sync_status'].replace('_', ' ')} and {health}{failing}"

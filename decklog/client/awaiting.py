@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from decklog.client import answers, api, failures
+from decklog.model import printable
 
 HOLD_SECONDS = 20.0
 """How long the server is asked to hold one answer: below what anything between takes for a dead connection."""
@@ -59,4 +60,6 @@ def _failed(outcome: answers.Outcome) -> failures.Failed:
         return failures.Failed("it failed", hint="See the timeline: decklog timeline")
     line = f":{failure['line']}" if failure.get("line") else ""
     where = f"{failure['file']}{line}" if failure.get("file") else failure.get("object", "")
-    return failures.Failed(failure["message"] or failure["reason"], where=where, hint=failure["hint"])
+    return failures.Failed(
+        printable.excerpt(failure["message"] or failure["reason"]), where=where, hint=failure["hint"]
+    )

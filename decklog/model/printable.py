@@ -15,10 +15,22 @@ _HIDDEN = re.compile(
     "\ud800-\udfff]"  # no characters at all: bytes of a file's name
 )
 
+_LONGEST, _HEAD, _TAIL = 400, 180, 80
+"""Characters of a message that is shown whole, and of the two ends of one that is not."""
+_WHOLE = "`decklog show EVENT` has all of it"
+
 
 def shown(text: str) -> str:
     r"""The text with every character that does not show, but tab and line feed, written as `\x1b` or `\u202e`."""
     return _HIDDEN.sub(_escape, text)
+
+
+def excerpt(text: str) -> str:
+    """What an API server said, short enough to be read: where it dumps an object, its beginning and how it ends."""
+    if len(text) <= _LONGEST:
+        return text
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_HEAD].rstrip()} … {line[-_TAIL:].lstrip()} ({_WHOLE})"
 
 
 def hides(text: str) -> bool:

@@ -87,6 +87,15 @@ def test_without_a_terminal_nothing_is_wrapped_or_cut(name: str) -> None:
     assert len(wide.splitlines()) <= len(screen.lines(answer.blocks(), width=80, colour=False).splitlines())
 
 
+def test_what_is_spare_is_left_out_where_there_is_no_room() -> None:
+    """The object is what a list of drifts is read for: managers stand in `drift show`, too, nothing open is over."""
+    blocks = TABLES["drift-list"]().blocks()
+    assert "MANAGERS" not in screen.lines(blocks, width=99, colour=False)
+    assert "kubectl-scale" in screen.lines(blocks, width=100, colour=False)
+    still_open = drift.listing([given.EPISODE], given.NOW).blocks()
+    assert "LASTED" not in screen.lines(still_open, width=100, colour=False)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_colour_adds_nothing_but_colour(name: str) -> None:
     blocks: Sequence[output.sheet.Block] = TABLES[name]().blocks()

@@ -81,3 +81,16 @@ def test_json_and_yaml_are_plain_and_mean_the_same() -> None:
         assert not printable.hides(text)
         assert json.loads(text) == value
     assert not printable.hides(documents.to_yaml(value))
+
+
+def test_a_dumped_object_is_shown_by_its_beginning_and_how_it_ends() -> None:
+    """The API server repeats the whole of an immutable field, and says last what is wrong."""
+    dump = "\n".join(f'    Name{number}: "", Value{number}: nil,' for number in range(60))
+    begins = 'Job.batch "migrate" is invalid: spec.template: Invalid value: core.PodTemplateSpec{'
+    short = printable.excerpt(f"{begins}{dump}}}: field is immutable")
+    assert short.startswith(begins)
+    assert short.endswith(": field is immutable (`decklog show EVENT` has all of it)")
+    assert "\n" not in short
+    assert len(short) < 400
+    usual = 'Deployment.apps "web" is invalid:\n  spec.replicas: must not be negative'
+    assert printable.excerpt(usual) == usual

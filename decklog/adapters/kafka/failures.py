@@ -47,4 +47,4 @@ def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
         return errors.Transient("nothing may be sent now", where=where, hint="Whoever may speak sends it")
     if isinstance(error, kafka.UnknownTopicOrPartitionError):
         return errors.Transient(what, where=where, hint="Run `decklog admin topics ensure` if the topic does not exist")
-    return errors.Transient(what, where=where, hint="It is tried again; check that Kafka is up and reachable")
+    return errors.Transient(what, where=where, hint="Check that Kafka is up and can be reached")

@@ -4,6 +4,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
@@ -55,8 +56,16 @@ def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
     """Our error for one of theirs. The server's message is kept, its DETAIL (which quotes rows) is not."""
     what, hint = _what(error), _hint(error)
     if isinstance(error, _TRANSIENT) and not isinstance(error, _TERMINAL):
-        return errors.Transient(what, where=where, hint=hint or "It is tried again; check that Postgres is up")
+        return errors.Transient(what, where=where, hint=hint or "Check that Postgres is up and can be reached")
     return errors.Terminal(what, where=where, hint=hint)
+
+
+def address_of(uri: str) -> str:
+    """Where a URI leads, for messages: server and database, and nothing that is secret."""
+    parts = urlsplit(uri)
+    query = dict(parse_qsl(parts.query))
+    server = parts.netloc.rpartition("@")[2] or query.get("host", "")
+    return f"{server or 'the usual socket'}{parts.path.rstrip('/')}"
 
 
 def _what(error: BaseException) -> str:

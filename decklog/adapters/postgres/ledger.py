@@ -273,7 +273,7 @@ async def connect(uri: str, name: str, *, by_index: bool = False) -> asyncpg.Con
     settings = {"application_name": name, "synchronous_commit": "on"}
     if by_index:
         settings["enable_seqscan"] = "off"
-    with failures.translated():
+    with failures.translated(f"Postgres at {failures.address_of(uri)}"):
         return await asyncpg.connect(
             uri, timeout=_CONNECT_TIMEOUT, command_timeout=_COMMAND_TIMEOUT, server_settings=settings
         )

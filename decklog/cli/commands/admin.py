@@ -5,6 +5,7 @@ where the services are absent, and cost nothing.
 """
 
 import importlib.metadata
+import logging
 from typing import Any
 
 import typer
@@ -61,6 +62,7 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 def _load(entry: importlib.metadata.EntryPoint) -> Any:
+    logging.getLogger().addHandler(logging.NullHandler())  # libraries log what the command's own failure tells
     try:
         loaded = entry.load()
     except ModuleNotFoundError as error:

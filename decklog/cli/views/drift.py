@@ -8,14 +8,15 @@ from decklog.cli import moments, output, sheet
 from decklog.cli.views import words
 from decklog.client import answers
 
+_LASTED = sheet.Column("LASTED", right=True)
 _COLUMNS = (
     sheet.Column("EPISODE"),
     sheet.Column("APPLICATION", fixed=False),
     sheet.Column("OBJECT", fixed=False),
     sheet.Column("VERDICT"),
     sheet.Column("SINCE", right=True),
-    sheet.Column("LASTED", right=True),
-    sheet.Column("MANAGERS", fixed=False),
+    _LASTED,
+    sheet.Column("MANAGERS", fixed=False, spare=True),
 )
 SHORT_EPISODE = 8
 
@@ -28,15 +29,22 @@ _MANAGERS = (
 
 
 def listing(found: Sequence[answers.Episode], now: moments.Now) -> output.Answer:
-    """Episodes of drift. The beginning of its id names one: `decklog drift show EPISODE`."""
+    """Episodes of drift. The beginning of its id names one: `decklog drift show EPISODE`.
+
+    How long they lasted is a column where any is over. Who manages the fields is in `drift show`, too.
+    """
+    over = any(one["resolved_us"] for one in found)
+    columns = [column for column in _COLUMNS if over or column is not _LASTED]
     return output.Answer(
         value=list(found),
         names=[one["episode"] for one in found],
-        blocks=lambda: [sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty="No drift.")],
+        blocks=lambda: [
+            sheet.Sheet(columns=columns, rows=[_row(one, now, over=over) for one in found], empty="No drift.")
+        ],
     )
 
 
-def _row(one: answers.Episode, now: moments.Now) -> sheet.Row:
+def _row(one: answers.Episode, now: moments.Now, *, over: bool) -> sheet.Row:
     lasted = moments.span(one["resolved_us"] - one["opened_us"]) if one["resolved_us"] else "-"
     return (
         one["episode"][:SHORT_EPISODE],
@@ -44,7 +52,7 @@ def _row(one: answers.Episode, now: moments.Now) -> sheet.Row:
         words.kubernetes_object(one["object"]),
         _verdict(one),
         moments.age(one["opened_us"], now),
-        lasted,
+        *([lasted] if over else []),
         sheet.quiet(", ".join(dict.fromkeys(manager["manager"] for manager in one["managers"] or []))),
     )
 

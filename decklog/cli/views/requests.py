@@ -6,6 +6,7 @@ from typing import Any
 from decklog.cli import choices, moments
 from decklog.cli.views import words
 from decklog.client import answers
+from decklog.model import printable
 
 LOOK_NOW = (
     "New commits are seen when the source is polled (every 30 s where nothing else is said), or at once: "
@@ -79,7 +80,7 @@ def skipped(found: Sequence[answers.SyncObject]) -> str:
     why = next((one["failure"] for one in left if one["failure"]), None)
     if why is None:
         return f"Note: {count} without a reason"
-    return f"Note: {count}: {why['message']}" + (f"\n  next   {why['hint']}" if why["hint"] else "")
+    return f"Note: {count}: {printable.excerpt(why['message'])}" + (f"\n  next   {why['hint']}" if why["hint"] else "")
 
 
 def stage(name: str, reached: str, *, dry_run: bool) -> str:

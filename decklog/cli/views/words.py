@@ -6,7 +6,7 @@ from typing import Any
 
 from decklog.cli import sheet
 from decklog.client import answers
-from decklog.model import objects
+from decklog.model import objects, printable
 
 SHORT_COMMIT = 8
 _SHOWN = re.compile(r"([A-Z]\w*)(?:\.(\S+))? (?:([^\s/]+)/)?([^\s/]+)")
@@ -77,7 +77,8 @@ def failure(found: answers.Failure, subject: str = "") -> list[sheet.Cell | str]
     where = f" [{found['file']}{line}]" if found.get("file") else ""
     about = kubernetes_object(found.get("object", ""))
     about = f" ({about})" if about and about not in subject else ""
-    said = f"{subject}: {found['message'] or found['reason']}" if subject else found["message"] or found["reason"]
+    message = printable.excerpt(found["message"] or found["reason"])
+    said = f"{subject}: {message}" if subject else message
     lines: list[sheet.Cell | str] = [sheet.Cell(masked(f"{said}{about}{where}"), sheet.Tone.BAD)]
     if found.get("hint"):
         hint = found["hint"]

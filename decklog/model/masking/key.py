@@ -55,6 +55,11 @@ def is_masked(value: object) -> bool:
     return isinstance(value, str) and _FORM.fullmatch(value) is not None
 
 
+def masked_in(value: object) -> int:
+    """How many masked values a text has, as a whole or in it (`--password=masked:…`)."""
+    return len(_FORM.findall(value)) if isinstance(value, str) else 0
+
+
 def key_id(masked: str) -> str | None:
     """The id of the key that masked the value; None when it is not a masked one."""
     found = _FORM.fullmatch(masked)

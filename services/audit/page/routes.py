@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from decklog.model import printable
 from decklog.model.denials import Denial
 from services.audit.api import context, door, problems, sessions, statements, status
 from services.audit.api.context import Given
@@ -37,6 +38,7 @@ _templates.filters.update(
     display=wording.display,
     step=wording.step,
     sentence=wording.sentence,
+    excerpt=printable.excerpt,
     who=wording.who,
 )
 _templates.globals.update(

@@ -65,6 +65,26 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["topics", "ensure", "--kafka", "127.0.0.1:1"], "127.0.0.1:1"),
+        (["audit-db", "--postgres", "postgresql://u:s3cr3t@127.0.0.1:1/decklog"], "Postgres at 127.0.0.1:1/decklog"),
+        (["rebuild", "--postgres", "postgresql:///d?host=/none&password=s3cr3t"], "Postgres at /none/d"),
+    ],
+)
+def test_an_admin_command_says_once_what_it_cannot_reach(arguments: list[str], where: str) -> None:
+    """It tries once and ends: the address without the password, and no line of a library's log."""
+    done = decklog("admin", *arguments, COLUMNS="500")
+    assert done.returncode == exits.Code.UNAVAILABLE
+    error, place, following = done.stderr.splitlines()
+    assert error.startswith("Error: ")
+    assert place.split(maxsplit=1) == ["where", where]
+    assert following.split()[0] == "next"
+    assert "s3cr3t" not in done.stderr
+    assert "again" not in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["app", "create", "--help"], ["admin", "--help"]])
 def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
