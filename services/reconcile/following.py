@@ -96,3 +96,4 @@ async def until(
         for record in polled.get(where, ()):
             if start <= record.offset < end:
                 yield record
+    await reader.assign({})  # what went on being fetched would hold up every question on the same connection

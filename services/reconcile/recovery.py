@@ -117,11 +117,13 @@ class Recovery:
         """Fold what was told and said since, up to now."""
         if recalled.doubtful or not recalled.stored:
             await self._take_in_again(recalled)
-        for topic in state.OWN_TOPICS:
-            await self._begin(topic, recalled)
-        wheres = {topic.label: self._where(topic) for topic in state.OWN_TOPICS}
+        wheres = {topic: self._where(topic) for topic in state.OWN_TOPICS}
+        # Asked for all at once: on its connection a question waits for the end of the fetch before it, half a second.
+        firsts = await self._reader.beginning_offsets(list(wheres.values()))
         ends = await self._reader.end_offsets(list(wheres.values()))
-        await self.catch_up(recalled, {label: ends[where] for label, where in wheres.items()})
+        for topic, where in wheres.items():
+            _begin(topic, recalled, where, first=firsts[where], end=ends[where])
+        await self.catch_up(recalled, {topic.label: ends[where] for topic, where in wheres.items()})
         if not recalled.stored:
             recalled.known = {key: recollection.as_compared(one) for key, one in recalled.known.items()}
 
@@ -158,22 +160,20 @@ class Recovery:
     def _where(self, topic: topics.Topic) -> stream.TopicPartition:
         return stream.TopicPartition(topic.name(self._place.prefix), self._place.partition)
 
-    async def _begin(self, topic: topics.Topic, recalled: Recalled) -> None:
-        """From where on a topic must be folded, and whether anything before that is missing."""
-        where = self._where(topic)
-        first = (await self._reader.beginning_offsets([where]))[where]
-        end = (await self._reader.end_offsets([where]))[where]
-        start, standing = _start(recalled, topic.label)
-        if start is not None and start > end:
-            log.warning("topic was re-created", topic=where.topic, partition=where.partition, position=start, end=end)
-            recalled.topic_epoch += topic is topics.APPLY
-            start, standing = first, ownership.NOBODY
-        elif start is None or start < first:
-            # Where all is stored and no application is known, there was nothing to say.
-            recalled.complete = recalled.complete and (first == 0 or (recalled.stored and start is None))
-            start = first
-        recalled.begun[topic.label] = start
-        recalled.ends[topic.label], recalled.logs[topic.label] = start, ownership.Log(standing)
+
+def _begin(topic: topics.Topic, recalled: Recalled, where: stream.TopicPartition, *, first: int, end: int) -> None:
+    """From where on a topic must be folded, and whether anything before that is missing."""
+    start, standing = _start(recalled, topic.label)
+    if start is not None and start > end:
+        log.warning("topic was re-created", topic=where.topic, partition=where.partition, position=start, end=end)
+        recalled.topic_epoch += topic is topics.APPLY
+        start, standing = first, ownership.NOBODY
+    elif start is None or start < first:
+        # Where all is stored and no application is known, there was nothing to say.
+        recalled.complete = recalled.complete and (first == 0 or (recalled.stored and start is None))
+        start = first
+    recalled.begun[topic.label] = start
+    recalled.ends[topic.label], recalled.logs[topic.label] = start, ownership.Log(standing)
 
 
 def _start(recalled: Recalled, label: str) -> tuple[int | None, ownership.Right]:
