@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import yaml
+
 from decklog.adapters import system
 from decklog.adapters.git import mirrors
 from decklog.adapters.kafka import admin, connection, membership, producer, reader
@@ -30,7 +32,7 @@ def make(told: settings.ServiceSettings) -> process.Serve:
     """The service, ready to run. Raises Terminal for what is missing or not private."""
     if not isinstance(told, ReconcileSettings):
         raise errors.Terminal("these are not reconcile's settings", where="services.reconcile")
-    mask = _masking(told)
+    mask = masking_of(told)
     readiness = ops.Readiness("kafka", "fleet", "group")
     bound = http.bind(told.ops_host, told.ops_port)
 
@@ -49,11 +51,23 @@ def make(told: settings.ServiceSettings) -> process.Serve:
     return serve
 
 
-def _masking(told: ReconcileSettings) -> masking.Masking:
+def masking_of(told: ReconcileSettings) -> masking.Masking:
+    """How this installation masks. Raises Terminal for a key or rules that cannot be read."""
     try:
-        return masking.Masking(masking.MaskingKey(settings.read_key(told.masking_key_file)))
+        key = masking.MaskingKey(settings.read_key(told.masking_key_file))
     except ValueError as error:
         raise errors.Terminal(str(error), where=str(told.masking_key_file)) from error
+    return masking.Masking(key, _masking_rules(told.masking_rules_file))
+
+
+def _masking_rules(file: Path | None) -> masking.MaskingRules:
+    if file is None:
+        return masking.DEFAULT_RULES
+    try:
+        return masking.DEFAULT_RULES.extended(*masking.declared(yaml.safe_load(file.read_text())))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        hint = "Correct DECKLOG_MASKING_RULES_FILE; nothing is recorded with fewer rules than are declared"
+        raise errors.Terminal(f"the masking rules cannot be read: {error}", where=str(file), hint=hint) from error
 
 
 def _parts(

@@ -12,6 +12,9 @@ class ReconcileSettings(settings.ServiceSettings):
     """Settings of reconcile beside those of every service."""
 
     masking_key_file: Path = Field(description="file with at least 32 random bytes, readable by its owner only")
+    masking_rules_file: Path | None = Field(
+        default=None, description="further places whose values are secret, YAML: a list of kind, pointer and pattern"
+    )
     kubeconfig: Path | None = Field(
         default=None, validation_alias="KUBECONFIG", description="where the contexts of declared clusters are found"
     )

@@ -12,6 +12,24 @@ PASSWORD = b"hunter2-hunter2"
 ENCODED = base64.b64encode(PASSWORD).decode()
 
 
+def test_rules_are_declared_in_a_document():
+    """Kind, pointer and pattern; what is wrong is named by its number."""
+    said = [
+        {"kind": "Engine.example.com", "pointer": "/spec/users/*/pin"},
+        {"kind": "*", "pointer": "/a", "pattern": "x"},
+    ]
+    assert masking.declared(said) == tuple(masking.MaskingRule(**one) for one in said)
+    for document, words in (
+        ({"kind": "*"}, "are a list"),
+        ([{"kind": "*"}], "rule 1 does not have"),
+        ([said[0], {"kind": "*", "pointer": "/a", "where": "b"}], "rule 2 does not have"),
+        ([{"kind": "*", "pointer": "/a", "pattern": 7}], "rule 1 does not have"),
+        ([{"kind": "*", "pointer": "/a", "pattern": "("}], "rule 1: .* is not a pattern"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            masking.declared(document)
+
+
 def test_a_secret_keeps_its_shape_and_loses_its_values():
     """Names of entries are no secrets; all values are, empty ones too."""
     masked = kube.MASK(kube.secret("db", password=ENCODED, empty=""))

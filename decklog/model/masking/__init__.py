@@ -14,7 +14,7 @@ and reconcile. Everything here is pure: the key and the rules are arguments.
 from decklog.model.masking.key import MaskingKey, is_masked, key_id
 from decklog.model.masking.objects import mask, mask_values, secret_values
 from decklog.model.masking.policy import Masking
-from decklog.model.masking.rules import DEFAULT_RULES, MaskingRule, MaskingRules
+from decklog.model.masking.rules import DEFAULT_RULES, MaskingRule, MaskingRules, declared
 from decklog.model.masking.text import Redactor
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "MaskingRule",
     "MaskingRules",
     "Redactor",
+    "declared",
     "is_masked",
     "key_id",
     "mask",

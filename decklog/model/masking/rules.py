@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -90,6 +90,29 @@ class MaskingRules:
 
 
 DEFAULT_RULES = MaskingRules()
+
+
+def declared(document: Any) -> tuple[MaskingRule, ...]:
+    """The rules of a document: a list of mappings with `kind`, `pointer` and, if it is not all values, `pattern`.
+
+    Raises:
+        ValueError: it is no such list; the text says which rule is wrong, and how.
+    """
+    if not isinstance(document, list):
+        raise ValueError(  # noqa: TRY004 (what a person wrote is wrong, not what a caller passed)
+            "masking rules are a list, each with kind, pointer and, if need be, pattern"
+        )
+    return tuple(_rule(number, one) for number, one in enumerate(document, start=1))
+
+
+def _rule(number: int, said: Any) -> MaskingRule:
+    wrong = not isinstance(said, dict) or not {"kind", "pointer"} <= said.keys() <= {"kind", "pointer", "pattern"}
+    if wrong or not all(isinstance(value, str) for value in said.values()):
+        raise ValueError(f"rule {number} does not have kind, pointer and at most pattern, each a text")
+    try:
+        return MaskingRule(**said)
+    except ValueError as error:
+        raise ValueError(f"rule {number}: {error}") from error
 
 
 def secret_like(name: str) -> bool:
