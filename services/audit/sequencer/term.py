@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-SLICE = 200
+SLICE = 100
 """Records examined or decided at a stretch; between stretches the running COPY gets its turn."""
 LOOKUP = 1000
 """Records whose ids are looked up together; the next are examined, or the last ones decided, meanwhile."""
