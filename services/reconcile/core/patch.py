@@ -1,11 +1,11 @@
-"""JSON Patch (RFC 6902): the difference between two JSON values, and its application.
+"""JSON Patch (RFC 6902): the difference between two JSON values.
 
 The generator is made for reading: equal beginnings and ends of a list are left out, so that one container removed from
 the middle is one `remove`. It emits `add`, `remove` and `replace` only. A list is patched by index, from live to
 desired, and operations hold in the order given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -38,10 +38,6 @@ class Operation:
 Patch = tuple[Operation, ...]
 
 
-class PatchError(ValueError):
-    """A patch does not fit the value it was applied to."""
-
-
 def generate(before: Any, after: Any) -> Patch:
     """The operations that make `before` into `after`; none exactly when the two are the same JSON."""
     return tuple(_between((), before, after))
@@ -50,29 +46,6 @@ def generate(before: Any, after: Any) -> Patch:
 def as_json(patch: Patch) -> list[dict[str, Any]]:
     """A patch as an RFC 6902 document."""
     return [operation.as_json() for operation in patch]
-
-
-def from_json(document: Sequence[dict[str, Any]]) -> Patch:
-    """A patch from an RFC 6902 document of `add`, `remove` and `replace` operations.
-
-    Raises:
-        PatchError: another operation, or a path that cannot be read.
-    """
-    try:
-        return tuple(Operation(Op(step["op"]), pointer.split(step["path"]), step.get("value")) for step in document)
-    except (KeyError, ValueError) as error:
-        raise PatchError(f"not a patch we can read: {error}") from error
-
-
-def apply(patch: Patch, document: Any) -> Any:
-    """The value that the patch makes of `document`, which is left untouched.
-
-    Raises:
-        PatchError: a path leads nowhere in it.
-    """
-    for operation in patch:
-        document = _applied(operation, operation.path, document)
-    return document
 
 
 def same(left: Any, right: Any) -> bool:
@@ -125,45 +98,3 @@ def _common(left: list[Any], right: list[Any]) -> int:
         if not same(one, other):
             return index
     return min(len(left), len(right))
-
-
-def _applied(operation: Operation, path: pointer.Segments, value: Any) -> Any:
-    if not path:
-        if operation.op is Op.REMOVE:
-            raise PatchError("the whole document cannot be removed")
-        return operation.value
-    segment, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        return _applied_to_mapping(operation, segment, rest, value)
-    if isinstance(value, list):
-        return _applied_to_list(operation, segment, rest, value)
-    raise PatchError(f"{pointer.join(operation.path)} leads through a value that holds nothing")
-
-
-def _applied_to_mapping(
-    operation: Operation, name: str, rest: pointer.Segments, value: dict[str, Any]
-) -> dict[str, Any]:
-    if name not in value and (rest or operation.op is not Op.ADD):
-        raise PatchError(f"{pointer.join(operation.path)} does not exist")
-    if not rest and operation.op is Op.REMOVE:
-        return {other: entry for other, entry in value.items() if other != name}
-    return {**value, name: _applied(operation, rest, value.get(name))}
-
-
-def _applied_to_list(operation: Operation, segment: str, rest: pointer.Segments, value: list[Any]) -> list[Any]:
-    inserts = not rest and operation.op is Op.ADD
-    index = _index(operation, segment, len(value), inserts=inserts)
-    if inserts:
-        return [*value[:index], operation.value, *value[index:]]
-    if not rest and operation.op is Op.REMOVE:
-        return [*value[:index], *value[index + 1 :]]
-    return [*value[:index], _applied(operation, rest, value[index]), *value[index + 1 :]]
-
-
-def _index(operation: Operation, segment: str, length: int, *, inserts: bool) -> int:
-    if inserts and segment == "-":
-        return length
-    plain = segment.isascii() and segment.isdigit() and (segment == "0" or segment[0] != "0")
-    if not plain or int(segment) > length - (0 if inserts else 1):
-        raise PatchError(f"{pointer.join(operation.path)} does not exist")
-    return int(segment)
