@@ -43,6 +43,8 @@ class Demo:
 def make(demo: Demo) -> Path:
     """Make both repositories unless they are there; returns the bare fleet repository.
 
+    One that was made without applications gets them once they are asked for; who removed them has them removed.
+
     Raises StackError when git fails.
     """
     if not demo.home.exists():
@@ -57,7 +59,20 @@ def make(demo: Demo) -> Path:
         for name in NAMES:
             _make_one(demo, part, name, values)
         part.rename(demo.home)
+    elif demo.applications:
+        _add_applications(demo)
     return demo.home / "fleet.git"
+
+
+def _add_applications(demo: Demo) -> None:
+    clone = demo.home / "fleet"
+    if _git(clone, "log", "--format=%H", "--max-count=1", "--", APPLICATIONS):
+        return
+    template = string.Template((TEMPLATES / "fleet" / APPLICATIONS).read_text())
+    (clone / APPLICATIONS).write_text(template.substitute({"cluster": demo.cluster}))
+    _git(clone, "add", APPLICATIONS)
+    _git(clone, *IDENTITY, "commit", "--quiet", "--only", "--message", "Declare the demo's applications", APPLICATIONS)
+    _git(clone, "push", "--quiet", "origin", "HEAD:main")
 
 
 def _make_one(demo: Demo, part: Path, name: str, values: Mapping[str, str]) -> None:
@@ -99,10 +114,11 @@ def _name_committer(clone: Path) -> None:
         _git(clone, "config", "user.email", "demo@decklog.invalid")
 
 
-def _git(folder: Path, *arguments: str) -> None:
+def _git(folder: Path, *arguments: str) -> str:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
         ["git", *arguments], cwd=folder, env=inherited | ISOLATED, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise errors.StackError(f"making the demo: `git {arguments[0]}` in {folder} failed: {done.stderr.strip()}")
+    return done.stdout

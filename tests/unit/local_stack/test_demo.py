@@ -83,3 +83,20 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     (demo / "fleet" / "mine.yaml").write_text("# mine\n")
     assert made(tmp_path) == demo
     assert (demo / "fleet" / "mine.yaml").exists()
+
+
+def test_applications_come_once_they_are_asked_for(tmp_path: Path) -> None:
+    """On a foreign cluster DEMO=1 may come later; whoever removed them meanwhile does not get them back."""
+    fleet = made(tmp_path, applications=False) / "fleet"
+    assert {item.kind for item in declared(fleet)} == {"Source", "Cluster"}
+    made(tmp_path)
+    assert {item.name for item in declared(fleet)} == {"infrastructure", "dev", "shop", "blog"}
+    pushed = subprocess.run(
+        ["git", "show", "main:applications.yaml"], cwd=fleet.with_suffix(".git"), capture_output=True, check=True
+    )
+    assert pushed.stdout == (fleet / "applications.yaml").read_bytes()
+    subprocess.run(["git", "rm", "-q", "applications.yaml"], cwd=fleet, check=True)
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, "commit", "-q", "-m", "Remove them"], cwd=fleet, check=True)
+    made(tmp_path)
+    assert not (fleet / "applications.yaml").exists()
