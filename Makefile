@@ -8,6 +8,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 UV := 0.13.9
+# Runs a module of Python's so that Ctrl-C ends it at once, without a stack of its frames.
+RUN := -c 'import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)'
 
 # What was given on this command line, as opposed to inherited: only these may point at somebody's cluster.
 GIVEN := CONTEXT KUBECONFIG DEMO DECKLOG_KAFKA DECKLOG_POSTGRES DECKLOG_STATE
@@ -73,7 +75,7 @@ venv:
 	@want="$$({ echo $(UV); cat requirements.lock pyproject.toml; } | $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')"; \
 	if [ "$$(cat $(STAMP) 2>/dev/null)" != "$$want" ]; then \
 	  rm -f $(STAMP); echo "installing the Python tools into $(VENV) (about half a minute the first time)"; \
-	  $(VENV)/bin/uv --version >/dev/null 2>&1 || { $(PYTHON) -m venv --clear $(VENV) && $(PY) -m pip install --quiet uv==$(UV); } || exit 1; \
+	  $(VENV)/bin/uv --version >/dev/null 2>&1 || { $(PYTHON) $(RUN) venv --clear $(VENV) && $(PY) $(RUN) pip install --quiet uv==$(UV); } || exit 1; \
 	  $(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements.lock && \
 	  $(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --editable . && \
 	  echo "$$want" > $(STAMP).part && mv $(STAMP).part $(STAMP) || exit 1; \

@@ -1,10 +1,13 @@
 """A service's ops address: is it alive, is it ready and if not why, how is it doing."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Route
 
 from decklog.runtime import telemetry
 
@@ -47,11 +50,34 @@ class Readiness:
         return dict(self._troubles)
 
 
+def problem(
+    status: int, reason: str, detail: str, *, hint: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """What went wrong with a request, why, and what to do next."""
+    body = {"reason": reason, "detail": detail, "hint": hint}
+    return JSONResponse(body, status_code=status, headers=None if headers is None else dict(headers))
+
+
 def application(service: str, readiness: Readiness) -> FastAPI:
     """Return the ops application; a service may add routes of its own."""
     app = FastAPI(
         title=f"decklog {service} ops", docs_url=None, redoc_url=None, openapi_url=None, telemetry=telemetry.FASTAPI
     )
+
+    @app.exception_handler(StarletteHTTPException)
+    async def unknown(request: Request, error: StarletteHTTPException) -> Response:
+        path, method = request.url.path, request.method
+        said = {404: f"there is nothing at {path}", 405: f"{method} is not what {path} takes"}
+        routes = (route for route in app.routes if isinstance(route, Route))
+        methods = ((sorted({*(route.methods or ())} - {"HEAD"}), route.path) for route in routes)
+        offered = "; ".join(sorted(f"{'|'.join(taken)} {where}" for taken, where in methods))
+        return problem(
+            error.status_code,
+            HTTPStatus(error.status_code).phrase.title().replace(" ", ""),
+            said.get(error.status_code, str(error.detail)),
+            hint=f"There are: {offered}",
+            headers=error.headers,
+        )
 
     @app.get("/livez")
     async def livez() -> Response:

@@ -47,6 +47,8 @@ def main() -> int:
     except errors.StackError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `make status | head`: who read has enough
+        return errors.closed(sys.stdout)
 
 
 if __name__ == "__main__":

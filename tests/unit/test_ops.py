@@ -33,6 +33,21 @@ async def test_a_trouble_that_keeps_nobody_from_the_rest_is_told_and_leaves_it_r
         assert (await client.get("/readyz")).json()["troubles"] == {}
 
 
+async def test_what_it_does_not_offer_is_answered_in_words() -> None:
+    """A wrong path or method, with what there is instead."""
+    transport = httpx.ASGITransport(ops.application("audit", ops.Readiness()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+        wrong = await client.post("/readyz")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+        assert wrong.json() == {
+            "reason": "MethodNotAllowed",
+            "detail": "POST is not what /readyz takes",
+            "hint": "There are: GET /livez; GET /metrics; GET /readyz",
+        }
+        absent = (await client.get("/ready")).json()
+        assert (absent["reason"], absent["detail"]) == ("NotFound", "there is nothing at /ready")
+
+
 async def test_the_server_answers_until_it_is_told_to_stop() -> None:
     listener, stop = http.bind("127.0.0.1", 0), asyncio.Event()
     port = listener.getsockname()[1]

@@ -25,9 +25,14 @@ def main() -> int:
     state = folder.Folder(wanted.state)
     try:
         return play(state)
-    except errors.StackError as error:
+    except stages.Broken as error:
         print(f"\n{error}\n\n`make logs` shows what the services say; `make status` how they are.", file=sys.stderr)
         return 1
+    except errors.StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return errors.closed(sys.stdout)
     except KeyboardInterrupt:
         print("\nInterrupted: what the tour changed in Git is put back.", file=sys.stderr)
         return INTERRUPTED

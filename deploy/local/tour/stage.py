@@ -80,12 +80,12 @@ def _width() -> int:
         return 100
 
 
-def until(look: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
-    """Look until something is there. Raises Broken saying what was awaited."""
+def until(look: Callable[[], T | None], what: str, instead: Callable[[], str], patience: float = PATIENCE) -> T:
+    """Look until something is there. Raises Broken saying what was awaited, and what stands `instead`."""
     deadline = time.monotonic() + patience
     while (found := look()) is None:
         if time.monotonic() > deadline:
-            raise Broken(f"{what}: not so after {patience:.0f} s")
+            raise Broken(f"{what}: not so after {patience:.0f} s, but:\n{textwrap.indent(instead().rstrip(), '  ')}")
         time.sleep(POLL)
     return found
 

@@ -1,5 +1,6 @@
 """The story, step by step: what is done, what the cluster and the record say then, and what must hold."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Cast:
 
     def arrived(self, commit: str) -> witnesses.Json:
         """The application, once it is as that commit says."""
-        return stages.until(lambda: self.witness.in_sync(commit), f"{APPLICATION} is in sync with {commit[:8]}")
+        awaited = f"{APPLICATION} is in sync with {commit[:8]}"
+        return stages.until(lambda: self.witness.in_sync(commit), awaited, self.witness.shown)
 
     def jsonpath(self, what: str, path: str) -> str:
         """One field of a live object."""
@@ -65,7 +67,7 @@ Step = Callable[[Cast], None]
 
 def begin(cast: Cast) -> None:
     """Everything is as Git says before anything is done."""
-    stages.until(cast.witness.in_sync, f"{APPLICATION} is in sync and healthy")
+    stages.until(cast.witness.in_sync, f"{APPLICATION} is in sync and healthy", cast.witness.shown)
     cast.stage.show("decklog", "app", "list")
     cast.stage.show("decklog", "status")
 
@@ -79,7 +81,7 @@ def commit_reaches_the_cluster(cast: Cast) -> None:
     commit = cast.workshop.publish("Greet whoever comes aboard with the time")
     cast.arrived(commit)
     stages.hold(cast.jsonpath("configmap/shop", ".data.greeting"), greeting, "the cluster has what was committed")
-    _wait_for_changes(cast, before.time, 1)
+    _wait_for_changes(cast, before, 1)
     cast.told(before)
     changes = cast.witness.changes(before.time)
     stages.hold(changes, [(CONFIG, "/data/greeting", former, greeting)], "before and after differ in that field alone")
@@ -97,7 +99,8 @@ def drift_is_healed(cast: Cast) -> None:
     scale = ("kubectl", "--namespace", NAMESPACE, "scale", "deployment/shop", f"--replicas={REPLICAS_BY_HAND}")
     scaled = time.time_ns() // 1000
     cast.stage.show(*scale)
-    episode = stages.until(lambda: _healed(cast, before), "the drift is recorded and healed")
+    told = functools.partial(cast.witness.told, before)
+    episode = stages.until(lambda: _healed(cast, before), "the drift is recorded and healed", told)
     cast.told(before)
     cast.stage.show("decklog", "drift", "show", episode["episode"])
     stages.hold(episode["object"], DEPLOYMENT, "the record names the object")
@@ -117,7 +120,7 @@ def drift_is_healed(cast: Cast) -> None:
     at = timestamps.format_us(episode["opened_us"])
     by_hand = [(DEPLOYMENT, "/spec/replicas", REPLICAS_OF_GIT, REPLICAS_BY_HAND)]
     stages.hold(cast.witness.changes(before.time, at), by_hand, "the state at that moment differs in that field alone")
-    stages.until(lambda: True if not cast.witness.changes(before.time) else None, "the state is as before")
+    stages.until(lambda: True if not cast.witness.changes(before.time) else None, "the state is as before", told)
     stages.hold(cast.witness.changes(before.time), [], "and now in none")
     healed = (episode["resolved_us"] - scaled) / timestamps.MICROSECONDS
     seen = (opened["recorded_us"] - scaled) / timestamps.MICROSECONDS
@@ -131,7 +134,8 @@ def broken_commit_writes_nothing(cast: Cast) -> None:
     cast.workshop.write("apps/refused.yaml", REFUSED_MANIFEST)
     cast.workshop.set_value("apps/configuration.yaml", "greeting", "This greeting must not arrive")
     commit = cast.workshop.publish("Change the greeting, and break something else")
-    failed = stages.until(lambda: _failed(cast, before, commit), "the sync failed")
+    told = functools.partial(cast.witness.told, before)
+    failed = stages.until(lambda: _failed(cast, before, commit), "the sync failed", told)
     cast.told(before)
     cast.stage.show("decklog", "app", "list")
     stages.hold(failed["data"]["revision"]["commit"], commit, "the record says which commit failed")
@@ -148,12 +152,12 @@ def deleted_manifest_is_pruned(cast: Cast) -> None:
     before = cast.witness.now()
     cast.workshop.write("apps/tour.yaml", EXTRA_MANIFEST)
     cast.arrived(cast.workshop.publish("Add a ConfigMap for the tour"))
-    _wait_for_changes(cast, before.time, 1)
+    _wait_for_changes(cast, before, 1)
     stages.hold(cast.witness.changes(before.time), [(EXTRA, "", None, "added")], "it was added, and nothing else")
     between = cast.witness.now()
     cast.workshop.remove("apps/tour.yaml")
     cast.arrived(cast.workshop.publish("Remove it again"))
-    _wait_for_changes(cast, between.time, 1)
+    _wait_for_changes(cast, between, 1)
     cast.told(before)
     stages.hold(cast.witness.writes(between), [("pruned", "ConfigMap/tour")], "one object was pruned")
     names = cast.stage.run("kubectl", "--namespace", NAMESPACE, "get", "configmaps", "--output", "name").split()
@@ -196,6 +200,10 @@ def _failed(cast: Cast, since: witnesses.Since, commit: str) -> witnesses.Json |
     return next((one for one in of_it if one["data"]["outcome"] == "failed"), None)
 
 
-def _wait_for_changes(cast: Cast, before: str, count: int) -> None:
+def _wait_for_changes(cast: Cast, before: witnesses.Since, count: int) -> None:
     """The watch tells what was applied a moment after it was; what exactly differs is held afterwards."""
-    stages.until(lambda: True if len(cast.witness.changes(before)) >= count else None, "the record shows the change")
+    stages.until(
+        lambda: True if len(cast.witness.changes(before.time)) >= count else None,
+        "the record shows the change",
+        functools.partial(cast.witness.told, before),
+    )

@@ -28,7 +28,7 @@ class Witness:
 
     def now(self) -> Since:
         """The moment, once all that happened before is recorded and projected."""
-        rungs = stages.until(self._caught_up, "the record has caught up")
+        rungs = stages.until(self._caught_up, "the record has caught up", lambda: self.stage.run("decklog", "status"))
         return Since(time=timestamps.format_us(time.time_ns() // 1000), leaf=rungs["sequenced"]["size"])
 
     def _caught_up(self) -> dict[str, Json] | None:
@@ -39,6 +39,14 @@ class Witness:
         """The application now."""
         found: Json = self.stage.ask("app", "get", self.application)
         return found
+
+    def shown(self) -> str:
+        """The application now, for people."""
+        return self.stage.run("decklog", "app", "get", self.application)
+
+    def told(self, since: Since) -> str:
+        """What the record says since then, for people."""
+        return self.stage.run("decklog", "timeline", "--since", since.time)
 
     def in_sync(self, commit: str = "") -> Json | None:
         """The application, if it is as Git says and healthy (at that commit)."""

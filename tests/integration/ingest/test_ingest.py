@@ -198,6 +198,7 @@ async def test_the_door_of_the_trigger(setting: Setting) -> None:
         assert await setting.trigger("fleet", Origin="https://elsewhere.example") == 403
         assert await setting.trigger("fleet", Host="elsewhere.example") == 403
         assert await setting.trigger("unknown") == 404
+        assert await setting.trigger("") == 422
         assert await setting.trigger("fleet") == 202
         denied = await setting.eventually(access_pb2.AccessDenied, lambda found: len(found) == 4)
     assert {one.reason for one in denied} == {"MissingToken", "WrongToken", "ForeignOrigin", "ForeignHost"}
