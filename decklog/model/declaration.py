@@ -64,6 +64,8 @@ class _Field:
 
 
 _REF = re.compile(r"refs/[^\s~^:?\[\\]+")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What a string of JSON or YAML can hold, and neither an event nor a database nor Kubernetes."""
 _MOST_SHOWN = 200
 _SCP = re.compile(r"(?:[^/@:]+@)?[^/@:]+:[^/].*")
 
@@ -85,6 +87,8 @@ def reference_of(value: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _Wrong(f"{_shown(value)} is not text", "quote it")
+    if _NO_TEXT.search(value):
+        raise _Wrong(f"{_shown(value)} holds a NUL or half of a character", "write it in UTF-8, without \\0")
     return value
 
 

@@ -43,6 +43,8 @@ def test_a_bare_off_that_yaml_read_as_false_is_the_mode_off() -> None:
         ({"ref": "a..b"}, "ref: 'a..b' is not a ref", "branch"),
         ({"source": None}, "the field 'source' is missing", "add 'source: …'"),
         ({"ignore": [{"knd": "Service"}]}, "ignore: there is no field 'knd'", "did you mean 'kind'"),
+        ({"path": "a\0b"}, "path: 'a\\x00b' holds a NUL", "UTF-8"),
+        ({"owner": "\ud800"}, "owner: '\\ud800' holds a NUL or half of a character", "UTF-8"),
     ],
 )
 def test_each_mistake_is_named_with_what_to_do(changed: dict[str, object], message: str, hint: str) -> None:
