@@ -263,6 +263,13 @@ async def test_the_timeline_is_read_oldest_first_and_filtered(terminal: Terminal
     assert (await terminal.run("timeline", "--limit", "2", "-o", "json")).err == ""
 
 
+def healed() -> drift_pb2.DriftObserved:
+    """The drift of `drifted` is over: the object is compared, and as in Git."""
+    said = some.drift(drift_pb2.DRIFT_PHASE_RESOLVED, drift_pb2.VERDICT_IN_SYNC)
+    said.desired_digest = "j1:a"
+    return said
+
+
 async def test_a_followed_timeline_shows_what_happens_until_ctrl_c(terminal: Terminal) -> None:
     """What was, then what comes; Ctrl-C ends it with 130 and no traceback."""
     await drifted(terminal.process)
@@ -270,7 +277,7 @@ async def test_a_followed_timeline_shows_what_happens_until_ctrl_c(terminal: Ter
     assert following.stdout is not None
     async with asyncio.timeout(60):
         was = [json.loads(await following.stdout.readline())["kind"] for _ in range(3)]
-        await terminal.process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_RESOLVED))
+        await terminal.process.say("reconcile", healed())
         comes = json.loads(await following.stdout.readline())
     assert was[-1] == "DriftObserved"
     assert comes["summary"].endswith("is as in Git again")
@@ -288,7 +295,7 @@ async def test_a_followed_timeline_that_begins_with_nothing_shows_what_comes_alo
     line = asyncio.ensure_future(following.stdout.readline())
     async with asyncio.timeout(60):
         while not line.done():  # it does not say when it has begun
-            last = await terminal.process.say("reconcile", some.drift(drift_pb2.DRIFT_PHASE_RESOLVED))
+            last = await terminal.process.say("reconcile", healed())
             await asyncio.wait([line], timeout=0.2)
     first = json.loads(await line)
     assert first["summary"].endswith("is as in Git again"), first
