@@ -16,10 +16,11 @@ _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)(?=@)")
 class ServiceSettings(BaseSettings):
     """What every service is told. A service adds its own fields in a subclass.
 
-    The field's name in upper case with `DECKLOG_` before it is the variable: `kafka` ↔ `DECKLOG_KAFKA`.
+    The field's name in upper case with `DECKLOG_` before it is the variable: `kafka` ↔ `DECKLOG_KAFKA`. One that is
+    empty is not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="DECKLOG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DECKLOG_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     kafka: str = Field(description="bootstrap servers, `host:port,…`")
     topic_prefix: str = Field(default="decklog", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")

@@ -43,7 +43,7 @@ def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, si
         raise proving.Disproved(f"its origin {new.origin!r} is no path for a file", where=given.name)
     path = f"{new.origin}/{source.CHECKPOINT}"
     kept = _committed(repository, path)
-    old = links.continues(given, data if kept is None else kept, trusted).old
+    old = links.continues(given, data if kept is None else kept, trusted, data).old
     if kept is not None and old == new:
         return Anchored(new, path, old.size, "")
     _write(repository / path, data)

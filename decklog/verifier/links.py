@@ -32,8 +32,10 @@ class Continued(NamedTuple):
     hops: tuple[Hop, ...] = ()
 
 
-def continues(given: source.Source, kept: bytes, trusted: policy.Policy) -> Continued:
+def continues(given: source.Source, kept: bytes, trusted: policy.Policy, newest: bytes | None = None) -> Continued:
     """The kept checkpoint and the log's newest one, of which it is provably the beginning.
+
+    `newest`: what the log showed as its newest one, where that was read already: a log may answer otherwise next time.
 
     Either may be signed by a key that is not given, if rotations in the log lead there from one that is.
 
@@ -41,7 +43,7 @@ def continues(given: source.Source, kept: bytes, trusted: policy.Policy) -> Cont
     read.
     """
     try:
-        old, new = read(kept), read(proving.newest(given).encode())
+        old, new = read(kept), read(proving.newest(given).encode() if newest is None else newest)
     except ValueError as error:
         raise proving.Disproved(f"a checkpoint is not to be believed: {error}", where=given.name) from error
     if old.tree.origin != new.tree.origin:

@@ -54,8 +54,8 @@ def request(
     needed = {now.vkey, *({now.beside} & {*held})}
     if size <= now.leaf or not needed <= {*signed}:
         raise orders.Refused(
-            f"no checkpoint is served yet that holds leaf {now.leaf} and both keys signed; wait for one, "
-            "`decklog status` says what keeps it"
+            f"no checkpoint is served yet that holds leaf {now.leaf} and both keys signed; the next leaf brings one, "
+            "such as `decklog app sync NAME --dry-run` makes; `decklog status` says if a key is not there"
         )
     return control_pb2.KeyRotationRequested(vkey=now.vkey, retired=now.beside)
 

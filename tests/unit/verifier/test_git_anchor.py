@@ -73,6 +73,26 @@ def test_a_log_that_was_forked_or_cut_is_not_committed(tmp_path, repository):
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_what_is_committed_is_what_was_verified(tmp_path, repository):
+    """A log that shows a forgery first and the truth when it is asked again."""
+    kept = git_anchor.anchor(log_of(tmp_path, 300), repository, TRUSTED, sign=False)
+    honest = log_of(tmp_path, 900, "later")
+    forged = honest.read("checkpoint").replace(b"900", b"9999999", 1)
+
+    class Twofaced(source.Folder):
+        shown = False
+
+        def read(self, path):
+            if path == "checkpoint" and not self.shown:
+                self.shown = True
+                return forged
+            return super().read(path)
+
+    with pytest.raises(proving.Disproved, match="not to be believed"):
+        git_anchor.anchor(Twofaced(tmp_path / "later"), repository, TRUSTED, sign=False)
+    assert git(repository, "rev-parse", "HEAD").strip() == kept.commit
+
+
 def test_nothing_else_of_the_clone_is_committed(tmp_path, repository):
     """Whatever its owner is at work on."""
     (repository / "notes").write_text("unfinished")
