@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from decklog.client import failures
 from decklog.model import payload_file
+from decklog.verifier import bounds
 
 if TYPE_CHECKING:
     import httpx
@@ -32,7 +33,7 @@ class Source(Protocol):
         """How people call it."""
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes, None where there is none. Raises Unavailable or Unauthorised."""
+        """A file's bytes, None where there is none. Raises Unavailable, Unauthorised, or Refused: it has no end."""
 
     def lines(self, path: str) -> Iterator[bytes]:
         """A file's lines one after the other; none where there is no file. Raises as `read` does."""
@@ -54,21 +55,27 @@ class Folder:
 
     def read(self, path: str) -> bytes | None:
         """See `Source`."""
-        with _readable(self._path / path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return (self._path / path).read_bytes()
+        where = self._path / path
+        with (
+            _readable(where),
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            open(where, "rb", opener=bounds.regular) as opened,
+        ):
+            return bounds.read(opened, bounds.most(path), str(where))
         return None
 
     def lines(self, path: str) -> Iterator[bytes]:
         """See `Source`."""
-        with _readable(self._path / path):
-            if (self._path / path).exists():
-                with (self._path / path).open("rb") as opened:
-                    yield from opened
+        opened = self.open(path)
+        if opened is not None:
+            with _readable(self._path / path), opened:
+                yield from bounds.lines(opened, str(self._path / path))
 
     def open(self, path: str) -> IO[bytes] | None:
-        """A file to be read bit by bit, None where there is none. Raises Unavailable."""
-        with _readable(self._path / path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return (self._path / path).open("rb", buffering=_BUFFER)
+        """A file to be read bit by bit, None where there is none. Raises Unavailable, or Refused: it is no file."""
+        where = self._path / path
+        with _readable(where), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return open(where, "rb", buffering=_BUFFER, opener=bounds.regular)
         return None
 
     @property
@@ -94,9 +101,10 @@ class Url:
 
     def read(self, path: str) -> bytes | None:
         """See `Source`."""
-        with self._translated(path):
-            answer = self._http.get(f"{self._prefix}/{path}")
-        return None if self._missing(answer.status_code, path) else answer.content
+        with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
+            if self._missing(answer.status_code, path):
+                return None
+            return b"".join(self._parts(answer, path, bounds.most(path)))
 
     def lines(self, path: str) -> Iterator[bytes]:
         """See `Source`."""
@@ -104,14 +112,18 @@ class Url:
         with tempfile.TemporaryFile() as kept:
             with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
                 if not self._missing(answer.status_code, path):
-                    for part in answer.iter_bytes():
-                        kept.write(part)
+                    kept.writelines(self._parts(answer, path, bounds.LIST_BYTES))
             kept.seek(0)
-            yield from kept
+            yield from bounds.lines(kept, f"{self._prefix}/{path}")
 
     def close(self) -> None:
         """See `Source`."""
         self._http.close()
+
+    def _parts(self, answer: "httpx.Response", path: str, limit: int) -> Iterator[bytes]:
+        where, encoding = f"{self._prefix}/{path}", answer.headers.get("Content-Encoding", "").lower()
+        # Unpacked here: httpx would unpack all that came at once, whatever becomes of it.
+        return bounds.whole(bounds.unpacked(answer.iter_raw(), encoding, where), limit, where)
 
     def _missing(self, status: int, path: str) -> bool:
         where = f"{self._prefix}/{path}"
@@ -144,7 +156,7 @@ def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
 
     import httpx  # isort: skip
 
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    headers = {"Accept-Encoding": "gzip"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
     encrypted = urlsplit(prefix).scheme != "http"
     return Url(

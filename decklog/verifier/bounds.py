@@ -1,0 +1,109 @@
+"""How much is read of what somebody else wrote: whoever serves a log decides neither our memory nor our time."""
+
+import os
+import stat
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from decklog.client import failures
+from decklog.model import errors
+from decklog.model.tlog import tiles
+
+_LENGTH_BYTES, _LONGEST_ENTRY = 2, 0xFFFF
+_SMALL_BYTES = 1 << 20
+_TILE_BYTES = 1 << 16
+"""Well above the 8 KiB of a whole one: what is a little too long is told with its length."""
+_BUNDLE_BYTES = tiles.WIDTH * (_LENGTH_BYTES + _LONGEST_ENTRY) + _TILE_BYTES
+LINE_BYTES = 1 << 20
+LIST_BYTES = 1 << 30
+"""Of a file of lines, which is never in memory as a whole."""
+
+_BUFFER = 1 << 18
+_PATIENCE_SECONDS = 60.0
+_SLOWEST_BYTES_PER_SECOND = 16 << 10
+
+
+def most(path: str) -> int:
+    """The largest file of a log that is read at a path (c2sp.org/tlog-tiles), in bytes."""
+    if path.startswith("tile/entries/"):
+        return _BUNDLE_BYTES
+    return _TILE_BYTES if path.startswith("tile/") else _SMALL_BYTES
+
+
+def whole(parts: Iterable[bytes], limit: int, where: str) -> Iterator[bytes]:
+    """The parts of one file as they arrive. Raises Refused for more than `limit` bytes, Unavailable for a trickle."""
+    began, size = time.monotonic(), 0
+    for part in parts:
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit, where)
+        elapsed = time.monotonic() - began
+        if elapsed > _PATIENCE_SECONDS + size / _SLOWEST_BYTES_PER_SECOND:
+            raise failures.Unavailable(
+                f"{size} bytes came within {elapsed:.0f} seconds, and more are to come",
+                where=where,
+                hint="Try again later, or verify a copy of the log",
+            )
+        yield part
+
+
+def read(opened: IO[bytes], limit: int, where: str) -> bytes:
+    """A regular file. Raises Refused for more than `limit` bytes."""
+    size = os.fstat(opened.fileno()).st_size
+    if size > limit:
+        raise _too_large(limit, where)
+    return opened.read(size)
+
+
+def lines(opened: IO[bytes], where: str) -> Iterator[bytes]:
+    """A file's lines. Raises Refused where one is too long to be one."""
+    number = 0
+    while line := opened.readline(LINE_BYTES + 1):
+        number += 1
+        if len(line) > LINE_BYTES:
+            raise _too_large(LINE_BYTES, f"{where} line {number}")
+        yield line
+
+
+def regular(path: str, flags: int) -> int:
+    """Open a file as `open` asks an opener to. Raises Refused for a pipe, a device or the like: they may never end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):  # `open` itself says of a folder that it is one
+        return descriptor
+    os.close(descriptor)
+    raise errors.Refused("it is no regular file", where=path, hint="Name a folder that `decklog ledger export` made")
+
+
+def unpacked(parts: Iterable[bytes], encoding: str, where: str) -> Iterator[bytes]:
+    """The parts of an answer (RFC 9110, section 8.4) that is sent as it is or with gzip, small ones whatever was sent.
+
+    A part may be empty. Raises Unavailable for another encoding, or an answer that is damaged.
+    """
+    if encoding in ("", "identity"):
+        yield from parts
+        return
+    if encoding not in ("gzip", "x-gzip"):
+        raise failures.Unavailable(f"the server answers in the encoding {encoding!r}", where=where, hint=_ENCODING)
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        for part in parts:
+            yield stream.decompress(part, _BUFFER)
+            while stream.unconsumed_tail:
+                yield stream.decompress(stream.unconsumed_tail, _BUFFER)
+        yield stream.flush(_BUFFER)
+    except zlib.error as error:
+        raise failures.Unavailable(f"the answer is damaged: {error}", where=where, hint=_ENCODING) from error
+    if not stream.eof:
+        raise failures.Unavailable("the answer ends too early", where=where, hint=_ENCODING)
+
+
+_ENCODING = "Try again; if it stays so, ask whoever runs the server"
+
+
+def _too_large(limit: int, where: str) -> errors.Refused:
+    return errors.Refused(
+        f"it has more than {limit} bytes: no log has such a file", where=where, hint="Ask whoever gave it to you"
+    )

@@ -1,0 +1,145 @@
+"""Files of a log that somebody made to exhaust whoever verifies it: each ends, with a message that names it."""
+
+import contextlib
+import gzip
+import http.server
+import os
+import threading
+
+import httpx
+import pytest
+
+from decklog.client import failures
+from decklog.model import errors
+from decklog.verifier import bounds, source
+
+
+@contextlib.contextmanager
+def served(answer, encoding="identity"):
+    """A log on a real server: `answer` yields the bytes of every file, as long as somebody reads."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Encoding", encoding)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for part in answer():
+                    self.wfile.write(part)
+
+        def log_message(self, *_arguments):
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    running.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    try:
+        with httpx.Client(trust_env=False) as client:
+            yield source.Url(address, client)
+    finally:
+        server.shutdown()
+        running.join()
+        server.server_close()
+
+
+def endless(part=bytes(1 << 16)):
+    while True:
+        yield part
+
+
+def trickle():
+    """A byte, and then one whenever the reader has had time for the one before."""
+    pause = threading.Event()
+    while True:
+        yield b"x"
+        pause.wait(0.02)
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "tile/0/000", "tile/entries/000"])
+def test_a_server_that_never_ends_a_file_is_refused(path):
+    """At the most that such a file may have, with the URL."""
+    with served(endless) as log, pytest.raises(errors.Refused, match=f"more than {bounds.most(path)} bytes") as caught:
+        log.read(path)
+    assert caught.value.where == f"{log.name}/{path}"
+
+
+def test_a_bundle_of_the_largest_entries_is_read():
+    """The bound is above what the format allows."""
+    largest = b"\xff\xff" + bytes(0xFFFF)
+    with served(lambda: [largest] * 256) as log:
+        assert log.read("tile/entries/000") == largest * 256
+
+
+def test_a_packed_answer_is_bounded_by_what_comes_out_of_it():
+    """A thousand times as much as was sent."""
+    bomb = gzip.compress(bytes(64 << 20))
+    with served(lambda: [bomb], "gzip") as log, pytest.raises(errors.Refused, match="more than"):
+        log.read("checkpoint")
+
+
+def test_a_packed_answer_is_unpacked_and_one_that_ends_too_early_refused():
+    """As audit sends entries."""
+    data = os.urandom(1 << 20)
+    packed = gzip.compress(data)
+    with served(lambda: [packed], "gzip") as log:
+        assert log.read("tile/entries/000") == data
+    with served(lambda: [packed[:-9]], "gzip") as log, pytest.raises(failures.Unavailable, match="too early"):
+        log.read("tile/entries/000")
+    with served(lambda: [packed], "gzip, gzip") as log, pytest.raises(failures.Unavailable, match="encoding"):
+        log.read("tile/entries/000")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_server_that_trickles_is_given_up(encoding, monkeypatch):
+    """Though it is never silent for long; a header of gzip may be as long as it likes, too."""
+    monkeypatch.setattr(bounds, "_PATIENCE_SECONDS", 0.1)
+
+    def answer():
+        yield b"\x1f\x8b\x08\x08\0\0\0\0\0\x03" if encoding == "gzip" else b""
+        yield from trickle()
+
+    with served(answer, encoding) as log, pytest.raises(failures.Unavailable, match="bytes came within") as caught:
+        log.read("checkpoint")
+    assert caught.value.where == f"{log.name}/checkpoint"
+
+
+def test_a_line_without_end_is_refused():
+    """Behind one that is whole, in a list that may be long."""
+    body = [b"{}\n", *[bytes(1 << 16)] * 17]
+    with served(lambda: body) as log:
+        lines = log.lines(source.CHECKPOINTS)
+        assert next(lines) == b"{}\n"
+        with pytest.raises(errors.Refused, match="more than 1048576 bytes") as caught:
+            next(lines)
+    assert caught.value.where == f"{log.name}/checkpoints.jsonl line 2"
+
+
+def test_a_list_without_end_is_refused(monkeypatch):
+    """However short its lines are."""
+    monkeypatch.setattr(bounds, "LIST_BYTES", 1 << 20)
+    with served(lambda: endless(b"{}\n" * 1000)) as log, pytest.raises(errors.Refused, match="more than 1048576"):
+        list(log.lines(source.CHECKPOINTS))
+
+
+@pytest.mark.parametrize("read", [source.Folder.read, source.Folder.open, lambda log, path: list(log.lines(path))])
+def test_in_a_folder_only_regular_files_are_read(tmp_path, read):
+    """A device never ends, a pipe never begins."""
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("device", "pipe"):
+        with pytest.raises(errors.Refused, match="no regular file") as caught:
+            read(source.Folder(tmp_path), name)
+        assert caught.value.where == str(tmp_path / name)
+
+
+def test_a_file_of_a_folder_is_bounded(tmp_path):
+    """A file with a hole takes no room on the disk."""
+    for path in ("checkpoint", "checkpoints.jsonl"):
+        with (tmp_path / path).open("wb") as opened:
+            opened.truncate(1 << 40)
+    with pytest.raises(errors.Refused, match="more than 1048576 bytes"):
+        source.Folder(tmp_path).read("checkpoint")
+    with pytest.raises(errors.Refused, match="more than 1048576 bytes"):
+        list(source.Folder(tmp_path).lines("checkpoints.jsonl"))
