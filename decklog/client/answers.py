@@ -346,9 +346,10 @@ class EpisodeDetail(Episode):
 
 
 class Erasable(TypedDict):
-    """An event whose payload would go; `roles` say as what it names the subject."""
+    """A leaf whose payload would go; `kind` is event, conflict or poison, `roles` say as what it names the subject."""
 
     leaf: int
+    kind: str
     event_id: str
     type: str
     time_us: int
@@ -356,9 +357,10 @@ class Erasable(TypedDict):
 
 
 class ErasurePreview(TypedDict):
-    """What would go, of the leaves before `next`."""
+    """What would go, of the leaves before `next`; `unreadable` could not be searched."""
 
     items: list[Erasable]
+    unreadable: list[int]
     next: int | None
     size: int
 

@@ -193,9 +193,13 @@ def instant_of(server: Caller, identifier: str) -> int:
 
 def event(server: Caller, identifier: str) -> answers.Event:
     """One event, by its id, a beginning of it, or the number of its leaf. Raises NotFound or Rejected."""
-    by_leaf = identifier.isascii() and identifier.isdigit() and int(identifier) < LAST_LEAF  # else part of an id
-    found: answers.Event = server.get(_path("leaves" if by_leaf else "events", identifier))
+    found: answers.Event = server.get(_path("leaves" if is_leaf(identifier) else "events", identifier))
     return found
+
+
+def is_leaf(identifier: str) -> bool:
+    """Whether that is the number of a leaf; else it is part of an id."""
+    return identifier.isascii() and identifier.isdigit() and int(identifier) < LAST_LEAF
 
 
 def beginning(server: Caller) -> int | None:
@@ -225,9 +229,11 @@ def evidence(server: Caller, leaves: Sequence[int], selection: str, reason: str)
     )
 
 
-def erasable(server: Caller, *, subject: str, events: Sequence[str], first: int) -> answers.ErasurePreview:
-    """The events that hold data of a subject, or the named ones, from a leaf on; a stretch at a time."""
-    body = {"subject": subject, "events": list(events), "first": first}
+def erasable(
+    server: Caller, *, subject: str, events: Sequence[str], leaves: Sequence[int], first: int
+) -> answers.ErasurePreview:
+    """The leaves that hold data of a subject, or the named ones, from a leaf on; a stretch at a time."""
+    body = {"subject": subject, "events": list(events), "leaves": list(leaves), "first": first}
     found: answers.ErasurePreview = server.post(_path("erasures", "preview"), body)
     return found
 

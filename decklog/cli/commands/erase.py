@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -19,15 +19,18 @@ def erase(
         str, typer.Option(help="A person's whole name or e-mail address, or an actor's id.", show_default=False)
     ] = "",
     event: Annotated[
-        list[str] | None, typer.Option(help="Id of an event; may be given again.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Id of an event, or number of a leaf; may be given again.", show_default=False),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. A script must say it.")] = False,
     timeout: waiting.Timeout = "1h",
     how: output.Option = output.Format.TABLE,
 ) -> None:
-    """Erase the payloads of a person's events, or of single events, from the ledger, the page and the API, for ever.
+    """Erase the payloads of a person's events, or of single leaves, from the ledger, the page and the API, for ever.
 
-    Commits of which the person is author or committer or stands in a trailer, and whatever the person did as an actor.
+    Commits of which the person is author or committer or stands in a trailer, and whatever the person did as an actor;
+    what came in conflict with such an event, too. Poison cannot be searched: its leaves are
+    named, and each is erased by its number (--event LEAF).
     Leaves and proofs stay valid. Shows what would go and asks first; waits until nothing of it is left to be read.
     """
     if bool(subject.strip()) == bool(event):
@@ -36,7 +39,9 @@ def erase(
         raise typer.BadParameter("the reason names the subject: it is recorded for ever", param_hint="--reason")
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
-        found = list(_found(server, subject, [_full(server, one) for one in event or []]))
+        found, unreadable = _found(server, subject, event or [])
+        if unreadable:
+            report.note(erasure.unread(unreadable))
         if not found:
             raise failures.NotFound("no event holds data of that subject", hint="Give a whole name or address")
         if not yes:
@@ -52,12 +57,18 @@ def erase(
     output.show(erasure.erased(found, requests, session.now()), how)
 
 
-def _found(server: api.Caller, subject: str, events: Sequence[str]) -> Iterator[answers.Erasable]:
+def _found(server: api.Caller, subject: str, named: Sequence[str]) -> tuple[list[answers.Erasable], list[int]]:
+    """What would go, and the leaves that could not be searched."""
+    found, unreadable = list[answers.Erasable](), list[int]()
+    leaves = [int(one) for one in named if api.is_leaf(one)]
+    events = [_full(server, one) for one in named if not api.is_leaf(one)]
     first: int | None = 0
     while first is not None:
-        page = api.erasable(server, subject=subject, events=events, first=first)
-        yield from page["items"]
+        page = api.erasable(server, subject=subject, events=events, leaves=leaves, first=first)
+        found += page["items"]
+        unreadable += page["unreadable"]
         first = page["next"]
+    return found, unreadable
 
 
 def _full(server: api.Caller, identifier: str) -> str:
@@ -66,7 +77,7 @@ def _full(server: api.Caller, identifier: str) -> str:
 
 
 def _ask(found: Sequence[answers.Erasable]) -> None:
-    """Show what would go, and let a person type how many events that are."""
+    """Show what would go, and let a person type how many payloads that are."""
     report.note(screen.lines([erasure.preview(found, session.now())], width=80, colour=False))
     declared = sum(one["type"].endswith("Declared") for one in found)
     if declared:

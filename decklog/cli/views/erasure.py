@@ -6,9 +6,10 @@ from decklog.cli import moments, output, sheet
 from decklog.cli.views import words
 from decklog.client import answers
 
-_EVENTS = (
+_LEAVES = (
     sheet.Column("LEAF", right=True),
     sheet.Column("TIME"),
+    sheet.Column("KIND"),
     sheet.Column("WHAT", fixed=False),
     sheet.Column("NAMED AS", fixed=False),
 )
@@ -20,17 +21,31 @@ _HOLDS = (
     sheet.Column("REASON", fixed=False),
 )
 SHOWN = 20
-"""Events that are listed before the rest is counted."""
+"""Leaves that are listed before the rest is counted."""
 
 
 def preview(found: Sequence[answers.Erasable], now: moments.Now) -> sheet.Sheet:
-    """The events whose payloads would go."""
+    """The leaves whose payloads would go."""
     rows = [
-        (str(one["leaf"]), moments.brief(one["time_us"], now), one["type"], ", ".join(one["roles"]) or "-")
+        (
+            str(one["leaf"]),
+            moments.brief(one["time_us"], now),
+            one["kind"],
+            one["type"] or "-",
+            ", ".join(one["roles"]) or "-",
+        )
         for one in found[:SHOWN]
     ]
-    more = [("", "", f"and {len(found) - SHOWN} more", "")] if len(found) > SHOWN else []
-    return sheet.Sheet(columns=_EVENTS, rows=[*rows, *more], title="To be erased for ever")
+    more = [("", "", "", f"and {len(found) - SHOWN} more", "")] if len(found) > SHOWN else []
+    return sheet.Sheet(columns=_LEAVES, rows=[*rows, *more], title="To be erased for ever")
+
+
+def unread(leaves: Sequence[int]) -> str:
+    """Which leaves could not be searched for a person, and what to do about them."""
+    named = ", ".join(map(str, leaves[:SHOWN])) + (" …" if len(leaves) > SHOWN else "")
+    counted = "1 leaf" if len(leaves) == 1 else f"{len(leaves)} leaves"
+    what = f"{counted} cannot be searched for a person (poison): {named}"
+    return f"{what}; look into the dead-letter topic, and erase what is personal by leaf: decklog erase --event LEAF"
 
 
 def erased(
@@ -40,7 +55,7 @@ def erased(
     latest = latest_copies(requests)
     return output.Answer(
         value={"events": list(found), "requests": list(requests), "copies": latest},
-        names=[one["event_id"] for one in found],
+        names=[one["event_id"] if one["kind"] == "event" else str(one["leaf"]) for one in found],
         blocks=lambda: [
             sheet.Facts(
                 pairs=[

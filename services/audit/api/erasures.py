@@ -34,19 +34,26 @@ EventId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){
 
 
 class AskPreview(models.Asked):
-    """Whose events, or which; from which leaf on."""
+    """Whose events, or which, by id or by leaf; from which leaf on."""
 
     subject: Annotated[str, StringConstraints(max_length=1000)] = Field(
         default="", description="a person's whole name or e-mail address, or the id of an actor, in any case"
     )
     events: list[EventId] = Field(default=[], max_length=MOST_IDS)
+    leaves: list[Leaf] = Field(
+        default=[], max_length=MOST_IDS, description="of any kind: conflicts and poison have a payload, too"
+    )
     first: Leaf = 0
 
 
 class Erasable(BaseModel):
-    """An event whose payload would go. `roles` say as what it names the subject."""
+    """A leaf whose payload would go. `roles` say as what it names the subject.
+
+    `kind` is `event`, `conflict` or `poison`; of poison the id and type are what its headers said, maybe nothing.
+    """
 
     leaf: int
+    kind: str
     event_id: str
     type: str
     time_us: int
@@ -54,9 +61,13 @@ class Erasable(BaseModel):
 
 
 class Preview(BaseModel):
-    """What would go, of the leaves before `next`; None where all were looked at."""
+    """What would go, of the leaves before `next`; None where all were looked at.
+
+    `unreadable` are leaves with a payload that cannot be searched for a person: poison, and bytes of no known type.
+    """
 
     items: list[Erasable]
+    unreadable: list[int]
     next: int | None
     size: int
 
@@ -113,20 +124,25 @@ class Holds(BaseModel):
 
 @router.post("/erasures/preview", response_model=Preview)
 async def preview_erasure(given: Given, asked: AskPreview) -> Response:
-    """The events that hold data of a subject, or the named ones; a stretch of the ledger at a time."""
-    if bool(asked.subject.strip()) == bool(asked.events):
+    """The events and conflicts that hold data of a subject, or the named leaves; a stretch of the ledger at a time."""
+    if bool(asked.subject.strip()) == bool(asked.events or asked.leaves):
         raise problems.Problem(422, "NothingSelected", "name a subject or events, and not both")
     size = int(await given.database.value(statements.HEAD_SIZE))
-    if asked.events:
-        return answering.json({"items": await _named(given, asked.events), "next": None, "size": size})
+    if asked.events or asked.leaves:
+        items = {one["leaf"]: one for one in await _named(given, asked.events) + await _at(given, asked.leaves)}
+        return answering.json({"items": list(items.values()), "unreadable": [], "next": None, "size": size})
     end = min(asked.first + SCAN_LEAVES, size)
-    items = []
+    found, unreadable = list[dict[str, Any]](), list[int]()
     async for row in given.database.stream(statements.PERSONAL, asked.first, end, list(subjects.PERSONAL)):
-        message = leaves.read(row["leaf"], row["receipt"], row["value"]).message
-        roles = [] if message is None else subjects.roles(message, asked.subject)
+        try:
+            roles = subjects.roles(leaves.said_in(row["receipt"], row["value"]), asked.subject)
+        except leaves.Undecodable:
+            unreadable.append(row["leaf"])
+            continue
         if roles:
-            items.append(_erasable(row, roles))
-    return answering.json({"items": items, "next": end if end < size else None, "size": size})
+            found.append(_erasable(row, roles))
+    following = end if end < size else None
+    return answering.json({"items": found, "unreadable": unreadable, "next": following, "size": size})
 
 
 @router.post("/erasures", status_code=202, response_model=ErasureAccepted)
@@ -215,13 +231,24 @@ async def _named(given: context.Context, ids: list[str]) -> list[dict[str, Any]]
     return [_erasable(found[identifier], []) for identifier in dict.fromkeys(ids)]
 
 
+async def _at(given: context.Context, numbers: list[int]) -> list[dict[str, Any]]:
+    found = {row["leaf"]: row for row in await given.database.fetch(statements.ERASABLE_LEAVES, numbers)}
+    for number in numbers:
+        if number not in found:
+            raise problems.not_found(
+                "leaf with a payload", str(number), hint=f"Look it up: decklog show {number}; it may be erased already"
+            )
+    return [_erasable(found[number], []) for number in numbers]
+
+
 def _erasable(row: asyncpg.Record, roles: list[str]) -> dict[str, Any]:
     leaf = leaves.read(row["leaf"], row["receipt"], None)
     return {
         "leaf": leaf.index,
+        "kind": leaf.kind,
         "event_id": leaf.event_id,
         "type": leaf.type.removeprefix(events.TYPE_PREFIX),
-        "time_us": leaf.time_us,
+        "time_us": leaf.time_us or leaf.recorded_us,
         "roles": roles,
     }
 

@@ -136,18 +136,25 @@ WHERE e.leaf = ANY ($1) ORDER BY e.leaf
 
 HEAD_SIZE = "SELECT size FROM ledger.head"
 
-# Events of the types $3 among the leaves [$1, $2) that have their payload still.
+# Of the leaves [$1, $2) with a payload: events of the types $3, what came with the id of an event and other bytes, and
+# poison, of which only a person can tell what is in it.
 PERSONAL = """
 SELECT e.leaf, e.receipt, p.value FROM ledger.entry e JOIN ledger.payload p USING (leaf)
 WHERE e.leaf >= $1 AND e.leaf < $2 AND p.value IS NOT NULL
-    AND (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
-    AND (convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') = 'event'
+    AND ((convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') = 'poison'
+        OR (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
+        AND (convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') IN ('event', 'conflict'))
 ORDER BY e.leaf
 """
 
 ERASABLE_IDS = """
 SELECT DISTINCT ON (d.id) d.id, e.leaf, e.receipt FROM ledger.dedup d JOIN ledger.entry e USING (leaf)
 JOIN ledger.payload p USING (leaf) WHERE d.id = ANY ($1::text[]::uuid[]) AND p.value IS NOT NULL ORDER BY d.id, e.leaf
+"""
+
+# Of any kind; a record without a value has a salt all the same, and maybe headers.
+ERASABLE_LEAVES = """
+SELECT e.leaf, e.receipt FROM ledger.entry e JOIN ledger.payload p USING (leaf) WHERE e.leaf = ANY ($1) ORDER BY e.leaf
 """
 
 # By which topics leaves came, when the newest was recorded, and whether any is in the dead-letter topic too.

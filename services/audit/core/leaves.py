@@ -57,6 +57,14 @@ def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
     )
 
 
+def said_in(receipt: bytes, value: bytes) -> Message:
+    """What the payload of an event says, or of what came in conflict with one. Raises Undecodable."""
+    said = orjson.loads(receipt)
+    if said["kind"] == "poison":
+        raise Undecodable("it is poison")
+    return _decoded(said, value)
+
+
 def bare(index: int, receipt: bytes) -> Leaf:
     """The leaf without its message, to say where something undecodable stands."""
     return read_storable(index, receipt, None)
@@ -65,6 +73,10 @@ def bare(index: int, receipt: bytes) -> Leaf:
 def _message(said: Mapping[str, Any], value: bytes | None) -> Message | None:
     if value is None or said["kind"] != "event":
         return None
+    return _decoded(said, value)
+
+
+def _decoded(said: Mapping[str, Any], value: bytes) -> Message:
     try:
         return events.decode(_text(said["ce"]["type"]), value)
     except (events.UnknownType, events.Malformed) as error:

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import re
 
 import asyncpg
 import pytest
 
+from decklog.adapters.memory import stream as memory
 from decklog.cli import exits
 from decklog.events.v1 import control_pb2, git_pb2
+from decklog.model import events
+from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.projector import rebuilding
 from tests import audit_process
@@ -251,6 +255,48 @@ async def test_single_events_are_erased_by_their_ids(terminal):
     again = await terminal.run("erase", "--event", event, "--reason", "order", "--yes")
     assert again.code == exits.Code.NOT_FOUND
     assert "erased already" in " ".join(again.err.split())
+
+
+async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database):
+    """A conflict is found by the person, poison is named and goes by its leaf; nothing of either is left anywhere."""
+    process = terminal.process
+    last = await process.say("ingest", commit("f", BOB), key="infrastructure")
+    first = (await process.get(f"/events/{last}", after=last)).json()["leaf"]
+    known = max((one for number in range(process.broker.partitions("t.git.v1"))
+                 for one in process.broker.log(stream.TopicPartition("t.git.v1", number))),
+                key=lambda one: one.offset)  # fmt: skip
+    forged = commit("f", git_pb2.Signature(name="Ida Rhodes", email="ida@nist.example"))
+
+    def message(value, headers):
+        return stream.Message(topic=known.topic, key=known.key, value=value, headers=headers, partition=known.partition)
+
+    producer = memory.MemoryProducer(process.broker)
+    conflict = await producer.send(message(events.encode(forged), known.headers))
+    poison = await producer.send(message(b"junk of Ida Rhodes", (("x-said", b"Ida Rhodes said it"),)))
+    assert (conflict.offset, poison.offset) == (known.offset + 1, known.offset + 2)
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+    assert b"Ida Rhodes" in (await everything(database, process.folder / "log"))[0]
+
+    asked = await terminal.run("erase", "--subject", "Ida Rhodes", "--reason", "order")
+    assert f"cannot be searched for a person (poison): {first + 2};" in " ".join(asked.err.split())
+    assert re.search(rf"{first + 1} .* conflict +CommitObserved.* author", asked.err), asked.err
+    assert (await terminal.run("erase", "--subject", "Ida Rhodes", "--reason", "order", "--yes")).code == 0
+    listed = await terminal.run("erase", "--event", str(first + 2), "--reason", "order")
+    assert re.search(rf"{first + 2} .* poison +- ", listed.err), listed.err
+    erased = await terminal.run("erase", "--event", str(first + 2), "--reason", "order", "--yes", "-o", "json")
+    assert erased.code == 0, erased.err
+    assert "topic t.dead-letter.v1" in [one["where"] for one in erased.json["copies"]]
+    again = await terminal.run("erase", "--event", str(first + 2), "--reason", "order", "--yes")
+    assert again.code == exits.Code.NOT_FOUND
+
+    await audit_process.published(process)
+    after, files = await everything(database, process.folder / "log")
+    assert b"Ida Rhodes" not in after
+    assert not any(b"Ida Rhodes" in file for file in files)
+    assert await salts_of(database, [first + 1, first + 2]) == []
+    assert len(await salts_of(database, [first])) == 1
+    findings, _ = await audit_db._audit(database, 10, log=process.folder / "log")
+    assert [str(one) for one in findings] == []
 
 
 async def test_what_an_eraser_may_not_do_by_itself(database):
