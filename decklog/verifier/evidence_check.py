@@ -1,6 +1,8 @@
 """Evidence bundles verified: without network, against the log's public key alone, and in bounded memory."""
 
 import hashlib
+import io
+import operator
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -15,13 +17,12 @@ from decklog.client import failures
 from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
 from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
-from decklog.verifier import evidence_stretch
+from decklog.verifier import evidence_stretch, packed
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
-_CHUNK = 1 << 16
-_MOST_BYTES = 64 << 20
-"""No file but tables, values and sums is anywhere near: a larger one is not read into memory."""
+_DIGITS = 18
+"""Of the number of a leaf, at most."""
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ def verify(
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (*evidence_stretch.UNREADABLE, ValueError) as error:
+    except (*packed.UNREADABLE, ValueError) as error:
         raise failures.Misconfigured(
             f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
         ) from error
@@ -147,17 +148,16 @@ class _Check:
         self._names -= self._broken
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        for line in (self._read(evidence.SUMS) or b"").decode(errors="replace").splitlines():
-            digest, _, name = line.partition("  ")
+        for line in io.BytesIO(self._read(evidence.SUMS) or b""):
+            digest, _, name = line.decode(errors="replace").rstrip("\n").partition("  ")
             yield name, digest
 
     def _digest(self, name: str) -> str | None:
         digest = hashlib.sha256()
         try:
-            with self._zip.open(name) as opened:
-                while part := opened.read(_CHUNK):
-                    digest.update(part)
-        except evidence_stretch.UNREADABLE as error:
+            for part in packed.parts(self._zip, name):
+                digest.update(part)
+        except packed.UNREADABLE as error:
             self._tell(name, f"it cannot be read: {error}")
             self._broken.add(name)
             return None
@@ -181,10 +181,10 @@ class _Check:
         try:
             said = orjson.loads(data or b"")
             chosen = selection.parse(said["selection"])
-            where = (
-                None if said["stretch"] is None else evidence.Stretch(said["stretch"]["first"], said["stretch"]["end"])
-            )
-            gone = said["without_payload"]
+            where = None
+            if said["stretch"] is not None:
+                where = evidence.Stretch(*map(operator.index, (said["stretch"]["first"], said["stretch"]["end"])))
+            gone = [*map(operator.index, said["without_payload"])]
             stamped = None if said["time_stamp"] is None else int(said["time_stamp"]["size"])
             about = evidence.About(chosen, leaves, gone, where, stamped)
             exact = evidence.manifest(tree, about) == data
@@ -252,10 +252,9 @@ class _Check:
         if salt is None:
             return
         digest, length = hashlib.sha256(salt), 0
-        with self._zip.open(where + evidence.VALUE) as opened:
-            while part := opened.read(_CHUNK):
-                digest.update(part)
-                length += len(part)
+        for part in packed.parts(self._zip, where + evidence.VALUE):
+            digest.update(part)
+            length += len(part)
         if committed is None:
             self._tell(where + evidence.VALUE, "its leaf commits to no payload", leaf)
         elif digest.hexdigest() != committed:
@@ -283,14 +282,16 @@ class _Check:
         """The rows, one a line as they were written; None for a line that is none."""
         if evidence.ROWS not in self._names:
             return
-        with self._zip.open(evidence.ROWS) as opened:
-            for line in opened:
+        try:
+            for line in packed.lines(self._zip, evidence.ROWS):
                 text = line.strip().removesuffix(b",")
                 if text not in (b"[", b"]", b"[]", b""):
                     found = None
                     with suppress(orjson.JSONDecodeError):
                         found = orjson.loads(text)
                     yield found if isinstance(found, dict) else {}
+        except packed.UNREADABLE as error:
+            self._tell(evidence.ROWS, f"it cannot be read: {error}")
 
     def _row(self, row: Any, leaf: int, entry: bytes) -> None:
         if row is None:
@@ -351,17 +352,15 @@ class _Check:
                 self._tell(name, "it is not the one that belongs to evidence of this form")
 
     def _read(self, name: str) -> bytes | None:
-        """A file of the bundle that is small; what is missing or not small is told."""
+        """A file of the bundle that is small; what is missing or cannot be read is told."""
         if name in self._broken:
             return None
         try:
-            info = self._zip.getinfo(name)
-            if info.file_size > _MOST_BYTES:
-                self._tell(name, f"it has {info.file_size} bytes")
-                return None
-            return self._zip.read(info)
+            return packed.read(self._zip, name)
         except KeyError:
             self._tell(name, "it is missing")
+        except packed.UNREADABLE as error:
+            self._tell(name, f"it cannot be read: {error}")
         return None
 
     def _tell(self, path: str, problem: str, leaf: int | None = None) -> None:
@@ -373,7 +372,7 @@ class _Check:
 
 
 def _is_number(folder: str) -> bool:
-    return folder.isascii() and folder.isdigit()
+    return folder.isascii() and folder.isdigit() and len(folder) <= _DIGITS
 
 
 def _known(names: Iterable[str]) -> Iterator[str]:

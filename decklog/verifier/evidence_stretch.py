@@ -1,19 +1,16 @@
 """The part of a log that a bundle holds: is it all between the moments, and is all that the rule takes there?"""
 
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from decklog.model import evidence, selection
 from decklog.model.tlog import checkpoint, tiles
+from decklog.verifier import packed
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
 from decklog.verifier.payloads import Group
 from decklog.verifier.tree import Reading, Report
-
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile raises at a file that is damaged or packed in a way it does not know."""
 
 
 def check(
@@ -88,8 +85,8 @@ class _Part:
     def read(self, path: str) -> bytes | None:
         """See `source.Source`."""
         try:
-            return self._zip.read(evidence.LOG + path)
-        except (KeyError, *UNREADABLE):
+            return packed.read(self._zip, evidence.LOG + path)
+        except (KeyError, *packed.UNREADABLE):
             return None
 
     def lines(self, path: str) -> Iterator[bytes]:  # noqa: ARG002 (a bundle has no earlier checkpoints)

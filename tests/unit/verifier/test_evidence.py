@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import tracemalloc
 import zipfile
 
 import pytest
@@ -257,6 +258,71 @@ def test_a_time_stamp_that_nobody_spoke_of_is_named(tmp_path, whole):
     found = files(whole)
     found["time/token.tsr"] = b"x"
     assert told(tmp_path, packed(found)) == ["time/token.tsr: MANIFEST.json names no time stamp"]
+
+
+def deflated(found):
+    """The files in a zip that is packed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, data in found.items():
+            opened.writestr(name, data)
+    return out.getvalue()
+
+
+def peak(tmp_path, data):
+    """Findings about a bundle, and the most bytes that Python had allocated meanwhile."""
+    file = tmp_path / "x.zip"
+    file.write_bytes(data)
+    tracemalloc.start()
+    try:
+        found = evidence_check.verify(file, TRUSTED)
+        return [str(one) for one in found.findings], tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("rows.json", "rows.json: it cannot be read: line 1 has more than"),
+        ("MANIFEST.json", "MANIFEST.json: it cannot be read: it has more than"),
+        ("log/tile/entries/001", "log/tile/entries/001: it cannot be read: it has more than"),
+    ],
+)
+def test_a_file_that_grows_when_it_is_unpacked_is_named(tmp_path, whole, name, problem):
+    """A small bundle with one long line in it, a thousand times as large: memory stays what it was."""
+    problems, most = peak(tmp_path, deflated(files(whole) | {name: bytes(160 << 20)}))
+    assert any(one.startswith(problem) for one in problems), problems
+    assert most < 100 << 20
+
+
+def test_a_bundle_is_unpacked_by_zip_or_by_nothing(tmp_path, whole):
+    """Other ways of packing unpack all at once, whatever comes out."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as opened:
+        for name, data in files(whole).items():
+            opened.writestr(name, data)
+    assert told(tmp_path, out.getvalue())[0] == (
+        "SHA256SUMS: it cannot be read: it is neither stored nor deflated: unpack it, and pack it with zip"
+    )
+    assert told(tmp_path, deflated(files(whole))) == []
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 19, "-1", ""])
+def test_a_leaf_that_has_no_number_of_one_is_named(tmp_path, whole, number):
+    """However many digits it has."""
+    problems = told(tmp_path, packed(files(whole) | {f"leaves/{number}/receipt.json": b"x"}))
+    assert f"leaves/{number}/: no leaf is called so" in problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"first": 300', b'"first": 300.0'), (b'"without_payload": [', b'"without_payload": [[1],')]
+)
+def test_a_manifest_of_other_kinds_of_values_is_none(tmp_path, whole, old, new):
+    """Numbers are numbers."""
+    found = files(whole)
+    replaced("MANIFEST.json", old, new)(found)
+    assert "MANIFEST.json: it is no manifest of evidence" in told(tmp_path, packed(found))
 
 
 def test_digests_name_every_file_that_differs(tmp_path, whole):
