@@ -79,20 +79,24 @@ def audit_db(
     uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
     log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
+    lost: int | None = typer.Option(
+        None, "--lost", min=0, help="How many payloads recoveries said were lost, by your record of them."
+    ),
     most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
 ) -> None:
     """Recompute tree, receipts, commitments, positions and projections; see what protects them. Exit code 1 if wrong.
 
     Run it as an administrator: a part of audit may not read everything.
     """
-    findings, audit = asyncio.run(_audit(uri, most, log=Path(log) if log else None, projections=not ledger_only))
+    folder_of_log = Path(log) if log else None
+    findings, audit = asyncio.run(_audit(uri, most, log=folder_of_log, projections=not ledger_only, lost=lost))
     for finding in findings:
         typer.echo(printable.shown(str(finding)))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
     if audit.missing:
         named = ", ".join(map(str, sorted(audit.missing)[:20])) + (" …" if len(audit.missing) > 20 else "")
-        typer.echo(f"{len(audit.missing)} payloads were lost when the ledger was recovered, of the leaves {named}")
+        typer.echo(f"marked as lost in a recovery: the payloads of {len(audit.missing)} leaves, {named}")
     if findings:
         found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         typer.echo(f"{found} in {audit.size} leaves: restore from a backup, and find out who", err=True)
@@ -101,7 +105,7 @@ def audit_db(
 
 
 async def _audit(
-    uri: str, most: int, *, log: Path | None = None, projections: bool = True
+    uri: str, most: int, *, log: Path | None = None, projections: bool = True, lost: int | None = None
 ) -> tuple[list[auditing.Finding], auditing.Audit]:
     """Audit one consistent snapshot, streaming; stops at `most` findings.
 
@@ -118,7 +122,7 @@ async def _audit(
                 if projections:
                     await connection.execute(rebuilding.HOLD)
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
-                async for finding in _findings(connection, audit, served):
+                async for finding in _findings(connection, audit, served, lost):
                     if len(found) >= most:
                         break
                     found.append(finding)
@@ -164,18 +168,20 @@ def _told(difference: rebuilding.Difference) -> str:
 
 
 async def _findings(
-    connection: asyncpg.Connection, audit: auditing.Audit, served: checkpoint.Checkpoint | None
+    connection: asyncpg.Connection, audit: auditing.Audit, served: checkpoint.Checkpoint | None, lost: int | None
 ) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
+    for problem in auditing.missing_problems(audit.missing, audit.size, lost):
+        yield problem
     async for finding in _order_findings(connection, audit):
         yield finding
     if served is not None:
-        problem = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
-        if problem is not None:
-            yield problem
+        forked = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
+        if forked is not None:
+            yield forked
     root = b""
     head: ledger.Head | None = None
     said = await connection.fetchrow(_HEAD)

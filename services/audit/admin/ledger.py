@@ -51,7 +51,7 @@ def recover(
     if report.missing:
         typer.echo(
             f"{report.missing} payloads are in Kafka no longer and are marked missing; their leaves stand. "
-            "`decklog admin audit-db` names them",
+            "Keep this number elsewhere: `decklog admin audit-db` names them, and asks for it (--lost)",
             err=True,
         )
     typer.echo("next: start audit; it goes on from here. Then run `decklog admin audit-db`", err=True)

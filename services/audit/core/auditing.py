@@ -5,7 +5,7 @@ per Kafka partition and one range per stretch of erased leaves).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -66,7 +66,7 @@ class Audit:
     """Duplicates and conflicts of the rows so far, to be looked up and cleared by the caller."""
     _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     missing: frozenset[int] = frozenset()
-    """Leaves whose payload is known to be lost: it was gone when the ledger was recovered."""
+    """Leaves whose payload was lost in a recovery, says `ledger.missing`: a claim of whoever may write."""
     _signed: int = 0
     """Checkpoints so far."""
     erased: list[tuple[int, int]] = field(default_factory=list)
@@ -182,6 +182,8 @@ class Audit:
             self._note_gone(entry.number)
         elif receipt.commitment(entry.salt, entry.value) != said.commitment or len(entry.value) != said.length:
             yield "its payload is not the one its receipt commits to"
+        if entry.number in self.missing and (said.commitment is None or entry.salt is not None):
+            yield "ledger.missing has it, and its payload was never lost"
 
     def _note_gone(self, number: int) -> None:
         if self._gone and self._gone[-1][1] == number:
@@ -194,6 +196,24 @@ class Audit:
             for number in range(first, end):
                 if number not in self.missing and not any(start <= number < stop for start, stop in self.erased):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
+
+
+def missing_problems(missing: Collection[int], size: int, lost: int | None) -> Iterator[Finding]:
+    """Whether as many payloads of a ledger of `size` leaves are marked as lost as recoveries told the operator.
+
+    Nothing ties the rows to a recovery, so that without its record (`lost` is None) any is a finding.
+    """
+    for leaf in sorted(one for one in missing if one >= size):
+        yield Finding(leaf, "a row of ledger.missing belongs to no leaf or source")
+    counted = f"{len(missing)} payloads are" if len(missing) != 1 else "1 payload is"
+    if lost is None and missing:
+        yield Finding(
+            None,
+            f"{counted} marked as lost in a recovery, which whoever may write can claim: compare with the record of "
+            "that recovery, and if it told as many say so with --lost N",
+        )
+    elif lost is not None and lost != len(missing):
+        yield Finding(None, f"{counted} marked as lost in a recovery, and --lost says {lost}")
 
 
 def hold_problems(orders: Mapping[int, bool], rows: Mapping[int, bool]) -> Iterator[Finding]:

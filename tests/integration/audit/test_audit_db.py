@@ -176,6 +176,10 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
          "the row x of audit.source follows from no leaf"),
         ((), "UPDATE audit.cursor SET next_leaf = 99", "audit.cursor says 99, and the ledger has 31 leaves"),
         ((), "ALTER TABLE ledger.payload DETACH PARTITION ledger.payload_p000002", "payload_p000002 is not attached"),
+        (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 7; INSERT INTO ledger.missing VALUES (7)",
+         "1 payload is marked as lost in a recovery"),
+        ((), "INSERT INTO ledger.missing VALUES (7)", "leaf 7: ledger.missing has it, and its payload was never lost"),
+        ((), "INSERT INTO ledger.missing VALUES (900)", "leaf 900: a row of ledger.missing belongs to no leaf"),
         ((), "DROP TABLE ledger.entry_p000002", "partition ledger.entry_p000002 is not attached"),
     ],
 )  # fmt: skip
@@ -225,6 +229,15 @@ def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published)
     assert result.exit_code == 1
     assert "the checkpoint of 31 leaves, which the published log serves, is missing" in result.output
     assert "\n1 finding in 31 leaves: " in result.output
+
+
+def test_a_payload_that_is_marked_as_lost_is_compared_with_the_number_that_a_recovery_told(recorded):
+    """The operator's own record decides: as many are excused, and no other number."""
+    marked = "DELETE FROM ledger.payload WHERE leaf = 7; INSERT INTO ledger.missing VALUES (7)"
+    asyncio.run(tamper(recorded, PAYLOAD[0], marked, PAYLOAD[1]))
+    excused, more = audit(recorded, "--lost", "1"), audit(recorded, "--lost", "2")
+    assert (excused.exit_code, more.exit_code) == (0, 1)
+    assert "1 payload is marked as lost in a recovery, and --lost says 2" in more.output
 
 
 def test_findings_are_limited(recorded):

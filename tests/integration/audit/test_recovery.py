@@ -134,8 +134,8 @@ async def projections(uri):
     return found
 
 
-def audited(uri):
-    result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", uri])
+def audited(uri, *options):
+    result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", uri, *options])
     return result.exit_code, result.output
 
 
@@ -309,7 +309,9 @@ async def test_a_payload_that_kafka_no_longer_has_is_marked_and_its_leaf_stands(
     assert [row for row in lost["payload"] if row[0] not in gone] == found["payload"]
     await projections(uri)
     code, said = await asyncio.to_thread(audited, uri)
-    assert (code, f"{report.missing} payloads were lost" in said) == (0, True), said
+    assert (code, f"{report.missing} payloads are marked as lost in a recovery" in said) == (1, True), said
+    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
+    assert (code, f"the payloads of {report.missing} leaves" in said) == (0, True), said
     first = min(gone)
     assert str(first) in said
     again = next(row for row in found["dedup"] if row[2] == first)
@@ -327,7 +329,7 @@ async def test_a_record_that_is_not_the_one_of_the_leaf_is_never_taken(installat
     await installation.producer.send_all([sequenced.message(sequenced.event(number)) for number in range(1000, 1400)])
     report = await installation.recover(uri)
     assert report.missing > 290
-    code, said = await asyncio.to_thread(audited, uri)
+    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
     assert code == 0, said
     await stacks.drop_database(stack, uri)
 
@@ -418,8 +420,8 @@ async def test_the_command_recovers_on_the_real_kafka(stack, database, kafka_boo
         assert found[name] == lost[name]
     await sequence(uri, 450)
     await published_log.Log(uri, log.path).publish()
-    code, said = await asyncio.to_thread(audited, uri)
-    assert (code, "60 payloads were lost" in said) == (0, True), said
+    code, said = await asyncio.to_thread(audited, uri, "--lost", "60")
+    assert (code, "the payloads of 60 leaves" in said) == (0, True), said
     await sender.close()
     await port.close()
     await stacks.drop_database(stack, uri)
