@@ -214,7 +214,8 @@ def guide(tree: checkpoint.Checkpoint, about: evidence.About) -> bytes:
     application = about.chosen.application
     missing = "The leaves were named one by one; of others this file says nothing."
     if about.stretch is not None:
-        missing = _STRETCH.format(application=application)
+        first, end = about.stretch
+        missing = _STRETCH.format(application=application, first=first, end=end, last=tree.size - 1)
     return text.format(
         time=_NO_TIME if about.stamped is None else _TIME.format(size=about.stamped),
         words=f"Evidence from a Decklog ledger: {about.chosen}.",
@@ -228,13 +229,16 @@ def guide(tree: checkpoint.Checkpoint, about: evidence.About) -> bytes:
 
 _STRETCH = """\
 `log/` holds the receipts of all leaves of the stretch and of the one before and behind it, whatever they are of, as c2sp.org/tlog-tiles
-has them, with the hashes up to the root. Go proves each of them and prints it behind its number; the application's are these:
+has them, with the hashes up to the root. Go proves each of these leaves, from {first} up to {end}, which is not included, and the two
+beside them, and prints it behind its number; if a single one is missing, it says so and fails. The application's are these:
 
-    (cd tools && go run . "$VKEY" ../log) >proved
+    (cd tools && go run . "$VKEY" ../log {first} {end}) >proved
     grep -E '"key":"[^"@/][^"/]*/{application}","kind"' proved | cut -d' ' -f1
     ls leaves
 
-The two lists agree but for leaves that were recorded before or after the two moments: look at `recorded_at`, in microseconds."""  # noqa: E501
+The two lists agree but for the leaf before and the one behind the stretch. Those show that it is all between the two moments, since
+`recorded_at` (in microseconds) never decreases: the first line of `proved` was recorded before the first moment, unless it is leaf 0 of
+the log, and the last one after the second, unless it is leaf {last}, with which the checkpoint ends."""  # noqa: E501
 
 
 _NO_TIME = "No authority had stamped a checkpoint of this log with the time."

@@ -1,13 +1,14 @@
 // Checks inclusion proofs (c2sp.org/tlog-proof) with golang.org/x/mod/sumdb and nothing else.
 //
 //	go run . VKEY ../leaves/*/proof.tlog-proof
-//	go run . VKEY ../log
+//	go run . VKEY ../log FIRST END
 //	go run . VKEY ../time/consistency [VKEY]
 //
 // Each proof is of the receipt.json beside it, in the tree whose checkpoint the key VKEY signed. Of a folder with a part
-// of a log (c2sp.org/tlog-tiles) each entry is held against the tree of ../checkpoint, and printed behind its number. A
-// consistency proof shows that this tree begins with the one of the checkpoint beside the proof, which an earlier key of
-// the log may have signed: the second VKEY.
+// of a log (c2sp.org/tlog-tiles) each entry from leaf FIRST up to END, which is not included, and the one on each side is
+// held against the tree of ../checkpoint, and printed behind its number; one that is missing is an error. A consistency
+// proof shows that this tree begins with the one of the checkpoint beside the proof, which an earlier key of the log may
+// have signed: the second VKEY.
 package main
 
 import (
@@ -27,14 +28,25 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fail("", errors.New("usage: go run . VKEY PROOF... or FOLDER"))
+		fail("", errors.New("usage: go run . VKEY PROOF... or FOLDER FIRST END"))
 	}
 	verifier, err := note.NewVerifier(os.Args[1])
 	if err != nil {
 		fail("VKEY", err)
 	}
 	if where, err := os.Stat(os.Args[2]); err == nil && where.IsDir() {
-		if err := list(os.Args[2], verifier); err != nil {
+		if len(os.Args) != 5 {
+			fail(os.Args[2], errors.New("usage: go run . VKEY FOLDER FIRST END"))
+		}
+		first, err := strconv.ParseInt(os.Args[3], 10, 64)
+		if err != nil {
+			fail("FIRST", err)
+		}
+		end, err := strconv.ParseInt(os.Args[4], 10, 64)
+		if err != nil {
+			fail("END", err)
+		}
+		if err := list(os.Args[2], verifier, first, end); err != nil {
 			fail(os.Args[2], err)
 		}
 		return
@@ -167,8 +179,8 @@ func hashes(lines []string) ([]tlog.Hash, error) {
 	return found, nil
 }
 
-// list prints each entry of a part of a log, once it is held against the signed tree.
-func list(dir string, verifier note.Verifier) error {
+// list prints each entry of a stretch, and the one on each side, once all of them are held against the signed tree.
+func list(dir string, verifier note.Verifier, first, end int64) error {
 	signed, err := os.ReadFile(filepath.Join(dir, "..", "checkpoint"))
 	if err != nil {
 		return err
@@ -177,18 +189,19 @@ func list(dir string, verifier note.Verifier) error {
 	if err != nil {
 		return err
 	}
+	if first < 0 || first > end || end > tree.N {
+		return fmt.Errorf("there are no leaves from %d up to %d: the log has %d", first, end, tree.N)
+	}
+	first, end = max(first-1, 0), min(end+1, tree.N)
 	stored := tlog.TileHashReader(tree, &part{dir})
 	out := bufio.NewWriter(os.Stdout)
-	for first := int64(0); first < tree.N; first += 1 << height {
-		tile := tlog.Tile{H: height, L: 0, N: first >> height, W: int(min(tree.N-first, 1<<height))}
+	for start := first >> height << height; start < end; start += 1 << height {
+		tile := tlog.Tile{H: height, L: 0, N: start >> height, W: int(min(tree.N-start, 1<<height))}
 		data, err := os.ReadFile(filepath.Join(dir, strings.Replace(path(tile), "tile/0/", "tile/entries/", 1)))
-		if errors.Is(err, os.ErrNotExist) {
-			continue // not in this part
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("the entries from leaf %d on are missing: %w", start, err)
 		}
-		for index := first; index < first+int64(tile.W); index++ {
+		for index := start; index < start+int64(tile.W); index++ {
 			want, err := stored.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
 			if err != nil {
 				return err
@@ -196,12 +209,17 @@ func list(dir string, verifier note.Verifier) error {
 			if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
 				return fmt.Errorf("the entries end within %d", index)
 			}
-			end := 2 + int(binary.BigEndian.Uint16(data))
-			if tlog.RecordHash(data[2:end]) != want[0] {
+			after := 2 + int(binary.BigEndian.Uint16(data))
+			if tlog.RecordHash(data[2:after]) != want[0] {
 				return fmt.Errorf("entry %d is not in the tree", index)
 			}
-			fmt.Fprintf(out, "%012d %s\n", index, data[2:end])
-			data = data[end:]
+			if first <= index && index < end {
+				fmt.Fprintf(out, "%012d %s\n", index, data[2:after])
+			}
+			data = data[after:]
+		}
+		if len(data) > 0 {
+			return fmt.Errorf("there is more behind the entries from leaf %d on", start)
 		}
 	}
 	return out.Flush()
