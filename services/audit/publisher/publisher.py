@@ -32,6 +32,10 @@ GAP_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
 
 _published = Gauge(names.METRIC_PUBLISHED, "Leaves in the newest checkpoint")
+_refused = Gauge(
+    names.METRIC_REFUSED,
+    "1 when the database does not fit what was published; nothing is sequenced then",
+)
 
 
 def no_failpoint(_name: str) -> None:
@@ -77,6 +81,7 @@ class Publisher:
                 attempt += 1
                 await self._weather(error, attempt, stop)
             except errors.Terminal as refusal:
+                _refused.set(1)
                 self._parts.readiness.waiting("publisher", str(refusal))
                 self._parts.readiness.waiting("sequencer", "the log must not go on; see publisher")
                 log.critical("nothing is sequenced or signed", reason=str(refusal))

@@ -1,5 +1,7 @@
 """What the sequencer says of itself: metrics and log lines, never a payload."""
 
+from collections.abc import Iterable
+
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -38,9 +40,16 @@ def appended(batch: sequencing.Batch) -> None:
         )
 
 
-def leads(size: int) -> None:
-    """The lock is taken: from here on no other process appends."""
+def leads(size: int, topics: Iterable[str]) -> None:
+    """The lock is taken: from here on no other process appends, and what comes by these topics is counted.
+
+    Each count begins at 0 here: Prometheus sees no increase in one that appears with its first notice.
+    """
     _size.set(size)
+    for topic in topics:
+        _dead_letters.labels(topic)
+        for notice in sequencing.Notice:
+            _notices.labels(notice.value, topic)
     log.info("leads the ledger", size=size)
 
 

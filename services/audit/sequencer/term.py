@@ -62,7 +62,7 @@ class Term:
             await self._resume()
             await self._assign()
             self._parts.readiness.works("sequencer")
-            reporting.leads(self._standing.head.size)
+            reporting.leads(self._standing.head.size, self._rules.topics)
             reporting.halted(len(self._halted))
             while not stop.is_set():
                 await self._step()

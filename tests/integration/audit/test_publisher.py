@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 
+import prometheus_client
 import pytest
 
 from decklog.model import errors, merkle
 from decklog.model.tlog import bundle, keys, note, proofs, tile_hashes, tiles
+from decklog.runtime import names
 from services.audit.core import integration
-from services.audit.publisher import folder, publishing, ring
+from services.audit.publisher import folder, publisher, publishing, ring
 from tests import published_log, trees
 from tests.published_log import SIGNER, Log
 
@@ -181,7 +183,9 @@ async def test_a_database_behind_its_checkpoint_is_refused(log):
     await log.publish()
     published, files = log.served(), log.files()
     await restored(log)
+    publisher._refused.set(0)
     assert not await log.publisher().may_go_on(asyncio.Event())
+    assert prometheus_client.REGISTRY.get_sample_value(names.METRIC_REFUSED) == 1
     assert "Restore a newer backup" in log.readiness.reasons["publisher"]
     with pytest.raises(errors.Terminal, match="has 5 leaves, but a checkpoint of 9"):
         await log.publish()
