@@ -25,6 +25,7 @@ from decklog.verifier import proving, source
 MOST_LEAVES = 20_000
 """In one bundle: each has five files, and a zip names all of them at its end."""
 
+_LONG_AGO = -1
 _CACHED_BYTES = 64 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -104,11 +105,17 @@ def pinned(given: source.Source, signed: bytes | None) -> Pinned:
 
 
 def stretch(log: Pinned, chosen: selection.Selection) -> evidence.Stretch:
-    """The leaves that were recorded between two moments: times never decrease, so a few entries tell."""
+    """The leaves that were recorded between two moments: times never decrease, so a few entries tell.
+
+    Leaves that are pruned are the first ones: whoever reads the stretch fails if it begins or ends among them.
+    """
     leaves = range(log.tree.size)
 
     def recorded(leaf: int) -> int:
-        return _recorded_at(log, log.entries(leaf // tiles.WIDTH)[leaf % tiles.WIDTH])
+        try:
+            return _recorded_at(log, log.entries(leaf // tiles.WIDTH)[leaf % tiles.WIDTH])
+        except source.Pruned:
+            return _LONG_AGO
 
     first = 0 if chosen.since is None else bisect.bisect_left(leaves, chosen.since, key=recorded)
     end = len(leaves) if chosen.until is None else bisect.bisect_right(leaves, chosen.until, key=recorded)

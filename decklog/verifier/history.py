@@ -30,17 +30,20 @@ class History:
         path: str = source.CHECKPOINTS,
         before: edge.Edge | None = None,
     ) -> None:
-        """`before`: the tree of the leaves that are not looked at; smaller checkpoints are not compared."""
+        """`before`: the tree of the leaves that are not looked at; smaller checkpoints are passed over.
+
+        Who had to sign those stands in leaves that are not looked at, either: a key may have been replaced since.
+        """
         self._signers = signers
         self._tree = tree
         self._report = report
         self._path = path
+        self._edge = before or edge.Edge()
+        self._first = self._edge.size
+        self.count = self.passed = 0
+        """Checkpoints that were compared, and those that were passed over."""
         self._lines = self._read(lines)
         self._next = next(self._lines, None)
-        self._edge = before or edge.Edge()
-        self.count = 0
-        while self._next is not None and self._next.tree.size < self._edge.size:
-            self._next = next(self._lines, None)
 
     def leaves(self, leaves: Leaves) -> None:
         """Look at the checkpoints that end within these leaves."""
@@ -72,7 +75,7 @@ class History:
         return self._edge.tree(hashes).root()
 
     def _read(self, lines: Iterator[bytes]) -> Iterator[_Line]:
-        """The lines that are signed checkpoints of this log, as long as they grow."""
+        """The lines that are signed checkpoints of this log and to be compared, as long as they grow."""
         size = 0
         for number, line in enumerate(lines, start=1):
             opened = self._opened(number, line)
@@ -83,7 +86,10 @@ class History:
                 self._tell(number, f"a checkpoint of {tree.size} leaves follows one of {size}")
                 continue
             size = tree.size
-            yield opened
+            if size < self._first:
+                self.passed += 1
+            else:
+                yield opened
 
     def _opened(self, number: int, line: bytes) -> _Line | None:
         try:
@@ -96,7 +102,8 @@ class History:
             self._tell(number, f"it is a checkpoint of another log, {tree.origin!r}")
             return None
         try:
-            self._signers.check(signed, tree)
+            if tree.size >= self._first:
+                self._signers.check(signed, tree)
         except note.Unverified as error:
             self._tell(number, f"it is no signed checkpoint: {error}")
             return None

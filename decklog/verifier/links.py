@@ -66,7 +66,7 @@ def explained(given: source.Source, trusted: policy.Policy, data: bytes) -> str:
     try:
         new = read(data)
         rotations = standing(given, new.tree)
-    except (ValueError, proving.Disproved):
+    except (ValueError, proving.Disproved, source.Pruned):
         return ""
     ended = (rotations.retired(str(key), new.tree.size) for key in trusted.logs)
     leaf = next((leaf for leaf in ended if leaf is not None), None)
@@ -75,7 +75,7 @@ def explained(given: source.Source, trusted: policy.Policy, data: bytes) -> str:
         return ""
     try:
         hops = list(chain(given, trusted, rotations, new, ()))
-    except proving.Disproved:
+    except (proving.Disproved, source.Pruned):
         hops = []
     said = f"this log's key was rotated: since leaf {leaf} yours signs no longer, the new key is {now.vkey}"
     if hops and hops[-1].rotation.vkey == now.vkey and policy.is_signed(new.note, keys.parse(now.vkey)):
@@ -148,7 +148,7 @@ def _is_there(given: source.Source, one: rotation.Rotation, tree: checkpoint.Che
     """Whether a rotation is proved to be in a tree; False where its leaf is pruned. Raises Disproved."""
     try:
         _prove(given, one, tree, tree.size)
-    except proving.Missing:
+    except (proving.Missing, source.Pruned):
         return False
     return True
 

@@ -30,6 +30,8 @@ class Verdict:
     """The first leaf that was looked at."""
     leaves: int = 0
     checkpoints: int = 0
+    passed: int = 0
+    """Checkpoints that were signed before the first leaf that was looked at, which nobody judged."""
     payloads: Payloads | None = None
     """What was found of the payloads; None where there were none to be looked at."""
     completeness: Completeness | None = None
@@ -150,7 +152,7 @@ def _before(given: source.Source, first: int, size: int) -> edge.Edge | None:
 
     def read(tile: tiles.Tile) -> bytes:
         for one in dict.fromkeys((tile, tile.full)):
-            data = given.read(one.path)
+            data = source.read_kept(given, one.path)
             if data is not None:
                 return data[: tile.width * merkle.HASH_SIZE]
         return b""
@@ -184,7 +186,7 @@ def _verify_tree(
         for history in histories:
             history.leaves(leaves)
         verdict.leaves += leaves.tile.width
-        verdict.checkpoints = histories[0].count
+        verdict.checkpoints, verdict.passed = histories[0].count, histories[0].passed
         progress(verdict.leaves, tree.size - verdict.first)
     for history in histories:
         history.end()

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+import orjson
+
 from decklog.client import failures
-from decklog.model import payload_file
+from decklog.model import errors, payload_file
 from decklog.verifier import bounds
 
 if TYPE_CHECKING:
@@ -20,9 +22,14 @@ TIME_STAMPS = "timestamps.jsonl"
 ROTATIONS = "rotations.jsonl"
 
 _BUFFER = 1 << 18
+_PROBLEM_BYTES = 1 << 16
 _SILENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _OK, _NOT_FOUND, _GONE, _UNAUTHORISED, _FORBIDDEN = 200, 404, 410, 401, 403
+
+
+class Pruned(failures.NotFound):
+    """The log says that it gives out this file no more (c2sp.org/tlog-tiles#pruning)."""
 
 
 class Source(Protocol):
@@ -33,7 +40,7 @@ class Source(Protocol):
         """How people call it."""
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes, None where there is none. Raises Unavailable, Unauthorised, or Refused: it has no end."""
+        """A file's bytes, None where there is none. Raises Pruned, Unavailable, Unauthorised, or Refused: no end."""
 
     def lines(self, path: str) -> Iterator[bytes]:
         """A file's lines one after the other; none where there is no file. Raises as `read` does."""
@@ -102,6 +109,9 @@ class Url:
     def read(self, path: str) -> bytes | None:
         """See `Source`."""
         with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
+            # A partial tile may be gone because the whole one is there.
+            if answer.status_code == _GONE and ".p/" not in path:
+                raise Pruned(f"{path} is pruned", where=f"{self._prefix}/{path}", hint=self._way_out(answer, path))
             if self._missing(answer.status_code, path):
                 return None
             return b"".join(self._parts(answer, path, bounds.most(path)))
@@ -124,6 +134,14 @@ class Url:
         where, encoding = f"{self._prefix}/{path}", answer.headers.get("Content-Encoding", "").lower()
         # Unpacked here: httpx would unpack all that came at once, whatever becomes of it.
         return bounds.whole(bounds.unpacked(answer.iter_raw(), encoding, where), limit, where)
+
+    def _way_out(self, answer: "httpx.Response", path: str) -> str:
+        """What a server says about from where on it is not pruned; a hint of ours, where it is not one of ours."""
+        try:
+            said = orjson.loads(b"".join(self._parts(answer, path, _PROBLEM_BYTES)))
+            return str(said["hint"])
+        except (ValueError, KeyError, TypeError, errors.Refused):
+            return "Ask for leaves behind those that are pruned, or the operator for a copy"
 
     def _missing(self, status: int, path: str) -> bool:
         where = f"{self._prefix}/{path}"
@@ -148,6 +166,14 @@ class Url:
                 where=f"{self._prefix}/{path}",
                 hint="Check the URL and the network, and try again",
             ) from error
+
+
+def read_kept(given: Source, path: str) -> bytes | None:
+    """A file's bytes, None where there is none or it is pruned. Raises as `Source.read` does."""
+    try:
+        return given.read(path)
+    except Pruned:
+        return None
 
 
 def url(prefix: str, *, token: str | None, loopback: bool) -> Url:

@@ -44,7 +44,7 @@ class Reading:
     def bundle(self, wanted: tiles.Bundle) -> tuple[str, bytes, int] | None:
         """The bundle of some entries: its path, its bytes, and how many entries are in it; None where it is missing."""
         for group in dict.fromkeys((wanted, wanted.full)):
-            data = self.source.read(group.path)
+            data = source.read_kept(self.source, group.path)
             if data is not None:
                 return group.path, data, group.width
         return None
@@ -96,7 +96,7 @@ class Reading:
     def _read(self, tile: tiles.Tile) -> bytes | None:
         """A tile as it is stored, if it has the right length; a whole one stands in for a partial one."""
         for one in dict.fromkeys((tile, tile.full)):
-            data = self.source.read(one.path)
+            data = source.read_kept(self.source, one.path)
             if data is not None:
                 wanted = one.width * merkle.HASH_SIZE
                 if len(data) == wanted:
@@ -125,7 +125,7 @@ class Reading:
         return bundle.hashes(entries[: tile.width])
 
     def _quietly(self, tile: tiles.Tile) -> bytes | None:
-        data = self.source.read(tile.path)
+        data = source.read_kept(self.source, tile.path)
         return data if data is not None and len(data) == tiles.TILE_BYTES else None
 
     def _tell_wrong(self, tile: tiles.Tile, found: bytes | None, right: bytes) -> None:

@@ -39,6 +39,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "receipts": receipts,
         "payloads": _payloads_value(verdict),
         "checkpoints": verdict.checkpoints,
+        "checkpoints_not_looked_at": verdict.passed,
         "witnesses": witnesses_value(verdict.witnessed),
         "rotations": [] if verdict.signers is None else [_rotation(one) for one in verdict.signers.known.all],
         "time_stamps": _time_value(verdict),
@@ -79,12 +80,17 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("leaves", f"{tree.size} signed, {verdict.leaves} looked at{_since(verdict)}, {read}"),
             ("root", base64.b64encode(tree.root).decode()),
             ("payloads", _payloads(verdict)),
-            ("earlier", f"{verdict.checkpoints} checkpoints that were signed before or now fit in"),
+            ("earlier", _earlier(verdict)),
             ("key", _keys(verdict)),
             ("witnesses", witnesses(verdict.witnessed)),
             ("time", _time(verdict)),
         ]
     )
+
+
+def _earlier(verdict: log.Verdict) -> str:
+    passed = f"; {verdict.passed} earlier checkpoints not looked at" if verdict.passed else ""
+    return f"{verdict.checkpoints} checkpoints that were signed before or now fit in{passed}"
 
 
 def witnesses(found: policy.Witnessed | None) -> str:

@@ -1,47 +1,20 @@
 """Files of a log that somebody made to exhaust whoever verifies it: each ends, with a message that names it."""
 
-import contextlib
 import gzip
-import http.server
 import os
 import threading
 
-import httpx
 import pytest
 
 from decklog.client import failures
 from decklog.model import errors
 from decklog.verifier import bounds, source
+from tests import log_server
 
 
-@contextlib.contextmanager
-def served(answer, encoding="identity"):
-    """A log on a real server: `answer` yields the bytes of every file, as long as somebody reads."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Encoding", encoding)
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for part in answer():
-                    self.wfile.write(part)
-
-        def log_message(self, *_arguments):
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    running.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    try:
-        with httpx.Client(trust_env=False) as client:
-            yield source.Url(address, client)
-    finally:
-        server.shutdown()
-        running.join()
-        server.server_close()
+def served(body, encoding="identity"):
+    """A log of which every file has this body."""
+    return log_server.serving(lambda _path: log_server.Answer(body=body(), headers={"Content-Encoding": encoding}))
 
 
 def endless(part=bytes(1 << 16)):

@@ -67,6 +67,14 @@ def test_the_old_key_verifies_until_the_end_of_the_overlap(tmp_path, count):
     assert [one.vkey for one in verdict.signers.known.all] == ([str(NEW.verifier)] if count > BEGIN else [])
 
 
+def test_checkpoints_before_the_first_leaf_are_not_judged(tmp_path):
+    """Who had to sign them stands in leaves that are not looked at: the new key verifies what is."""
+    write(tmp_path)
+    verdict = verify(tmp_path, NEW, first=800)
+    assert [str(one) for one in verdict.findings] == []
+    assert (verdict.first, verdict.checkpoints, verdict.passed) == (768, 1, len(SIZES))
+
+
 def test_after_the_end_the_old_key_is_told_of_the_new_one(tmp_path):
     """At which leaf, which key, that the old one vouches for it, and what to pass."""
     write(tmp_path)
