@@ -7,6 +7,7 @@ from decklog.cli import screen
 from decklog.model import errors, printable
 
 _RED, _DIM, _END = "\x1b[31;1m", "\x1b[2m", "\x1b[0m"
+_COMMANDS = frozenset({"chmod", "decklog", "git", "kubectl", "openssl"})
 _INDENT = 9
 """Columns before what is said: `  where  …`."""
 
@@ -57,9 +58,9 @@ def wording(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The same with a capital letter, for what to do next."""
+    """The same with a capital letter, for what to do next; a command stays as it is typed."""
     line = wording(text)
-    return line[:1].upper() + line[1:]
+    return line if line.partition(" ")[0] in _COMMANDS else line[:1].upper() + line[1:]
 
 
 def _painted(text: str, code: str) -> str:

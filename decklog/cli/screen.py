@@ -149,4 +149,4 @@ def _colour() -> bool:
 
 def names(found: Sequence[str]) -> None:
     """One name a line."""
-    write("".join(f"{printable.shown(name)}\n" for name in found))
+    write("".join(f"{printable.line(name)}\n" for name in found))

@@ -15,6 +15,8 @@ _HIDDEN = re.compile(
     "\ud800-\udfff]"  # no characters at all: bytes of a file's name
 )
 
+_SPACED = re.compile("[\t\n]")
+
 _LONGEST, _HEAD, _TAIL = 400, 180, 80
 """Characters of a message that is shown whole, and of the two ends of one that is not."""
 _WHOLE = "`decklog show EVENT` has all of it"
@@ -23,6 +25,11 @@ _WHOLE = "`decklog show EVENT` has all of it"
 def shown(text: str) -> str:
     r"""The text with every character that does not show, but tab and line feed, written as `\x1b` or `\u202e`."""
     return _HIDDEN.sub(_escape, text)
+
+
+def line(text: str) -> str:
+    r"""The same for a text that stands on one line: tab and line feed are written as `\x09` and `\x0a`, too."""
+    return _SPACED.sub(_escape, shown(text))
 
 
 def excerpt(text: str) -> str:

@@ -94,3 +94,27 @@ def test_a_dumped_object_is_shown_by_its_beginning_and_how_it_ends() -> None:
     assert len(short) < 400
     usual = 'Deployment.apps "web" is invalid:\n  spec.replicas: must not be negative'
     assert printable.excerpt(usual) == usual
+
+
+def test_a_name_with_a_line_end_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in somebody's zip may be called so: a list of names has as many lines as names."""
+    screen.names(["a\nVerified: \tevery byte", "b"])
+    assert capsys.readouterr().out == "a\\x0aVerified: \\x09every byte\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("git fetch --unshallow", "git fetch --unshallow"),
+        ("decklog status", "decklog status"),
+        ("chmod 600 FILE", "chmod 600 FILE"),
+        ("ask for another one.", "Ask for another one"),
+        ("gitea is not Git", "Gitea is not Git"),
+    ],
+)
+def test_a_command_in_a_hint_is_written_as_it_is_typed(
+    capsys: pytest.CaptureFixture[str], hint: str, said: str
+) -> None:
+    """A sentence begins with a capital letter, a command with the one that it has."""
+    report.failure(errors.Refused("it failed", hint=hint))
+    assert capsys.readouterr().err.endswith(f"  next   {said}\n")

@@ -8,6 +8,7 @@ import orjson
 
 from decklog.cli import output, sheet
 from decklog.cli.views import completeness
+from decklog.model import printable
 from decklog.model.tlog import checkpoint, policy, rotation
 from decklog.verifier import finding, links, log, proving, repository
 
@@ -146,7 +147,7 @@ def _payloads(verdict: log.Verdict) -> str:
 def _row(found: finding.Finding) -> sheet.Row:
     span = "" if found.span is None else f" bytes {found.span[0]}-{found.span[1] - 1}"
     leaf = "" if found.leaf is None else str(found.leaf)
-    return (leaf, f"{found.path}{span}", sheet.Cell(found.problem, sheet.Tone.BAD))
+    return (leaf, f"{printable.line(found.path)}{span}", sheet.Cell(printable.line(found.problem), sheet.Tone.BAD))
 
 
 def proof(found: proving.Proved) -> output.Answer:

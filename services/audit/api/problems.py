@@ -68,7 +68,7 @@ def response(problem: Problem, *, where: str, extra: Mapping[str, Any] | None = 
         **(extra or {}),
     }
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
-    headers |= retry(problem)
+    headers |= retry(problem) | {"Cache-Control": "no-store"}  # what is not there yet may be soon
     return Response(orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

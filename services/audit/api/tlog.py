@@ -7,7 +7,8 @@ Salts are never served: they are in another folder.
 import asyncio
 import base64
 import gzip
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import orjson
@@ -30,7 +31,11 @@ TILES = "/tile/"
 
 NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR for audit"
 
+_READ = ["GET", "HEAD"]
+"""Static files are asked for by mirrors and caches with HEAD, too; the server leaves out the body."""
+
 _IMMUTABLE = "max-age=31536000, immutable"
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _NEVER = {"Cache-Control": "no-cache"}
 
 
@@ -39,13 +44,28 @@ def is_of_the_log(path: str) -> bool:
     return path in (CHECKPOINT, CHECKPOINTS, TIME_STAMPS, ROTATIONS) or path.startswith(TILES)
 
 
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether who says this takes an answer that is packed with gzip (RFC 9110, section 12.5.3)."""
+    quality: dict[str, float] = {}
+    for said in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in said.split(";"))
+        quality[coding] = _quality(parameters)
+    return quality.get("gzip", quality.get("x-gzip", quality.get("*", 0.0))) > 0
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    """The weight among parameters: 1 where there is none, 0 where it is none."""
+    said = next((one[2:].strip() for one in parameters if one.startswith("q=")), "1")
+    return float(said) if _WEIGHT.fullmatch(said) else 0.0
+
+
 def served_size(log: folder.LogFolder) -> int:
     """Leaves in the checkpoint that is served."""
     served = log.read(folder.CHECKPOINT)
     return 0 if served is None else checkpoint.parse(note.parse(served).text).size
 
 
-@router.get(CHECKPOINT)
+@router.api_route(CHECKPOINT, methods=_READ)
 def get_checkpoint(given: Given) -> Response:
     """The newest checkpoint, a signed note."""
     data = _log(given).read(folder.CHECKPOINT)
@@ -56,7 +76,7 @@ def get_checkpoint(given: Given) -> Response:
     return Response(data, media_type="text/plain; charset=utf-8", headers=_NEVER)
 
 
-@router.get(TILES + "{rest:path}")
+@router.api_route(TILES + "{rest:path}", methods=_READ)
 def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """A tile of hashes or a bundle of entries, whole or partial; it never changes."""
     path = f"tile/{rest}"
@@ -76,7 +96,7 @@ def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[s
         raise problems.Problem(404, "NotFound", f"there is no tile {path}", hint=hint)
     seen_by = "private" if actor else "public"
     headers = {"Cache-Control": f"{seen_by}, {_IMMUTABLE}", "Vary": "Accept-Encoding"}
-    if isinstance(tile, tiles.Bundle) and "gzip" in accept_encoding:
+    if isinstance(tile, tiles.Bundle) and takes_gzip(accept_encoding):
         data, headers = gzip.compress(data, compresslevel=3, mtime=0), headers | {"Content-Encoding": "gzip"}
     return Response(data, media_type="application/octet-stream", headers=headers)
 

@@ -82,6 +82,28 @@ async def test_entries_are_compressed_for_who_takes_it(process: Process) -> None
     assert len(raw) < len(plain.content)
 
 
+async def test_head_answers_as_get_without_the_body(process: Process) -> None:
+    """What a mirror or a cache asks first: the same status and headers, also of what is not there."""
+    tree = await opened(process)
+    paths = [
+        "/checkpoint",
+        f"/{tiles.Tile(0, 0, tree.size).path}",
+        f"/{tiles.Bundle(0, tree.size).path}",
+        "/tile/0/001",
+        "/tile/x",
+    ]
+    names = ("content-length", "content-type", "cache-control", "vary", "content-encoding")
+    async with bearer(process) as reader:
+        for path in paths:
+            whole, head = await reader.get(path), await reader.head(path)
+            assert head.status_code == whole.status_code, path
+            if path == "/checkpoint":  # it may have grown meanwhile
+                assert head.headers["cache-control"] == "no-cache"
+            elif whole.status_code == 200:  # a problem names the method
+                assert [head.headers.get(name) for name in names] == [whole.headers.get(name) for name in names]
+            assert head.content == b""
+
+
 async def test_every_checkpoint_that_was_signed_can_be_had(process: Process) -> None:
     """One a line, the smallest first, each verified; a reader who has some asks for the rest."""
     await opened(process)
@@ -161,6 +183,7 @@ async def test_what_is_not_of_the_log_is_not_there(process: Process, path: str) 
         answer = await reader.get(path)
     assert answer.status_code == 404
     assert answer.json()["hint"]
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_proof_is_served_and_stands_alone(process: Process) -> None:
