@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
@@ -10,9 +11,9 @@ import typer
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle, printable
-from decklog.model.tlog import checkpoint, rotation
+from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import protection
+from services.audit.admin import protection, vouched
 from services.audit.core import auditing
 from services.audit.projector import rebuilding
 from services.audit.publisher import folder, records
@@ -82,18 +83,28 @@ def audit_db(
     lost: int | None = typer.Option(
         None, "--lost", min=0, help="How many payloads recoveries said were lost, by your record of them."
     ),
+    policy: str = typer.Option("", "--policy", envvar="DECKLOG_LOG_POLICY", help="Policy with the keys of witnesses."),
+    tsa_ca: str = typer.Option(
+        "", "--tsa-ca", help="Certificates (PEM) of those who gave time stamps, to verify them."
+    ),
     most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
 ) -> None:
     """Recompute tree, receipts, commitments, positions and projections; see what protects them. Exit code 1 if wrong.
 
     Run it as an administrator: a part of audit may not read everything.
     """
-    folder_of_log = Path(log) if log else None
-    findings, audit = asyncio.run(_audit(uri, most, log=folder_of_log, projections=not ledger_only, lost=lost))
+    told = Told(Path(log) if log else None, lost, vouched.trusted(policy, tsa_ca))
+    findings, audit = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
     for finding in findings:
         typer.echo(printable.shown(str(finding)))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
+    if told.trusted.unverified:
+        typer.echo(
+            f"not verified: {told.trusted.unverified} cosignatures and time stamps; name the witnesses with --policy, "
+            "the authority's certificates with --tsa-ca",
+            err=True,
+        )
     if audit.missing:
         named = ", ".join(map(str, sorted(audit.missing)[:20])) + (" …" if len(audit.missing) > 20 else "")
         typer.echo(f"marked as lost in a recovery: the payloads of {len(audit.missing)} leaves, {named}")
@@ -104,15 +115,29 @@ def audit_db(
     typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}")
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the operator knows from elsewhere.
+
+    `log` is the folder of the published log, `lost` how many payloads recoveries told were lost, `trusted` whose word
+    is believed.
+    """
+
+    log: Path | None = None
+    lost: int | None = None
+    trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
+
+
 async def _audit(
-    uri: str, most: int, *, log: Path | None = None, projections: bool = True, lost: int | None = None
+    uri: str, most: int, told: Told | None = None, *, projections: bool = True
 ) -> tuple[list[auditing.Finding], auditing.Audit]:
     """Audit one consistent snapshot, streaming; stops at `most` findings.
 
     Everything that is compared is read from that snapshot: on a live ledger two moments never agree.
     """
+    told = told or Told()
     # Read before the snapshot: what was served by then is in it.
-    served = None if log is None else _served(log)
+    served = None if told.log is None else _served(told.log)
     connection = await postgres.connect(uri, "decklog audit-db")
     audit, found = auditing.Audit(), list[auditing.Finding]()
     try:
@@ -122,7 +147,7 @@ async def _audit(
                 if projections:
                     await connection.execute(rebuilding.HOLD)
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
-                async for finding in _findings(connection, audit, served, lost):
+                async for finding in _findings(connection, audit, told, served):
                     if len(found) >= most:
                         break
                     found.append(finding)
@@ -133,11 +158,13 @@ async def _audit(
     return found[:most], audit
 
 
-def _served(log: Path) -> checkpoint.Checkpoint | None:
+def _served(log: Path) -> note.Note | None:
     """The checkpoint that the published log serves. Raises Terminal where there is no such folder."""
     if not log.is_dir():
         raise errors.Terminal("there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR")
-    return records.parse(folder.LogFolder(log).read(folder.CHECKPOINT), str(log / folder.CHECKPOINT))
+    data = folder.LogFolder(log).read(folder.CHECKPOINT)
+    records.parse(data, str(log / folder.CHECKPOINT))
+    return None if data is None else note.parse(data)
 
 
 async def _projection_findings(
@@ -168,20 +195,37 @@ def _told(difference: rebuilding.Difference) -> str:
 
 
 async def _findings(
-    connection: asyncpg.Connection, audit: auditing.Audit, served: checkpoint.Checkpoint | None, lost: int | None
+    connection: asyncpg.Connection, audit: auditing.Audit, told: Told, served: note.Note | None
 ) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
-    for problem in auditing.missing_problems(audit.missing, audit.size, lost):
+    for problem in auditing.missing_problems(audit.missing, audit.size, told.lost):
         yield problem
     async for finding in _order_findings(connection, audit):
         yield finding
+    async for finding in vouched.findings(connection, told.trusted):
+        yield finding
     if served is not None:
-        forked = auditing.served_problem(served, await connection.fetchval(_ROOT_OF_SIZE, served.size))
-        if forked is not None:
-            yield forked
+        async for finding in _served_findings(connection, served):
+            yield finding
+    async for finding in _head_findings(connection, audit):
+        yield finding
+
+
+async def _served_findings(connection: asyncpg.Connection, served: note.Note) -> AsyncIterator[auditing.Finding]:
+    """What the published log serves and the database does not have."""
+    tree = checkpoint.parse(served.text)
+    forked = auditing.served_problem(tree, await connection.fetchval(_ROOT_OF_SIZE, tree.size))
+    if forked is not None:
+        yield forked
+    async for finding in vouched.lost(connection, served, tree):
+        yield finding
+
+
+async def _head_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
+    """After all leaves: what is wrong with the head and the positions."""
     root = b""
     head: ledger.Head | None = None
     said = await connection.fetchrow(_HEAD)

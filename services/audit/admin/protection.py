@@ -8,9 +8,10 @@ import asyncpg
 from decklog.adapters.postgres import migrations
 from services.audit.core import protection
 from services.audit.core.auditing import Finding
-from services.audit.core.privileges import Held
+from services.audit.core.privileges import Held, Part
 
 _SCHEMAS = ["ledger", "audit"]
+_LOGINS = [*(part.role for part in Part), "decklog_reader"]
 _PARTITION_LEAVES = 10_000_000
 
 # 58 = before, on delete, update and truncate, for each statement (pg_trigger.h); no condition, no list of columns.
@@ -61,6 +62,23 @@ SELECT n.nspname || '.' || p.proname, p.prosrc, p.prosecdef FROM pg_proc p JOIN 
 WHERE n.nspname = ANY ($1)
 """
 
+# Functions elsewhere that logins of audit may execute, with the rights of somebody who can change the ledger.
+_BYWAYS = """
+SELECT format('function %s runs with the rights of %I, and %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
+    CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
+        ELSE string_agg(DISTINCT r.rolname, ', ' ORDER BY r.rolname) END)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_namespace l ON l.nspname = 'ledger'
+JOIN pg_roles r ON NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_schema'])
+    AND pg_has_role(p.proowner, l.nspowner, 'MEMBER')
+    AND EXISTS (
+        SELECT FROM pg_roles g WHERE g.rolname = ANY ($2) AND pg_has_role(r.oid, g.oid, 'MEMBER'))
+GROUP BY p.oid, p.proowner ORDER BY 1
+"""
+
+_EVENT_TRIGGERS = "SELECT format('event trigger %I', evtname) FROM pg_event_trigger ORDER BY 1"
+
 _VIEWS = """
 SELECT 'audit.' || relname, pg_get_viewdef(oid) FROM pg_class
 WHERE relnamespace = 'audit'::regnamespace AND relkind = 'v'
@@ -86,6 +104,11 @@ async def findings(connection: asyncpg.Connection, size: int) -> list[Finding]:
         *protection.definition_findings("function", dict(_shipped_functions()), functions),
         *protection.definition_findings("view", await _shipped_views(connection), await _views(connection)),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
+        *(Finding(None, f"{row[0]} may execute it") for row in await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS)),
+        *(
+            Finding(None, f"the database has an {row[0]} that is not ours: it may undo what a migration does")
+            for row in await connection.fetch(_EVENT_TRIGGERS)
+        ),
     ]
 
 

@@ -1,0 +1,76 @@
+"""Reading what others said of checkpoints, to audit it."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from decklog.model import errors
+from decklog.model.tlog import checkpoint, keys, note, policy, time_stamp
+from services.audit.core import vouching
+from services.audit.core.auditing import Finding
+
+_COSIGNATURES = """
+SELECT c.size, c.cosigner, c.line, k.note FROM ledger.cosignature c LEFT JOIN ledger.checkpoint k USING (size)
+ORDER BY 1, 2
+"""
+
+_STAMPS = """
+SELECT t.size, t.authority, t.token, k.note FROM ledger.time_stamp t LEFT JOIN ledger.checkpoint k USING (size)
+ORDER BY 1, 2
+"""
+
+_LINES = "SELECT line FROM ledger.cosignature WHERE size = $1"
+
+_PREFETCH = 100
+
+
+@dataclass(slots=True)
+class Trusted:
+    """Whose word can be verified: keys of witnesses by label, and who signs time stamps."""
+
+    witnesses: Mapping[str, keys.VerifierKey] = field(default_factory=dict)
+    authority: time_stamp.Authority | None = None
+    unverified: int = 0
+    """Cosignatures and time stamps of others so far, which were looked at without verifying them."""
+
+
+def trusted(policy_file: str, ca_file: str) -> Trusted:
+    """What these files (empty: none) say whom to believe. Raises Terminal for one that cannot be read."""
+    found = Trusted()
+    try:
+        if policy_file:
+            rule = policy.parse(Path(policy_file).read_bytes())
+            found.witnesses = {key.label: key for key in rule.witnesses.values()}
+        if ca_file:
+            found.authority = time_stamp.authority(Path(ca_file).read_bytes())
+    except (OSError, ValueError) as error:
+        raise errors.Terminal(
+            f"it cannot be read: {error}",
+            where=ca_file if found.witnesses or not policy_file else policy_file,
+            hint="--policy names a file after c2sp.org/tlog-policy, --tsa-ca one of certificates (PEM)",
+        ) from error
+    return found
+
+
+async def findings(connection: asyncpg.Connection, given: Trusted) -> AsyncIterator[Finding]:
+    """What is wrong with the cosignatures and time stamps; counts those that could not be verified."""
+    async for row in connection.cursor(_COSIGNATURES, prefetch=_PREFETCH, timeout=None):
+        cosigned = vouching.Cosigned(*row)
+        given.unverified += cosigned.cosigner not in given.witnesses
+        if (found := vouching.cosignature_problem(cosigned, given.witnesses)) is not None:
+            yield found
+    async for row in connection.cursor(_STAMPS, prefetch=_PREFETCH, timeout=None):
+        given.unverified += given.authority is None
+        if (found := vouching.stamp_problem(vouching.Stamped(*row), given.authority)) is not None:
+            yield found
+
+
+async def lost(
+    connection: asyncpg.Connection, served: note.Note, tree: checkpoint.Checkpoint
+) -> AsyncIterator[Finding]:
+    """Cosignatures that the published log serves and the database does not have."""
+    kept = {row["line"] for row in await connection.fetch(_LINES, tree.size)}
+    for found in vouching.lost_problems(served, tree, kept):
+        yield found
