@@ -58,8 +58,8 @@ WHERE parent.relnamespace = 'ledger'::regnamespace AND parent.relkind = 'p'
 """
 
 _FUNCTIONS = """
-SELECT n.nspname || '.' || p.proname, p.prosrc, p.prosecdef FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = ANY ($1)
+SELECT n.nspname || '.' || p.proname, p.prosrc, p.prosecdef, coalesce(p.proconfig, '{}')
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY ($1)
 """
 
 # Functions elsewhere that logins of audit may execute, with the rights of somebody who can change the ledger.
@@ -85,6 +85,7 @@ WHERE relnamespace = 'audit'::regnamespace AND relkind = 'v'
 """
 
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ((?:ledger|audit)\.\w+)\((.*?)\$\$(.*?)\$\$", re.DOTALL)
+_SETTING = re.compile(r"\bSET (\w+) = ([^\n]+?)(?= AS |\n)")
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (audit\.\w+) AS\n(.*?);\n", re.DOTALL)
 
 
@@ -94,8 +95,8 @@ async def findings(connection: asyncpg.Connection, size: int) -> list[Finding]:
     tables = [_table(row) for row in await connection.fetch(_TABLES, _SCHEMAS)]
     held = [Held(*row) for row in await connection.fetch(_HELD, _SCHEMAS)]
     functions = {
-        name: protection.Definition(text, as_owner)
-        for name, text, as_owner in await connection.fetch(_FUNCTIONS, _SCHEMAS)
+        name: protection.Definition(text, as_owner, tuple(settings))
+        for name, text, as_owner, settings in await connection.fetch(_FUNCTIONS, _SCHEMAS)
     }
     attached = [tuple(row) for row in await connection.fetch(_PARTITIONS)]
     return [
@@ -145,4 +146,5 @@ async def _as_read(connection: asyncpg.Connection, text: str) -> str:
 def _shipped_functions() -> Iterator[tuple[str, protection.Definition]]:
     for migration in migrations.read():
         for name, head, body in _FUNCTION.findall(migration.sql):
-            yield name, protection.Definition(body, "SECURITY DEFINER" in head)
+            settings = tuple(f"{one}={value}" for one, value in _SETTING.findall(head))
+            yield name, protection.Definition(body, "SECURITY DEFINER" in head, settings)

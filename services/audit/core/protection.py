@@ -40,10 +40,11 @@ class Table(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """How a function or view is defined: its text, and whether it runs with its owner's rights."""
+    """How a function or view is defined: its text, whether it runs as its owner, and its settings."""
 
     text: str
     as_owner: bool = False
+    settings: tuple[str, ...] = ()
 
 
 def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Finding]:

@@ -180,6 +180,8 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
          "1 payload is marked as lost in a recovery"),
         ((), "INSERT INTO ledger.missing VALUES (7)", "leaf 7: ledger.missing has it, and its payload was never lost"),
         ((), "INSERT INTO ledger.missing VALUES (900)", "leaf 900: a row of ledger.missing belongs to no leaf"),
+        ((), "ALTER FUNCTION ledger.refuse_change() SET search_path = public",
+         "function ledger.refuse_change is not the one of this release"),
         ((), "CREATE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
          "function byway() runs with the rights of decklog, and everybody may execute it"),
         ((), "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
