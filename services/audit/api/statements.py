@@ -140,9 +140,9 @@ HEAD_SIZE = "SELECT size FROM ledger.head"
 # poison, of which only a person can tell what is in it.
 PERSONAL = """
 SELECT e.leaf, e.receipt, p.value FROM ledger.entry e JOIN ledger.payload p USING (leaf)
-WHERE e.leaf >= $1 AND e.leaf < $2 AND p.value IS NOT NULL
+WHERE e.leaf >= $1 AND e.leaf < $2
     AND ((convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') = 'poison'
-        OR (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
+        OR p.value IS NOT NULL AND (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
         AND (convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') IN ('event', 'conflict'))
 ORDER BY e.leaf
 """

@@ -57,11 +57,11 @@ def _leaf(index: int, said: Mapping[str, Any], message: Message | None) -> Leaf:
     )
 
 
-def said_in(receipt: bytes, value: bytes) -> Message:
+def said_in(receipt: bytes, value: bytes | None) -> Message:
     """What the payload of an event says, or of what came in conflict with one. Raises Undecodable."""
     said = orjson.loads(receipt)
-    if said["kind"] == "poison":
-        raise Undecodable("it is poison")
+    if value is None or said["kind"] == "poison":
+        raise Undecodable("it is poison, or has no bytes")
     return _decoded(said, value)
 
 

@@ -273,17 +273,19 @@ async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database)
     producer = memory.MemoryProducer(process.broker)
     conflict = await producer.send(message(events.encode(forged), known.headers))
     poison = await producer.send(message(b"junk of Ida Rhodes", (("x-said", b"Ida Rhodes said it"),)))
+    await producer.send(message(None, (("x-said", b"without a value, Ida Rhodes"),)))
     assert (conflict.offset, poison.offset) == (known.offset + 1, known.offset + 2)
     await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
     assert b"Ida Rhodes" in (await everything(database, process.folder / "log"))[0]
 
     asked = await terminal.run("erase", "--subject", "Ida Rhodes", "--reason", "order")
-    assert f"cannot be searched for a person (poison): {first + 2};" in " ".join(asked.err.split())
+    assert f"cannot be searched for a person (poison): {first + 2}, {first + 3};" in " ".join(asked.err.split())
     assert re.search(rf"{first + 1} .* conflict +CommitObserved.* author", asked.err), asked.err
     assert (await terminal.run("erase", "--subject", "Ida Rhodes", "--reason", "order", "--yes")).code == 0
     listed = await terminal.run("erase", "--event", str(first + 2), "--reason", "order")
     assert re.search(rf"{first + 2} .* poison +- ", listed.err), listed.err
-    erased = await terminal.run("erase", "--event", str(first + 2), "--reason", "order", "--yes", "-o", "json")
+    both = ("--event", str(first + 2), "--event", str(first + 3))
+    erased = await terminal.run("erase", *both, "--reason", "order", "--yes", "-o", "json")
     assert erased.code == 0, erased.err
     assert "topic t.dead-letter.v1" in [one["where"] for one in erased.json["copies"]]
     again = await terminal.run("erase", "--event", str(first + 2), "--reason", "order", "--yes")
@@ -293,7 +295,7 @@ async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database)
     after, files = await everything(database, process.folder / "log")
     assert b"Ida Rhodes" not in after
     assert not any(b"Ida Rhodes" in file for file in files)
-    assert await salts_of(database, [first + 1, first + 2]) == []
+    assert await salts_of(database, [first + 1, first + 2, first + 3]) == []
     assert len(await salts_of(database, [first])) == 1
     findings, _ = await audit_db._audit(database, 10, audit_db.Told(process.folder / "log"))
     assert [str(one) for one in findings] == []
