@@ -39,6 +39,10 @@ Record = tuple[bytes, bytes, bytes]
 """State as it is written, salt ‖ value, headers. A plain tuple: verifying makes one for every leaf."""
 
 
+_MOST_BYTES = 64 << 20
+"""Of a value, or of headers: well above what any topic of ours takes."""
+
+
 class Malformed(ValueError):
     """Bytes that are no payload file."""
 
@@ -67,13 +71,15 @@ def written(record: Record) -> bytes:
 def records(read: Callable[[int], bytes]) -> Iterator[Record]:
     """The records of a stream, in order. `read` gives as many bytes as it is asked for, fewer only at the end.
 
-    Raises Malformed where the stream ends within a record, or has one of an unknown state.
+    Raises Malformed where the stream ends within a record, or has one of an unknown state or too large a size.
     """
     size, unpack, salt = HEAD.size, HEAD.unpack, receipt.SALT_BYTES
     while head := read(size):
         if len(head) != size:
             raise Malformed("it ends within the head of a record")
         state, length, extra = unpack(head)
+        if length > _MOST_BYTES or extra > _MOST_BYTES:
+            raise Malformed(f"a record says that it has {max(length, extra)} bytes: no event is that large")
         if state in (VALUE, NULL):
             salted = read(salt + length)
             headers = read(extra) if extra else b""

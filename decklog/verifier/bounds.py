@@ -16,7 +16,8 @@ _SMALL_BYTES = 1 << 20
 _TILE_BYTES = 1 << 16
 """Well above the 8 KiB of a whole one: what is a little too long is told with its length."""
 _BUNDLE_BYTES = tiles.WIDTH * (_LENGTH_BYTES + _LONGEST_ENTRY) + _TILE_BYTES
-LINE_BYTES = 1 << 20
+LINE_BYTES = 4 << 20
+"""Room for a note of the largest size with its cosignatures, as JSON."""
 LIST_BYTES = 1 << 30
 """Of a file of lines, which is never in memory as a whole."""
 

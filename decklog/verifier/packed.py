@@ -10,8 +10,9 @@ from decklog.verifier import bounds
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 """What is raised at a file that is damaged, too large, or packed in a way that is not known."""
 
-LINE_BYTES = 16 << 20
-_SMALL_BYTES = 16 << 20
+LINE_BYTES = 32 << 20
+"""Room for the largest event (4 MiB), should JSON escape each byte of it."""
+_SMALL_BYTES = 32 << 20
 _TABLE_BYTES = 8 << 30
 """Never in memory as a whole."""
 _VALUE_BYTES = 1 << 30

@@ -192,6 +192,19 @@ def test_a_file_that_is_none_is_named(tmp_path, change, problem):
     assert found.endswith(problem)
 
 
+def test_a_record_that_says_that_it_is_huge_is_not_read():
+    """Four bytes decide about no memory."""
+    asked = []
+
+    def read(size):
+        asked.append(size)
+        return payload_file.HEAD.pack(payload_file.VALUE, 2**32 - 1, 0)[:size]
+
+    with pytest.raises(payload_file.Malformed, match="no event is that large"):
+        next(payload_file.records(read))
+    assert asked == [payload_file.HEAD.size]
+
+
 def test_a_missing_file_is_named(tmp_path):
     """Payloads of some leaves were left out of the copy."""
     log_files.write(tmp_path, ENTRIES)
