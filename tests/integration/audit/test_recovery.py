@@ -254,7 +254,7 @@ async def test_positions_of_a_topic_that_was_made_anew_are_those_of_the_new_one(
         assert found[name] == lost[name]
     await installation.producer.send(sequenced.message(sequenced.event(700)))
     await installation.sequence(uri, len(lost["entry"]) + 1)
-    code, said = await asyncio.to_thread(audited, uri)
+    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
     assert code == 0, said
     await stacks.drop_database(stack, uri)
 
