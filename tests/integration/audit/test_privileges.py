@@ -115,7 +115,7 @@ async def test_audit_does_not_start_with_the_owners_login(database, tmp_path, mo
     monkeypatch.setattr(stacks, "logins", lambda _uri: fitting | {Part.PROJECTOR: database})
     with pytest.raises(ExceptionGroup) as caught:
         async with audit_process.running(database, tmp_path, installed=False) as process:
-            await audit_process.ready(process)
+            await audit_process.ready(process, seconds=3)
     refusals = [str(one) for one in caught.value.exceptions if isinstance(one, errors.Terminal)]
     assert "DECKLOG_POSTGRES_PROJECTOR: the login decklog does not fit the projector:" in refusals[0]
     assert 'is a superuser:  ALTER ROLE "decklog" NOSUPERUSER;' in refusals[0]
