@@ -46,7 +46,7 @@ def stack() -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def pytest() -> int:
-    """Every test, three at a time even on two cores: many of them wait for an outage to be noticed."""
+    """Every test, four at a time even on two cores: many of them wait for an outage to be noticed."""
     command = (str(checks.BIN / "pytest"), "-n", "4", "--dist", "worksteal", "--durations", "25", "tests")
     environment = os.environ | {"DECKLOG_TEST_STACK": str(STATE / "env")}
     return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
