@@ -1,9 +1,12 @@
 """Witnesses as processes: the shipped command, and requests to it as a log makes them."""
 
 import contextlib
+import itertools
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -62,6 +65,38 @@ def running(folder: Path, *vkeys: str, argv: Sequence[str] | None = None) -> Ite
     finally:
         process.kill()
         process.process.stderr.close()
+
+
+@contextlib.contextmanager
+def liar(status: int, *bodies: bytes, shown: bytes | None = None) -> Iterator[str]:
+    """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint."""
+    turns = itertools.cycle(bodies)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send(status, next(turns))
+
+        def do_GET(self) -> None:
+            self._send(404 if shown is None else 200, shown or b"")
+
+        def _send(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class History:

@@ -23,13 +23,16 @@ class GoOnFrom(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """It has seen more leaves of this log than the newest checkpoint has: the log was set back, or forked."""
+    """It says that it has seen more leaves than it was asked about: the log was set back or forked, or it lies.
+
+    Nobody signed this, and nobody signed `Disputed`: what proves them is a checkpoint with the log's own signature.
+    """
 
     size: int
 
 
 class Disputed(NamedTuple):
-    """It has seen another history of this log: the same size with another root, or a beginning that differs."""
+    """It says that it has seen another history: the same size with another root, or a beginning that differs."""
 
     said: str
 

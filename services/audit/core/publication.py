@@ -1,5 +1,6 @@
 """Publishing: when a checkpoint may be signed, and when it must not be. A log never forks, whatever was restored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,24 +60,45 @@ def origin_problem(stored: checkpoint.Checkpoint | None, name: str) -> Problem |
     return Problem(text, "Set DECKLOG_LOG_ORIGIN back to the domain before the last slash of the first name")
 
 
-def disputed(witness: str, said: asking.Ahead | asking.Disputed, *, asked: int, newest: int) -> Problem | None:
-    """What it means that a witness has seen another history of the log; None if it has only seen more than was asked.
+Said = asking.Ahead | asking.Disputed
+"""What a witness answers that has seen another history of the log, or says so: an answer is not signed."""
 
-    `asked` is the size of the checkpoint that it was asked about, `newest` that of the newest that was signed here.
+
+def claim(said: Said, *, asked: int) -> str:
+    """In words, what a witness says of the checkpoint of `asked` leaves."""
+    if isinstance(said, asking.Ahead):
+        return f"it says that it cosigned {said.size} leaves of this log, and was shown {asked}"
+    return f"it refuses the checkpoint of {asked} leaves as no continuation of what it cosigned ({said.said})"
+
+
+def proved(
+    witness: str, shown: checkpoint.Checkpoint, *, newest: checkpoint.Checkpoint, root: bytes | None
+) -> Problem | None:
+    """What it means that a witness shows a checkpoint which a key of this log has signed; None if it is one of ours.
+
+    `newest` is the newest that was signed here, `root` that of this log at the size that is shown, None where there are
+    fewer leaves.
     """
-    if isinstance(said, asking.Disputed):
+    if shown.size > newest.size:
         text = (
-            f"the witness {witness!r} has seen another history: it refuses the checkpoint of {asked} leaves as no "
-            f"continuation of what it cosigned ({said.said})"
+            f"the witness {witness!r} shows a checkpoint of {shown.size} leaves with the signature of this log, the "
+            f"newest one here has {newest.size}: database and folder were restored from a backup, or somebody else "
+            "signs in its name"
+        )
+        return Problem(text, _RESTORE_BOTH)
+    if shown.root != root:
+        text = (
+            f"the witness {witness!r} has seen another history: it shows a checkpoint of {shown.size} leaves with the "
+            "signature of this log, and the leaves here have another root"
         )
         return Problem(text, _FORKED)
-    if said.size <= newest:
-        return None
-    text = (
-        f"the witness {witness!r} has cosigned {said.size} leaves of this log, the newest checkpoint here has "
-        f"{newest}: database and folder were restored from a backup, or somebody else signs in its name"
-    )
-    return Problem(text, _RESTORE_BOTH)
+    return None
+
+
+def unmet(claims: Mapping[str, str]) -> Problem:
+    """What it means that without the witnesses that say, unsigned, something against this log there is no quorum."""
+    said = "; ".join(f"{witness!r}: {text}" for witness, text in claims.items())
+    return Problem(f"witnesses of the quorum speak of another history of this log: {said}", _UNMET)
 
 
 def stamp_is_due(served: int, stamped: int, seconds_ago: float | None, interval: float) -> bool:
@@ -95,6 +117,12 @@ def _behind(size: int, published: int) -> Problem:
 _FORKED = (
     "Stop here and keep everything: database, log folder, and what the witness shows. Find out which of the two "
     "histories is the true one and who signed the other; nothing more is signed"
+)
+_UNMET = (
+    "Nobody signed that, so it may be wrong; but without them no checkpoint gets its quorum. Ask who runs the witness "
+    "for the checkpoint that it cosigned. If this log signed it, restore what is missing (docs/ledger.md, When it "
+    "refuses); if not, take the witness out of the quorum in DECKLOG_LOG_POLICY. Then restart audit; nothing is signed "
+    "until then"
 )
 _RESTORE_BOTH = (
     "Restore a newer backup of both. If only the folder can be had as it was, stop audit and run `decklog admin ledger "

@@ -1,7 +1,7 @@
 """The publisher's life: follow the ledger, publish what is new, survive bad weather, stand by for another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors
-from decklog.model.tlog import rotation
+from decklog.model.tlog import keys, rotation
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
 from services.audit.core import publication
@@ -74,8 +74,7 @@ class Publisher:
                 async with _connected(self._parts.postgres) as connection:
                     found = publication.problem(await publishing.standing(connection, self._parts.folder))
                     publishing.insist(found)
-                    if self._parts.witnesses is not None:
-                        await witnessed.check(connection, self._parts.witnesses, self._parts.folder, stop)
+                    await self._ask_witnesses(connection, stop)
                     return True
             except errors.Transient as error:
                 attempt += 1
@@ -87,6 +86,12 @@ class Publisher:
                 log.critical("nothing is sequenced or signed", reason=str(refusal))
                 return False
         return False
+
+    async def _ask_witnesses(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        newest = records.parse(await records.newest(connection), "ledger.checkpoint")
+        if self._parts.witnesses is not None and newest is not None:
+            held = ring.of(self._parts.keys, newest.origin).held
+            await witnessed.check(await self._bench(connection, self._parts.witnesses, held), stop)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`. Raises Terminal for what a person must put right."""
@@ -122,7 +127,7 @@ class Publisher:
                 witnessed.check_policy(self._parts.witnesses, [one.verifier for one in signers.held])
                 climb = publishing.Publishing(connection, self._parts.folder, signers, self._parts.failpoint)
                 await climb.resume()
-                await self._climb(connection, climb, stop)
+                await self._climb(connection, climb, signers, stop)
         return True
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
@@ -139,14 +144,26 @@ class Publisher:
             await waiting.first(stop, seconds=GAP_SECONDS)
         return None
 
-    async def _climb(self, connection: asyncpg.Connection, climb: publishing.Publishing, stop: asyncio.Event) -> None:
+    async def _climb(
+        self, connection: asyncpg.Connection, climb: publishing.Publishing, signers: ring.Ring, stop: asyncio.Event
+    ) -> None:
         rule = self._parts.witnesses
         if rule is None:
             await self._follow(connection, climb, None, stop)
             return
+        bench = await self._bench(connection, rule, signers.held)
         async with witnessed.asking(connection, rule, self._parts.folder) as circle:
-            rung = witnessed.Witnessed(connection, rule, circle, self._parts.readiness)
+            rung = witnessed.Witnessed(connection, rule, circle, bench, self._parts.readiness)
             await self._follow(connection, climb, rung, stop)
+
+    async def _bench(
+        self, connection: asyncpg.Connection, rule: witnessed.Rule, held: Sequence[keys.SigningKey]
+    ) -> witnessed.Bench:
+        """Who judges what witnesses say; the log has signed what these keys did, and those that the leaves name."""
+        head = await records.head(connection)
+        rotations = await postgres.read_rotations(connection)
+        known = [*(one.verifier for one in held), *rotation.parsed(rotations.signers(head.size))]
+        return witnessed.Bench(connection=connection, rule=rule, folder=self._parts.folder, known=known)
 
     async def _follow(
         self,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import asyncpg
 
@@ -193,17 +194,31 @@ def hashes(folder: folders.LogFolder, size: int) -> proofs.ReadHashes:
     return tile_hashes.reader(size, tile)
 
 
+async def root(folder: folders.LogFolder, size: int, tree: checkpoint.Checkpoint) -> bytes:
+    """The root of the first `size` leaves of a signed tree. Raises Transient for lost tiles."""
+    if size == 0:
+        return merkle.EMPTY_ROOT
+    return (await asyncio.to_thread(_beginning, folder, size, tree)).root
+
+
 async def proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> list[bytes]:
     """The proof that the tree of `old` leaves is the beginning of a signed one. Raises Transient for lost tiles."""
-    return await asyncio.to_thread(_proof, folder, old, tree)
+    return (await asyncio.to_thread(_beginning, folder, old, tree)).proof
 
 
-def _proof(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> list[bytes]:
+class _Beginning(NamedTuple):
+    """The first leaves of a signed tree: their root, and the proof that they are its beginning."""
+
+    root: bytes
+    proof: list[bytes]
+
+
+def _beginning(folder: folders.LogFolder, old: int, tree: checkpoint.Checkpoint) -> _Beginning:
     read = hashes(folder, tree.size)
     try:
-        found = proofs.consistency(old, tree.size, read)
-        # Damaged tiles must not look like a fork to whoever gets the proof.
-        proofs.verify_consistency(found, old=old, old_root=proofs.root(old, read), new=tree.size, new_root=tree.root)
+        found = _Beginning(proofs.root(old, read), proofs.consistency(old, tree.size, read))
+        # Damaged tiles must not look like a fork, to us or to whoever gets the proof.
+        proofs.verify_consistency(found.proof, old=old, old_root=found.root, new=tree.size, new_root=tree.root)
     except (Missing, ValueError) as error:
         raise errors.Transient(
             f"the log's tiles do not give the proof from {old} to {tree.size} leaves: {error}",

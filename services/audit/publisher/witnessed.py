@@ -7,7 +7,7 @@ the same checkpoint cosigns it once more.
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import structlog
 from prometheus_client import Gauge
 
 from decklog.model import errors
-from decklog.model.tlog import keys, note, policy
+from decklog.model.tlog import asking as answers
+from decklog.model.tlog import checkpoint, keys, note, policy
 from decklog.runtime import names, ops
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 _SETTING = "DECKLOG_LOG_POLICY"
 
 PART = "witnesses"
+CLAIMS = "what witnesses say"
 PATIENCE_SECONDS = 1.0
 """How long a checkpoint is held back for cosignatures, where it is not held back until they are there."""
 START_SECONDS = 5.0
@@ -34,6 +36,9 @@ START_SECONDS = 5.0
 
 _witnessed = Gauge(names.METRIC_WITNESSED, "Leaves in the newest checkpoint that the quorum of witnesses cosigned")
 _disputed = Gauge(names.METRIC_DISPUTED, "1 when a witness has seen another history of the log; nothing is signed then")
+_contradicts = Gauge(
+    names.METRIC_CONTRADICTS, "1 while a witness speaks of another history of the log and proves nothing", ["witness"]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +77,81 @@ class Disputed(errors.Terminal):
     """A witness has seen another history of this log: a person must find out why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Judges what witnesses say against the log. `known`: the keys whose signature makes a checkpoint the log's own."""
+
+    connection: asyncpg.Connection
+    rule: Rule
+    folder: folders.LogFolder
+    known: Sequence[keys.VerifierKey]
+
+    async def judge(self, claims: Sequence[witnesses.Claim]) -> dict[str, str]:
+        """The claims that stand and are not proved, by witness.
+
+        Raises Disputed where one is proved by a signature of this log, or where nobody is left for a quorum: an answer
+        alone is signed by nobody, so a single witness, or whoever stands before it, must not stop the log.
+        """
+        if not claims:
+            return {}
+        newest = records.parse(await records.newest(self.connection), "ledger.checkpoint")
+        if newest is None:
+            return {}
+        standing: dict[str, str] = {}
+        for one in claims:
+            if isinstance(one.said, answers.Ahead) and one.said.size <= newest.size:
+                continue  # another process of ours has published more meanwhile
+            shown = self._own(one.shown, newest.origin)
+            root = None if shown is None else await self._root(shown.size, newest)
+            if shown is not None and (root is not None or shown.size > newest.size):
+                _insist(one.witness, publication.proved(one.witness, shown, newest=newest, root=root))
+            standing[one.witness] = publication.claim(one.said, asked=one.size)
+        if standing and not self.rule.policy.met(set(self.rule.policy.urls) - set(standing)):
+            _insist(" and ".join(standing), publication.unmet(standing))
+        return standing
+
+    def _own(self, shown: bytes, origin: str) -> checkpoint.Checkpoint | None:
+        """The checkpoint that a witness shows, if one of the log's keys has signed it."""
+        try:
+            return checkpoint.open_with(shown, self.known, origin=origin)[0]
+        except (note.Malformed, note.Unverified, checkpoint.Malformed):
+            return None
+
+    async def _root(self, size: int, newest: checkpoint.Checkpoint) -> bytes | None:
+        """The root of this log at a size up to the newest one, None where neither database nor tiles tell it."""
+        if size > newest.size:
+            return None
+        stored = records.parse(await records.of_size(self.connection, size), "ledger.checkpoint")
+        if stored is not None:
+            return stored.root
+        try:
+            return await publishing.root(self.folder, size, newest)
+        except errors.Transient as error:
+            log.warning("what a witness shows cannot be compared", size=size, error=str(error))
+            return None
+
+
+def _insist(witness: str, found: publication.Problem | None) -> None:
+    if found is not None:
+        _disputed.set(1)
+        raise Disputed(found.text, where=f"witness {witness}", hint=found.hint)
+
+
 class Witnessed:
     """Witnesses every checkpoint of one log while the connection lives."""
 
     def __init__(
-        self, connection: asyncpg.Connection, rule: Rule, circle: witnesses.Circle, readiness: ops.Readiness
+        self,
+        connection: asyncpg.Connection,
+        rule: Rule,
+        circle: witnesses.Circle,
+        bench: Bench,
+        readiness: ops.Readiness,
     ) -> None:
         self._connection = connection
         self._rule = rule
         self._circle = circle
+        self._bench = bench
         self._readiness = readiness
         self._names = {key.label: name for name, key in rule.policy.witnesses.items()}
 
@@ -92,7 +163,7 @@ class Witnessed:
     async def climb(self, climb: publishing.Publishing, stop: asyncio.Event) -> bool:
         """Have the newest checkpoint cosigned, and serve it; False where it is held back for the quorum.
 
-        Raises Disputed when a witness has seen another history.
+        Raises Disputed where a witness has provably seen another history, or no quorum is left without who says so.
         """
         offered = climb.newest
         if offered is None:
@@ -102,7 +173,8 @@ class Witnessed:
         self._circle.offer(offered)
         await self._circle.settled(stop, PATIENCE_SECONDS)
         await self._store()
-        await insist(self._connection, self._circle.alarm)
+        claims = await self._bench.judge(self._circle.claims)
+        self._tell_claims(claims)
         lines = await records.cosignatures(self._connection, offered.tree.size)
         met = self._rule.policy.met({self._names[label] for label in lines if label in self._names})
         self._tell(offered.tree.size, met=met)
@@ -110,6 +182,19 @@ class Witnessed:
             await climb.serve(line for label, line in lines.items() if label in self._names)
             return True
         return False
+
+    def _tell_claims(self, claims: Mapping[str, str]) -> None:
+        for name in self._rule.policy.urls:
+            _contradicts.labels(name).set(name in claims)
+        if not claims:
+            self._readiness.works(CLAIMS)
+            return
+        said = "; ".join(f"{name}: {text}" for name, text in claims.items())
+        self._readiness.complains(
+            CLAIMS,
+            f"{said}. Nothing that this log has signed proves it, and the quorum does not need it: it counts as not "
+            "cosigning. Ask who runs it for the checkpoint that it cosigned",
+        )
 
     async def _store(self) -> None:
         for said in self._circle.heard():
@@ -139,28 +224,16 @@ async def asking(
         yield circle
 
 
-async def check(connection: asyncpg.Connection, rule: Rule, folder: folders.LogFolder, stop: asyncio.Event) -> None:
+async def check(bench: Bench, stop: asyncio.Event) -> None:
     """Ask the witnesses, as far as they answer, whether they have seen more of the log than the database holds.
 
     They are the only ones who can tell when database and folder were both restored. Raises Disputed.
     """
-    signed = await records.newest(connection)
+    signed = await records.newest(bench.connection)
     tree = records.parse(signed, "ledger.checkpoint")
     if signed is None or tree is None:
         return
-    async with asking(connection, rule, folder) as circle:
+    async with asking(bench.connection, bench.rule, bench.folder) as circle:
         circle.offer(witnesses.Offer(tree, note.parse(signed)))
         await circle.settled(stop, START_SECONDS)
-        await insist(connection, circle.alarm)
-
-
-async def insist(connection: asyncpg.Connection, alarm: witnesses.Alarm | None) -> None:
-    """Raise Disputed where a witness has seen another history, Transient where another process of ours was faster."""
-    if alarm is None:
-        return
-    newest = records.parse(await records.newest(connection), "ledger.checkpoint")
-    found = publication.disputed(alarm.witness, alarm.said, asked=alarm.size, newest=newest.size if newest else 0)
-    if found is None:
-        raise errors.Transient("another process has published more meanwhile", where="publisher")
-    _disputed.set(1)
-    raise Disputed(found.text, where=f"witness {alarm.witness}", hint=found.hint)
+        await bench.judge(circle.claims)

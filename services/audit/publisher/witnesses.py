@@ -20,12 +20,15 @@ from decklog.model import errors
 from decklog.model.tlog import asking, checkpoint, keys, note, policy, witnessing
 from decklog.runtime import backoff, names
 from services.audit import waiting
+from services.audit.core import publication
 
 log = structlog.get_logger(__name__)
 
 BACKOFF = backoff.Policy(initial=0.2, ceiling=10.0)
 """For a witness that cannot be reached or does not cosign."""
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+EXCHANGE_SECONDS = 20.0
+"""How long one request may take in all: bytes that trickle in would never be silent for long enough."""
 
 _failures = Counter(names.METRIC_WITNESS_FAILURES, "Requests that a witness did not cosign", ["witness"])
 
@@ -41,13 +44,15 @@ class Cosignature(NamedTuple):
     line: note.Signature
 
 
-class Alarm(NamedTuple):
-    """A witness has seen another history than ours: nothing more may be signed."""
+class Claim(NamedTuple):
+    """A witness says, in an answer that nobody signed, that it has seen another history than ours."""
 
     witness: str
-    said: asking.Ahead | asking.Disputed
+    said: publication.Said
     size: int
     """Of the checkpoint that it was asked about."""
+    shown: bytes
+    """What it shows as the last checkpoint that it cosigned, for whoever watches; empty where it shows none."""
 
 
 class Offer(NamedTuple):
@@ -127,9 +132,9 @@ class Circle:
         return [said for one in self._followers for said in one.heard()]
 
     @property
-    def alarm(self) -> Alarm | None:
-        """That one of them has seen another history."""
-        return next((one.alarm for one in self._followers if one.alarm is not None), None)
+    def claims(self) -> list[Claim]:
+        """What those say who speak of another history, until they cosign again."""
+        return [one.claim for one in self._followers if one.claim is not None]
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -139,7 +144,7 @@ class Circle:
     def _is_settled(self) -> bool:
         seen = {one.witness.name for one in self._followers if one.is_done}
         idle = all(one.is_done or one.trouble for one in self._followers)
-        return idle or self.alarm is not None or (bool(seen) and self._policy.met(seen))
+        return idle or (bool(seen) and self._policy.met(seen))
 
     def _check_tasks(self) -> None:
         """Raise what ended a follower: none of them ends by itself."""
@@ -154,7 +159,7 @@ class _Follower:
     def __init__(self, witness: Witness, prove: Prove, known: int, news: asyncio.Event) -> None:
         self.witness = witness
         self.trouble = ""
-        self.alarm: Alarm | None = None
+        self.claim: Claim | None = None
         self._prove = prove
         self._known = known
         """The size that it wants to go on from, as far as we know."""
@@ -188,19 +193,30 @@ class _Follower:
             while self._offered is not None and not self.is_done:
                 await self._ask(client, self._offered)
                 attempt = attempt + 1 if self.trouble else 0
-                if self.alarm is not None:
-                    await asyncio.Event().wait()  # it is not taken back
                 if self.trouble:
                     await asyncio.sleep(backoff.delay(BACKOFF, attempt, 0.0))
 
     async def _ask(self, client: httpx.AsyncClient, offered: Offer) -> None:
-        """One request; what came of it is kept, and told."""
-        try:
-            answer: asking.Answer = await self._request(client, offered)
-        except (errors.Transient, httpx.HTTPError) as error:
-            answer = asking.Trouble(str(error) or type(error).__name__)
-        self._keep(answer, offered.tree.size)
+        """One request, and another one where the proof has to begin elsewhere; what came of it is kept, and told."""
+        answer = await self._answer(client, offered)
+        if isinstance(answer, asking.GoOnFrom):
+            self._go_on_from(answer.size)
+            answer = await self._answer(client, offered)
+        if isinstance(answer, asking.GoOnFrom):
+            self._go_on_from(answer.size)
+            answer = asking.Trouble(f"it wanted the proof from another size on, got it, and now wants {answer.size}")
+        shown = await self._shown(client, offered) if isinstance(answer, asking.Ahead | asking.Disputed) else b""
+        self._keep(answer, offered.tree.size, shown)
         self._news.set()
+
+    async def _answer(self, client: httpx.AsyncClient, offered: Offer) -> asking.Answer:
+        try:
+            async with asyncio.timeout(EXCHANGE_SECONDS):
+                return await self._request(client, offered)
+        except TimeoutError:
+            return asking.Trouble(f"its answer takes more than {EXCHANGE_SECONDS:.0f} s")
+        except (errors.Transient, httpx.HTTPError) as error:
+            return asking.Trouble(str(error) or type(error).__name__)
 
     async def _request(self, client: httpx.AsyncClient, offered: Offer) -> asking.Answer:
         old = min(self._known, offered.tree.size)
@@ -208,31 +224,54 @@ class _Follower:
         asked = witnessing.request(old, proof, offered.signed)
         url = f"{self.witness.url}/add-checkpoint"
         async with client.stream("POST", url, content=asked.to_bytes()) as answer:
-            body = bytearray()
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > asking.MAX_ANSWER_BYTES:
-                    return asking.Trouble("its answer does not end")
-        return asking.interpret(answer.status_code, bytes(body), asked, self.witness.key)
+            body = await _body(answer)
+        if body is None:
+            return asking.Trouble("its answer does not end")
+        return asking.interpret(answer.status_code, body, asked, self.witness.key)
 
-    def _keep(self, answer: asking.Answer, size: int) -> None:
+    async def _shown(self, client: httpx.AsyncClient, offered: Offer) -> bytes:
+        """The checkpoint that it cosigned last, where it shows it: whether that proves what it says others decide."""
+        url = f"{self.witness.url}/{witnessing.origin_hash(offered.tree.origin)}/checkpoint"
+        try:
+            async with asyncio.timeout(EXCHANGE_SECONDS), client.stream("GET", url) as answer:
+                return (await _body(answer) or b"") if answer.is_success else b""
+        except (TimeoutError, httpx.HTTPError) as error:
+            log.info("a witness shows no checkpoint", witness=self.witness.name, error=str(error) or repr(error))
+            return b""
+
+    def _go_on_from(self, size: int) -> None:
+        if size < self._known:
+            log.warning("a witness was set back", witness=self.witness.name, before=self._known, now=size)
+        self._known = size
+
+    def _keep(self, answer: asking.Cosigned | asking.Trouble | publication.Said, size: int, shown: bytes) -> None:
         match answer:
             case asking.Cosigned(line):
                 if self.trouble:
                     log.info("a witness cosigns again", witness=self.witness.name)
-                self._known, self._done, self.trouble = size, size, ""
+                self._known, self._done, self.trouble, self.claim = size, size, "", None
                 self._heard.append(Cosignature(self.witness.name, size, line))
-            case asking.GoOnFrom(known):
-                if known < self._known:
-                    log.warning("a witness was set back", witness=self.witness.name, before=self._known, now=known)
-                self._known = known
-            case asking.Ahead() | asking.Disputed():
-                self.alarm = Alarm(self.witness.name, answer, size)
             case asking.Trouble(text):
-                _failures.labels(self.witness.name).inc()
-                if text != self.trouble:
-                    log.warning("a witness does not cosign", witness=self.witness.name, error=text)
-                self.trouble = text
+                self._complain(text)
+            case asking.Ahead() | asking.Disputed():
+                self.claim = Claim(self.witness.name, answer, size, shown)
+                self._complain(publication.claim(answer, asked=size))
+
+    def _complain(self, text: str) -> None:
+        _failures.labels(self.witness.name).inc()
+        if text != self.trouble:
+            log.warning("a witness does not cosign", witness=self.witness.name, error=text)
+        self.trouble = text
+
+
+async def _body(answer: httpx.Response) -> bytes | None:
+    """An answer's body; None where it does not end."""
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > asking.MAX_ANSWER_BYTES:
+            return None
+    return bytes(body)
 
 
 def _client(url: str) -> httpx.AsyncClient:

@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from decklog.model import errors
 from decklog.model.tlog import keys, note, policy
+from decklog.runtime import names
 from decklog.verifier import log as verifier
 from decklog.verifier import source
 from services.audit.publisher import folder, ring, witnessed
@@ -119,6 +121,70 @@ async def test_a_witness_that_has_seen_another_history_stops_the_log(log, ours, 
             assert not await refused.may_go_on(asyncio.Event())
             assert "must not go on" in other.readiness.reasons["sequencer"]
             await stacks.drop_database(stack, uri)
+
+
+@pytest.mark.parametrize(("status", "body"), [(409, b"999999\n"), (422, b"another tree\n")])
+@pytest.mark.parametrize("shows", ["nothing", "its own invention", "what this log signed before"])
+async def test_an_answer_that_nobody_signed_stops_nothing(log, ours, tmp_path, status, body, shows):
+    """One witness beside the quorum speaks of another history and proves it by nothing that this log has signed.
+
+    It counts as not cosigning, in words and as a metric; the log starts, is sequenced, signed and served.
+    """
+    key, start = ours
+    await log.grow(5)
+    await log.publish()
+    stranger = witnesses.History(keys.from_pem(keys.new_pem(b"s" * 32), SIGNER.name), [b"1"] * 9)
+    shown = {
+        "nothing": None,
+        "its own invention": note.sign(stranger.tree(9).to_text(), [stranger.signer]).to_bytes(),
+        "what this log signed before": (log.path / folder.CHECKPOINT).read_bytes(),
+    }[shows]
+    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    with start() as honest, witnesses.liar(status, body, shown=shown) as url:
+        given = rule(tmp_path, f"witness liar {other} {url}", f"witness w {key} {honest.url}", "quorum w")
+        assert await log.publisher(rule=given).may_go_on(asyncio.Event())
+        async with running(log.publisher(rule=given)):
+            await log.grow(300)
+            await cosigned(log, given, 305)
+            await until(lambda: "liar: it " in log.readiness.troubles.get(witnessed.CLAIMS, ""))
+            assert "publisher" not in log.readiness.reasons
+            assert REGISTRY.get_sample_value(names.METRIC_CONTRADICTS, {"witness": "liar"}) == 1
+
+
+async def test_one_witness_beside_the_quorum_stops_a_log_that_was_set_back(log, ours, tmp_path):
+    """Database and folder are older than what it cosigned: it shows the checkpoint that this log has signed itself."""
+    key, start = ours
+    history = witnesses.History(SIGNER, [b"%d" % number for number in range(9)])
+    with start() as witness:
+        assert witness.add(history.request(0, 9)).status_code == 200
+        await log.grow(5)
+        await log.publish()
+        given = rule(tmp_path, f"witness w {key} {witness.url}", "quorum none")
+        assert not await log.publisher(rule=given).may_go_on(asyncio.Event())
+        assert "shows a checkpoint of 9 leaves" in log.readiness.reasons["publisher"]
+
+
+async def test_without_a_quorum_an_answer_that_nobody_signed_is_enough_to_wait_for_a_person(log, tmp_path):
+    """The only witness of the quorum speaks of more leaves: nothing is sequenced, and it says whom to ask for what."""
+    await log.grow(5)
+    await log.publish()
+    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    with witnesses.liar(409, b"999999\n") as url:
+        given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
+        assert not await log.publisher(rule=given).may_go_on(asyncio.Event())
+        assert "cosigned 999999 leaves" in log.readiness.reasons["publisher"]
+        assert "take the witness out of the quorum" in log.readiness.reasons["publisher"]
+
+
+async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, tmp_path):
+    """409 with a size that is never the one of the proof it gets: trouble, in words, not a request after the other."""
+    await log.grow(300)
+    await log.publish()
+    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    with witnesses.liar(409, b"7\n", b"8\n") as url:
+        given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
+        async with running(log.publisher(rule=given)):
+            await until(lambda: "and now wants" in log.readiness.troubles.get("witnesses", ""))
 
 
 def test_a_policy_that_could_never_be_met_is_refused_with_the_line_to_write(tmp_path, ours):

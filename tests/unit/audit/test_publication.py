@@ -68,12 +68,18 @@ def test_when_a_checkpoint_is_stamped(served, stamped, seconds_ago, due):
     assert publication.stamp_is_due(served, stamped, seconds_ago, 3600.0) == due
 
 
-def test_what_a_witness_that_disagrees_means():
-    """More leaves than we signed, or another beginning, is told with both sizes; a slower process of ours is not."""
-    ahead = publication.disputed("w", asking.Ahead(9), asked=7, newest=7)
-    assert ahead is not None
-    assert "cosigned 9 leaves" in ahead.text
-    assert publication.disputed("w", asking.Ahead(9), asked=7, newest=9) is None
-    forked = publication.disputed("w", asking.Disputed("another root"), asked=7, newest=9)
+def test_what_a_witness_shows_proves_more_leaves_or_another_root_and_nothing_else():
+    """Signed by us and larger: restored. Signed by us with another root: forked. Our own beginning proves nothing."""
+    restored = publication.proved("w", tree(9), newest=tree(7), root=None)
+    assert restored is not None
+    assert ("of 9 leaves" in restored.text, "has 7" in restored.text) == (True, True)
+    forked = publication.proved("w", tree(5, b"b"), newest=tree(7), root=tree(5).root)
     assert forked is not None
     assert "another root" in forked.text
+    assert publication.proved("w", tree(5), newest=tree(7), root=tree(5).root) is None
+
+
+def test_what_a_witness_only_says_is_told_with_both_sizes():
+    assert "cosigned 9 leaves of this log, and was shown 7" in publication.claim(asking.Ahead(9), asked=7)
+    assert "another root" in publication.claim(asking.Disputed("another root"), asked=7)
+    assert "'w': no" in publication.unmet({"w": "no"}).text
