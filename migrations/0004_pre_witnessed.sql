@@ -4,11 +4,13 @@
 SET LOCAL lock_timeout = '10s';
 SET LOCAL statement_timeout = '60s';
 
--- One line of a signed note (c2sp.org/tlog-cosignature) per checkpoint and cosigner, `NAME+KEYID`.
+-- One line of a signed note (c2sp.org/tlog-cosignature) per checkpoint and cosigner, `NAME+KEYID`. Like checkpoints they, and
+-- time stamps, are numbered without a gap, in the order in which they came.
 CREATE TABLE ledger.cosignature (
     size bigint NOT NULL,
     cosigner text NOT NULL CHECK (length(cosigner) <= 1000),
     line text NOT NULL CHECK (length(line) <= 10000),
+    number bigint NOT NULL UNIQUE CHECK (number >= 0),
     PRIMARY KEY (size, cosigner)
 );
 
@@ -17,6 +19,7 @@ CREATE TABLE ledger.time_stamp (
     size bigint NOT NULL,
     authority text NOT NULL CHECK (length(authority) <= 1000),
     token bytea NOT NULL CHECK (octet_length(token) <= 100000),
+    number bigint NOT NULL UNIQUE CHECK (number >= 0),
     PRIMARY KEY (size, authority)
 );
 

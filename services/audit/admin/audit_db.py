@@ -14,9 +14,9 @@ from decklog.model import errors, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection, vouched
-from services.audit.core import auditing
+from services.audit.core import auditing, tally
 from services.audit.projector import rebuilding
-from services.audit.publisher import folder, records
+from services.audit.publisher import folder, records, tallying
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
 
@@ -158,13 +158,22 @@ async def _audit(
     return found[:most], audit
 
 
-def _served(log: Path) -> note.Note | None:
-    """The checkpoint that the published log serves. Raises Terminal where there is no such folder."""
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What the log's folder has: the checkpoint that is served, and what was counted before it was."""
+
+    checkpoint: note.Note
+    counted: tally.Tally | None
+
+
+def _served(log: Path) -> _Served | None:
+    """What the published log serves, if anything. Raises Terminal where there is no such folder."""
     if not log.is_dir():
         raise errors.Terminal("there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR")
-    data = folder.LogFolder(log).read(folder.CHECKPOINT)
+    here = folder.LogFolder(log)
+    data = here.read(folder.CHECKPOINT)
     records.parse(data, str(log / folder.CHECKPOINT))
-    return None if data is None else note.parse(data)
+    return None if data is None else _Served(note.parse(data), tallying.read(here))
 
 
 async def _projection_findings(
@@ -195,7 +204,7 @@ def _told(difference: rebuilding.Difference) -> str:
 
 
 async def _findings(
-    connection: asyncpg.Connection, audit: auditing.Audit, told: Told, served: note.Note | None
+    connection: asyncpg.Connection, audit: auditing.Audit, told: Told, served: _Served | None
 ) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
         yield finding
@@ -207,6 +216,8 @@ async def _findings(
         yield finding
     async for finding in vouched.findings(connection, told.trusted):
         yield finding
+    async for finding in vouched.uncounted(connection, None if served is None else served.counted):
+        yield finding
     if served is not None:
         async for finding in _served_findings(connection, served):
             yield finding
@@ -214,13 +225,15 @@ async def _findings(
         yield finding
 
 
-async def _served_findings(connection: asyncpg.Connection, served: note.Note) -> AsyncIterator[auditing.Finding]:
+async def _served_findings(connection: asyncpg.Connection, served: _Served) -> AsyncIterator[auditing.Finding]:
     """What the published log serves and the database does not have."""
-    tree = checkpoint.parse(served.text)
+    if served.counted is None:
+        yield auditing.Finding(None, f"the log's folder has no file `{tally.PATH}`: it was removed")
+    tree = checkpoint.parse(served.checkpoint.text)
     forked = auditing.served_problem(tree, await connection.fetchval(_ROOT_OF_SIZE, tree.size))
     if forked is not None:
         yield forked
-    async for finding in vouched.lost(connection, served, tree):
+    async for finding in vouched.lost(connection, served.checkpoint, tree):
         yield finding
 
 

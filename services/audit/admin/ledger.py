@@ -44,6 +44,13 @@ def recover(
         current=settings.read_key(key), following=None if next_key is None else settings.read_key(next_key)
     )
     report = asyncio.run(_recover(uri, kafka, prefix, log, files))
+    if report.lacking:
+        named = ", ".join(f"ledger.{name}" for name in report.lacking)
+        typer.echo(
+            f"not recovered: rows of {named} that the log's folder had counted; they are counted anew from here. "
+            "Exported copies and witnesses have them",
+            err=True,
+        )
     if report.before == report.size and not report.checkpoint:
         typer.echo(f"nothing to recover: the database has the {report.size} leaves that were published")
         return

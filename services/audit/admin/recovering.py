@@ -15,10 +15,10 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, note, policy, tiles
 from decklog.ports import ledger, stream
-from services.audit.core import integration, publication, recovery
+from services.audit.core import integration, publication, recovery, tally
 from services.audit.core import sequencing_examine as examination
 from services.audit.publisher import folder as folders
-from services.audit.publisher import publishing, records, ring
+from services.audit.publisher import publishing, records, ring, tallying
 
 _CHUNK = 4 * tiles.WIDTH
 _SILENCE_SECONDS = 30.0
@@ -48,6 +48,8 @@ class Report:
     missing: int = 0
     checkpoint: bool = False
     """Whether the database did not know the served checkpoint before."""
+    lacking: tuple[str, ...] = ()
+    """Tables that lack rows, or have others than were counted: they were counted anew."""
 
 
 async def recover(given: Sources, tell: Callable[[int, int], None]) -> Report:
@@ -99,6 +101,7 @@ class _Recovery:
             await asyncio.to_thread(self._check, head, tree)
             report.missing = await self._append(head, tree, tell)
         await self._adopt(signed, tree, report)
+        await self._retally(report)
         return report
 
     def _served(self) -> tuple[note.Note, checkpoint.Checkpoint]:
@@ -197,6 +200,17 @@ class _Recovery:
             raise recovery.Unrecoverable(
                 f"the database has signed another checkpoint of {tree.size} leaves: the log was forked"
             )
+
+    async def _retally(self, report: Report) -> None:
+        """Count anew what others said of checkpoints, where the database does not have all that was counted."""
+        counted = tallying.read(self._given.folder)
+        if counted is None:
+            return
+        here = await tallying.count(self._connection, tally.NOTHING)
+        behind = await tallying.count(self._connection, counted)
+        report.lacking = tuple(kind for kind in tally.Kind if here[kind] != behind[kind])
+        if report.lacking:
+            self._given.folder.write([integration.File(tally.PATH, tally.encode(here))])
 
 
 class _Kafka:

@@ -1,4 +1,4 @@
-"""Reading what others said of checkpoints, to audit it."""
+"""Reading the checkpoints and what others said of them, to audit it."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import asyncpg
 
 from decklog.model import errors
 from decklog.model.tlog import checkpoint, keys, note, policy, time_stamp
-from services.audit.core import vouching
+from services.audit.core import tally, vouching
 from services.audit.core.auditing import Finding
 
 _COSIGNATURES = """
@@ -22,6 +22,14 @@ ORDER BY 1, 2
 """
 
 _LINES = "SELECT line FROM ledger.cosignature WHERE size = $1"
+
+_COUNTED = {
+    tally.Kind.CHECKPOINT: "SELECT number, size, '', note FROM ledger.checkpoint ORDER BY 1",
+    tally.Kind.COSIGNATURE: (
+        "SELECT number, size, cosigner, convert_to(line, 'UTF8') FROM ledger.cosignature ORDER BY 1"
+    ),
+    tally.Kind.TIME_STAMP: "SELECT number, size, authority, token FROM ledger.time_stamp ORDER BY 1",
+}
 
 _PREFETCH = 100
 
@@ -74,3 +82,14 @@ async def lost(
     kept = {row["line"] for row in await connection.fetch(_LINES, tree.size)}
     for found in vouching.lost_problems(served, tree, kept):
         yield found
+
+
+async def uncounted(connection: asyncpg.Connection, counted: tally.Tally | None) -> AsyncIterator[Finding]:
+    """Rows that are missing, or are not those that the log's folder counted (None: there is no folder to ask)."""
+    for kind, statement in _COUNTED.items():
+        compared = tally.Comparison(kind, None if counted is None else counted[kind])
+        async for row in connection.cursor(statement, prefetch=_PREFETCH, timeout=None):
+            for problem in compared.row(tally.Row(*row)):
+                yield Finding(None, problem)
+        for problem in compared.end():
+            yield Finding(None, problem)

@@ -1,7 +1,8 @@
 """The log's folder: files that are whole or absent, and on disk before anybody is told of them.
 
 public/checkpoint     public/tile/…     served as they are
-salts/entries/…       private           unfinished/     what a crash left, removed at the next start
+salts/entries/…       private           tally           private: see services.audit.core.tally
+unfinished/           what a crash left, removed at the next start
 """
 
 import contextlib

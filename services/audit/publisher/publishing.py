@@ -11,7 +11,7 @@ from decklog.model import errors, merkle
 from decklog.model.tlog import checkpoint, edge, note, proofs, tile_hashes, tiles
 from services.audit.core import integration, publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import records, ring, witnesses
+from services.audit.publisher import records, ring, tallying, witnesses
 
 CHUNK = 16 * tiles.WIDTH
 """Entries that are integrated at a stretch, in a thread: catching up must not keep the sequencer waiting."""
@@ -49,6 +49,7 @@ class Publishing:
         self._folder = folder
         self._signers = signers
         self._failpoint = failpoint
+        self._tallying = tallying.Tallying(connection, folder)
         self._edge = edge.Edge()
         self._signed = checkpoint.Checkpoint(signers.name, 0, merkle.EMPTY_ROOT)
         self._note = b""
@@ -105,13 +106,19 @@ class Publishing:
         return True
 
     async def serve(self, lines: Iterable[str] = ()) -> None:
-        """Serve the newest signed checkpoint, with these signature lines of others behind the log's own."""
+        """Serve the newest signed checkpoint, with these signature lines of others behind the log's own.
+
+        What is served was counted: the tally takes its place first.
+        """
         if not self._note:
             return
         signed = self._note + "".join(f"{line}\n" for line in lines).encode()
+        files = await self._tallying.due()
         if await asyncio.to_thread(self._folder.read, folders.CHECKPOINT) == signed:
+            if files:
+                await asyncio.to_thread(self._folder.write, files)
             return
-        await asyncio.to_thread(self._folder.write, [integration.File(folders.CHECKPOINT, signed)])
+        await asyncio.to_thread(self._folder.write, [*files, integration.File(folders.CHECKPOINT, signed)])
         before, self._served = self._served, self._signed.size
         await asyncio.to_thread(self._folder.remove, integration.outgrown(before, self._served))
 

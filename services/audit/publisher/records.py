@@ -34,16 +34,24 @@ INSERT INTO ledger.checkpoint (size, root, note, number)
 SELECT $1, $2, $3, coalesce((SELECT number + 1 FROM ledger.checkpoint ORDER BY number DESC LIMIT 1), 0)
 """
 
+# Only one process of an installation cosigns, and one stamps: nobody else takes the number.
 _COSIGN = """
-INSERT INTO ledger.cosignature (size, cosigner, line)
-SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
+INSERT INTO ledger.cosignature (size, cosigner, line, number)
+SELECT $1, said.cosigner, said.line,
+    coalesce((SELECT number + 1 FROM ledger.cosignature ORDER BY number DESC LIMIT 1), 0) + row_number() OVER () - 1
+FROM unnest($2::text[], $3::text[]) AS said (cosigner, line)
+WHERE NOT EXISTS (SELECT FROM ledger.cosignature k WHERE k.size = $1 AND k.cosigner = said.cosigner)
 """
 
 _COSIGNED = "SELECT cosigner, max(size) AS size FROM ledger.cosignature GROUP BY cosigner"
 
 _COSIGNATURES = "SELECT cosigner, line FROM ledger.cosignature WHERE size = $1 ORDER BY cosigner"
 
-_STAMP = "INSERT INTO ledger.time_stamp (size, authority, token) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+_STAMP = """
+INSERT INTO ledger.time_stamp (size, authority, token, number)
+SELECT $1, $2, $3, coalesce((SELECT number + 1 FROM ledger.time_stamp ORDER BY number DESC LIMIT 1), 0)
+ON CONFLICT (size, authority) DO NOTHING
+"""
 
 _STAMPED = "SELECT size, token FROM ledger.time_stamp ORDER BY size DESC LIMIT 1"
 

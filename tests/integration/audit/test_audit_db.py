@@ -235,7 +235,8 @@ def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published)
     result = audit(recorded, "--log", str(published))
     assert result.exit_code == 1
     assert "the checkpoint of 31 leaves, which the published log serves, is missing" in result.output
-    assert "\n1 finding in 31 leaves: " in result.output
+    assert "ledger.checkpoint has 0 of the 1 rows that the log's folder counted" in result.output
+    assert "\n2 findings in 31 leaves: " in result.output
 
 
 def test_a_payload_that_is_marked_as_lost_is_compared_with_the_number_that_a_recovery_told(recorded):

@@ -5,10 +5,12 @@ import asyncio
 import pytest
 import typer.testing
 
+from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
 from decklog.model.tlog import cosignature, keys, note, time_stamp
 from services.audit.admin import audit_db
-from services.audit.publisher import folder
+from services.audit.core import tally
+from services.audit.publisher import folder, records
 from tests import time_authority
 from tests.published_log import SIGNER, Log
 
@@ -30,10 +32,13 @@ async def log(database, tmp_path, authority):
         for number in range(count):
             await log.order(control_pb2.LegalHoldPlaced(hold=f"case {number}"))
         await log.publish()
-        line = str(cosignature.sign((await signed(log)).text, WITNESS, 1_700_000_000))
-        await log.execute("INSERT INTO ledger.cosignature VALUES ($1, $2, $3)", log.size, LABEL, line)
+        line = cosignature.sign((await signed(log)).text, WITNESS, 1_700_000_000)
         _, token = await asyncio.to_thread(authority.reply, time_stamp.query((await signed(log)).to_bytes()).data)
-        await log.execute("INSERT INTO ledger.time_stamp VALUES ($1, $2, $3)", log.size, URL, token)
+        connection = await postgres.connect(log.uri, "test")
+        await records.cosign(connection, log.size, {LABEL: line})
+        await records.stamp(connection, log.size, URL, token)
+        await connection.close()
+    await log.publish()
     served = (log.path / folder.CHECKPOINT).read_bytes()
     (log.path / folder.CHECKPOINT).write_bytes(served + f"{line}\n".encode())
     (tmp_path / "policy").write_text(f"log {SIGNER.verifier}\nwitness w {WITNESS.verifier}\nquorum w\n")
@@ -74,21 +79,71 @@ async def test_what_others_said_is_verified_with_their_keys_and_said_to_be_unver
 )  # fmt: skip
 async def test_what_stands_at_another_checkpoint_is_found(log, statement, found):
     """Whatever can be said without anybody's key: moved, renamed, overwritten, or gone from what is served."""
-    table = statement.split("ledger.")[1].split()[0]
-    await log.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER append_only")
-    await log.execute(statement)
-    await log.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER append_only")
+    await tamper(log, statement)
     result = await audited(log)
     assert (result.exit_code, found in result.output) == (1, True), result.output
 
 
+async def tamper(log, *statements):
+    """What only an owner who switched the protection off can do; all statements are about one table."""
+    table = statements[0].split("ledger.")[1].split()[0]
+    await log.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER append_only")
+    for statement in statements:
+        await log.execute(statement)
+    await log.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER append_only")
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        (["DELETE FROM ledger.cosignature WHERE size = 5"],
+         "ledger.cosignature has number 1, and number 0 is missing: it was deleted"),
+        (["DELETE FROM ledger.time_stamp WHERE size = 9"],
+         "ledger.time_stamp has 1 of the 2 rows that the log's folder counted: some were deleted"),
+        (["DELETE FROM ledger.time_stamp WHERE size = 5", "UPDATE ledger.time_stamp SET number = 0"],
+         "ledger.time_stamp has 1 of the 2 rows that the log's folder counted: some were deleted"),
+        (["DELETE FROM ledger.cosignature WHERE size = 5", "UPDATE ledger.cosignature SET number = 0",
+          "INSERT INTO ledger.cosignature SELECT size, 'w+00000000', line, 1 FROM ledger.cosignature"],
+         "the first 2 rows of ledger.cosignature are not those that the log's folder counted"),
+        (["DELETE FROM ledger.checkpoint WHERE size = 5", "UPDATE ledger.checkpoint SET number = 0"],
+         "ledger.checkpoint has 1 of the 2 rows that the log's folder counted: some were deleted"),
+    ],
+)  # fmt: skip
+async def test_what_was_deleted_is_missed_though_it_is_served_nowhere(log, statements, found):
+    """Deleted with a gap, at the end, with the rest numbered anew, or replaced: the log's folder has counted."""
+    assert (await audited(log)).exit_code == 0
+    await tamper(log, *statements)
+    result = await audited(log)
+    assert (result.exit_code, found in result.output) == (1, True), result.output
+
+
+async def test_going_on_after_a_deletion_does_not_hide_it(log):
+    """The next checkpoint takes the number that became free; nothing is counted twice, and it stays a finding."""
+    await tamper(log, "DELETE FROM ledger.time_stamp WHERE size = 9")
+    await log.order(control_pb2.LegalHoldPlaced(hold="one more"))
+    await log.publish()
+    row = (await log.execute("SELECT * FROM ledger.time_stamp"))[0]
+    for number, size in ((1, 9), (2, 10)):
+        await log.execute("INSERT INTO ledger.time_stamp VALUES ($1, 'x', $2, $3)", size, row["token"], number)
+    await log.publish()
+    result = await audited(log)
+    assert "the first 3 rows of ledger.time_stamp are not those that the log's folder counted" in result.output
+
+
+async def test_a_folder_without_its_tally_is_a_finding_until_audit_counted_anew(log):
+    """Who removes it hides nothing: it is missed, and made again from the rows that are there."""
+    before = (log.path / tally.PATH).read_bytes()
+    (log.path / tally.PATH).unlink()
+    assert "the log's folder has no file `tally`: it was removed" in (await audited(log)).output
+    await log.publish()
+    assert (log.path / tally.PATH).read_bytes() == before
+
+
 async def test_what_another_signed_is_found_with_the_key(log, tmp_path):
     """A cosignature over the tree of another size, in the right form; a time stamp of an authority of somebody else."""
-    line = (await log.execute("SELECT line FROM ledger.cosignature WHERE size = 9"))[0]["line"]
-    await log.execute("ALTER TABLE ledger.cosignature DISABLE TRIGGER append_only")
-    await log.execute("UPDATE ledger.cosignature SET line = $1 WHERE size = 5", line)
-    await log.execute("ALTER TABLE ledger.cosignature ENABLE ALWAYS TRIGGER append_only")
-    assert (await audited(log)).exit_code == 0
+    moved = "UPDATE ledger.cosignature c SET line = k.line FROM ledger.cosignature k WHERE c.size = 5 AND k.size = 9"
+    await tamper(log, moved)
+    assert f"cosignature of {LABEL} under 5 leaves is not one" not in (await audited(log)).output
     result = await audited(log, "--policy", tmp_path / "policy")
     assert (result.exit_code, f"cosignature of {LABEL} under 5 leaves is not one" in result.output) == (1, True)
     stranger = time_authority.Authority(tmp_path / "stranger")

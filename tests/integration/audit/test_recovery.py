@@ -22,12 +22,13 @@ from decklog.adapters.memory import stream as memory
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
 from decklog.model import errors, topics
+from decklog.model.tlog import note
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db, recovering
 from services.audit.projector import rebuilding
-from services.audit.publisher import folder, ring
+from services.audit.publisher import folder, records, ring
 from services.audit.sequencer import parts, term
 from tests import published_log, sequenced
 from tests import stack as stacks
@@ -174,6 +175,27 @@ async def test_a_database_that_is_behind_is_made_what_it_was(installation, stack
     await published_log.Log(uri, installation.log.path).publish()
     code, said = await asyncio.to_thread(audited, uri)
     assert (code, f"clean: {len(lost['entry']) + 1} leaves" in said) == (0, True), said
+    await stacks.drop_database(stack, uri)
+
+
+async def test_what_others_said_since_the_backup_is_told_to_be_gone_and_counted_anew(installation, stack):
+    """Checkpoints and cosignatures behind the backup are in no folder; the recovery says so, and audit-db is clean."""
+    await installation.first()
+    await installation.log.publish()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.log.publish()
+    lines = {f"w{number}+00000000": note.Signature(f"w{number}", 0, bytes(76)) for number in range(2)}
+    opened = await asyncpg.connect(installation.log.uri)
+    await records.cosign(opened, (await installation.log.stored())[-1].size, lines)
+    await opened.close()
+    await installation.log.publish()
+    report = await installation.recover(uri)
+    assert report.lacking == ("cosignature",)
+    again = await installation.recover(uri)
+    assert again.lacking == ()
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
+    assert code == 0, said
     await stacks.drop_database(stack, uri)
 
 
