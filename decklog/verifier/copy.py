@@ -14,8 +14,8 @@ from typing import IO, NamedTuple
 import orjson
 
 from decklog.client import failures
-from decklog.model import errors, merkle, payload_file
-from decklog.model.tlog import bundle, checkpoint, note, tiles
+from decklog.model import errors, payload_file
+from decklog.model.tlog import checkpoint, note, prefix, tiles
 from decklog.verifier import source
 
 
@@ -127,18 +127,12 @@ def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:
     data = given.read(tile.path)
     if data is None and tile.width < tiles.WIDTH:
         whole = given.read(tile.full.path)
-        data = None if whole is None else _cut(tile, whole)
+        data = None if whole is None else prefix.of(tile, whole)
     if data is None:
         raise failures.Unavailable(
             f"{tile.path} is missing", where=given.name, hint="Try again; if it stays so, verify that log by its URL"
         )
     return data
-
-
-def _cut(tile: tiles.Tile | tiles.Bundle, whole: bytes) -> bytes:
-    if isinstance(tile, tiles.Tile):
-        return whole[: tile.width * merkle.HASH_SIZE]
-    return bundle.encode(bundle.decode(whole, tiles.WIDTH)[: tile.width])
 
 
 def _copy_time_stamps(given: source.Source, folder: Path, size: int) -> None:

@@ -49,6 +49,18 @@ def decode(data: bytes, count: int) -> list[bytes]:
     return found
 
 
+def prefix(data: bytes, count: int) -> bytes:
+    """The bundle of the first `count` entries of a larger one. Raises Malformed if it ends before or within one."""
+    at = 0
+    for index in range(count):
+        if at + _LENGTH_BYTES > len(data):
+            raise Malformed(f"it ends before entry {index} of {count}", index=index, offset=at)
+        at += _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+    if at > len(data):
+        raise Malformed(f"entry {count - 1} would end at byte {at} of {len(data)}", index=count - 1, offset=at)
+    return data[:at]
+
+
 def hashes(entries: Sequence[bytes]) -> bytes:
     """The leaf hashes of entries (see `merkle.leaf_hash`), one after the other: the tile of hashes beside a bundle."""
     return b"".join([sha256(b"\x00" + entry).digest() for entry in entries])

@@ -12,14 +12,17 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import orjson
+import structlog
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from decklog.model.tlog import checkpoint, note, tiles
+from decklog.model.tlog import checkpoint, note, prefix, tiles
 from services.audit.api import context, problems, statements
 from services.audit.api.context import Actor, Given
 from services.audit.core import integration
 from services.audit.publisher import folder
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["log"])
 
@@ -78,7 +81,10 @@ def get_checkpoint(given: Given) -> Response:
 
 @router.api_route(TILES + "{rest:path}", methods=_READ)
 def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
-    """A tile of hashes or a bundle of entries, whole or partial; it never changes."""
+    """A tile of hashes or a bundle of entries, whole or partial; it never changes.
+
+    A partial one of an earlier checkpoint is there even where its file is not: it is the beginning of a larger one.
+    """
     path = f"tile/{rest}"
     try:
         tile = tiles.parse(path)
@@ -86,19 +92,35 @@ def get_tile(given: Given, actor: Actor, rest: str, accept_encoding: Annotated[s
         raise problems.Problem(
             404, "NotFound", f"there is no such tile: {error}", hint="See c2sp.org/tlog-tiles"
         ) from error
-    log = _log(given)
-    if tiles.is_pruned(tile, given.log_minimum):
+    data = _log(given).read(f"{integration.PUBLIC}/{path}")
+    if tiles.is_pruned(tile, given.log_minimum) or (data is None and tiles.is_pruned(tile.full, given.log_minimum)):
         hint = f"Ask for leaves from {given.log_minimum} on (`decklog verify --from`), or the operator for a copy"
         raise problems.Problem(410, "Pruned", f"{path} lies before the log's minimum index", hint=hint)
-    data = log.read(f"{integration.PUBLIC}/{path}")
     if data is None:
-        hint = "Ask for tiles of the newest checkpoint only; a partial tile goes when the whole one is there"
+        data = _beginning(_log(given), tile)
+    if data is None:
+        hint = "Ask for tiles of checkpoints that were served"
         raise problems.Problem(404, "NotFound", f"there is no tile {path}", hint=hint)
     seen_by = "private" if actor else "public"
     headers = {"Cache-Control": f"{seen_by}, {_IMMUTABLE}", "Vary": "Accept-Encoding"}
     if isinstance(tile, tiles.Bundle) and takes_gzip(accept_encoding):
         data, headers = gzip.compress(data, compresslevel=3, mtime=0), headers | {"Content-Encoding": "gzip"}
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def _beginning(published: folder.LogFolder, tile: tiles.Tile | tiles.Bundle) -> bytes | None:
+    """A partial tile or bundle, cut from a larger one; None where there is none."""
+    around = f"{integration.PUBLIC}/{tile.full.path}"
+    wider = sorted(int(name) for name in published.names(f"{around}.p") if name.isdigit() and int(name) > tile.width)
+    # The whole one once more at the end: it may have taken the place of the partial ones since.
+    for name in (around, *(f"{around}.p/{width}" for width in wider), around):
+        data = published.read(name)
+        if data is not None:
+            try:
+                return prefix.of(tile, data)
+            except ValueError as error:
+                log.warning("a tile is damaged", path=name, error=str(error))
+    return None
 
 
 @router.get(CHECKPOINTS)

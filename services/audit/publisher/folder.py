@@ -62,6 +62,14 @@ class LogFolder:
             except FileNotFoundError:
                 return None
 
+    def names(self, folder: str) -> list[str]:
+        """What a folder holds; nothing if it is not there."""
+        with _translated(self._path / folder):
+            try:
+                return [path.name for path in (self._path / folder).iterdir()]
+            except FileNotFoundError:
+                return []
+
     def write(self, files: Iterable[integration.File]) -> None:
         """Make files durable: each is written aside, synced and renamed; then the folders that they are in are synced.
 

@@ -138,6 +138,34 @@ async def test_cosignatures_are_served_and_counted(database: str, tmp_path: Path
     assert policy.parse(rule.read_bytes()).open(listed[-1]["note"].encode()) == newest
 
 
+async def test_partial_tiles_of_earlier_checkpoints_are_served_after_the_folder_was_made_again(
+    process: Process,
+) -> None:
+    """Their files are gone, what they are the beginning of is not: cut, with the headers of any tile, for HEAD too."""
+    tree = await opened(process)
+    public = process.folder / "log" / "public"
+    (public / tiles.Tile(7, 0).path).parent.mkdir(parents=True)
+    whole = {tiles.Tile(7, 0): b"h" * tiles.TILE_BYTES, tiles.Bundle(7): bundle.encode([b"entry"] * tiles.WIDTH)}
+    for tile, data in whole.items():
+        (public / tile.path).write_bytes(data)
+    async with bearer(process, **{"Accept-Encoding": "identity"}) as reader:
+        newest = [await reader.get(f"/{one.path}") for one in (tiles.Tile(0, 0, tree.size), tiles.Bundle(0, tree.size))]
+        for width in range(1, tree.size):
+            for one in (tiles.Tile(0, 0, width), tiles.Bundle(0, width)):
+                (public / one.path).unlink(missing_ok=True)
+            hashes = await reader.get(f"/{tiles.Tile(0, 0, width).path}")
+            entries = await reader.get(f"/{tiles.Bundle(0, width).path}")
+            assert (hashes.status_code, hashes.content) == (200, newest[0].content[: width * merkle.HASH_SIZE])
+            assert bundle.decode(entries.content, width) == bundle.decode(newest[1].content, tree.size)[:width]
+            for answer, whole_one in zip((hashes, entries), newest, strict=True):
+                assert answer.headers["cache-control"] == whole_one.headers["cache-control"]
+                assert answer.headers["content-type"] == whole_one.headers["content-type"]
+            assert (await reader.head(f"/{tiles.Bundle(0, width).path}")).status_code == 200
+        assert (await reader.get(f"/{tiles.Tile(7, 0, 5).path}")).content == b"h" * 5 * merkle.HASH_SIZE
+        assert (await reader.get(f"/{tiles.Bundle(7, 5).path}")).content == bundle.encode([b"entry"] * 5)
+        assert (await reader.get(f"/{tiles.Tile(0, 0, tree.size + 1).path}")).status_code == 404
+
+
 PATHS = ["/checkpoint", "/checkpoints.jsonl", "/tile/0/000.p/3", "/tile/entries/000.p/3"]
 
 
@@ -207,7 +235,7 @@ async def test_what_is_pruned_is_gone_and_the_rest_is_proved(database: str, tmp_
         await opened(process, 600)
         assert (await process.get("/log")).json()["minimum_index"] == 300
         async with bearer(process) as reader:
-            for path in ("tile/0/000", "tile/entries/000"):
+            for path in ("tile/0/000", "tile/entries/000", "tile/0/000.p/5", "tile/entries/000.p/5"):
                 answer = await reader.get(f"/{path}")
                 assert (answer.status_code, "decklog verify --from" in answer.json()["hint"]) == (410, True)
             for path in ("tile/0/001", "tile/entries/001"):

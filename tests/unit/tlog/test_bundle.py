@@ -15,6 +15,18 @@ def test_a_bundle_gives_its_entries_back(given):
     assert bundle.decode(bundle.encode(given), len(given)) == given
 
 
+@hypothesis.given(entries, strategies.data())
+def test_a_partial_bundle_is_the_beginning_of_every_larger_one(given, data):
+    """Cut without looking at the rest; a bundle that is too short for it is refused."""
+    count = data.draw(strategies.integers(0, len(given)))
+    assert bundle.prefix(bundle.encode(given), count) == bundle.encode(given[:count])
+    with pytest.raises(bundle.Malformed):
+        bundle.prefix(bundle.encode(given), len(given) + 1)
+    if given and given[-1]:
+        with pytest.raises(bundle.Malformed):
+            bundle.prefix(bundle.encode(given)[:-1], len(given))
+
+
 def test_the_longest_entry():
     """65,535 bytes fit, one more is refused."""
     assert bundle.decode(bundle.encode([b"x" * 65_535]), 1) == [b"x" * 65_535]
