@@ -1,7 +1,7 @@
 """`decklog admin audit-db`: recompute the ledger from its rows, and look whether what protects it still stands."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import typer
 
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, merkle, printable
+from decklog.model import errors, leaf_ranges, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection, vouched
-from services.audit.core import auditing, tally
+from services.audit.core import auditing, lost, tally
 from services.audit.projector import rebuilding
 from services.audit.publisher import folder, records, tallying
 
@@ -80,8 +80,8 @@ def audit_db(
     uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
     log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
-    lost: int | None = typer.Option(
-        None, "--lost", min=0, help="How many payloads recoveries said were lost, by your record of them."
+    lost_file: str = typer.Option(
+        "", "--lost", help="Which payloads recoveries found lost: a copy of the file `lost` of the log's folder."
     ),
     policy: str = typer.Option("", "--policy", envvar="DECKLOG_LOG_POLICY", help="Policy with the keys of witnesses."),
     tsa_ca: str = typer.Option(
@@ -93,7 +93,7 @@ def audit_db(
 
     Run it as an administrator: a part of audit may not read everything.
     """
-    told = Told(Path(log) if log else None, lost, vouched.trusted(policy, tsa_ca))
+    told = Told(Path(log) if log else None, Path(lost_file) if lost_file else None, vouched.trusted(policy, tsa_ca))
     findings, audit = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
     for finding in findings:
         typer.echo(printable.shown(str(finding)))
@@ -119,12 +119,12 @@ def audit_db(
 class Told:
     """What the operator knows from elsewhere.
 
-    `log` is the folder of the published log, `lost` how many payloads recoveries told were lost, `trusted` whose word
-    is believed.
+    `log` is the folder of the published log, `lost` a file of the payloads that recoveries found lost, if it is another
+    than that in the folder; `trusted` whose word is believed.
     """
 
     log: Path | None = None
-    lost: int | None = None
+    lost: Path | None = None
     trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
 
 
@@ -138,6 +138,7 @@ async def _audit(
     told = told or Told()
     # Read before the snapshot: what was served by then is in it.
     served = None if told.log is None else _served(told.log)
+    known = _known_lost(told)
     connection = await postgres.connect(uri, "decklog audit-db")
     audit, found = auditing.Audit(), list[auditing.Finding]()
     try:
@@ -147,7 +148,7 @@ async def _audit(
                 if projections:
                     await connection.execute(rebuilding.HOLD)
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
-                async for finding in _findings(connection, audit, told, served):
+                async for finding in _findings(connection, audit, told, served, known):
                     if len(found) >= most:
                         break
                     found.append(finding)
@@ -174,6 +175,21 @@ def _served(log: Path) -> _Served | None:
     data = here.read(folder.CHECKPOINT)
     records.parse(data, str(log / folder.CHECKPOINT))
     return None if data is None else _Served(note.parse(data), tallying.read(here))
+
+
+def _known_lost(told: Told) -> Sequence[leaf_ranges.Range] | None:
+    """Which payloads recoveries kept as lost; None where there is nowhere to look. Raises Terminal."""
+    path = told.lost or (None if told.log is None else told.log / lost.PATH)
+    if path is None:
+        return None
+    try:
+        return lost.decode(path.read_bytes())
+    except FileNotFoundError:
+        if told.lost is None:
+            return []
+        raise errors.Terminal("there is no such file", where=str(path), hint="--lost names a copy of it") from None
+    except (OSError, lost.Malformed) as error:
+        raise errors.Terminal(f"it cannot be read: {error}", where=str(path), hint="Take it from a backup") from error
 
 
 async def _projection_findings(
@@ -204,13 +220,17 @@ def _told(difference: rebuilding.Difference) -> str:
 
 
 async def _findings(
-    connection: asyncpg.Connection, audit: auditing.Audit, told: Told, served: _Served | None
+    connection: asyncpg.Connection,
+    audit: auditing.Audit,
+    told: Told,
+    served: _Served | None,
+    known: Sequence[leaf_ranges.Range] | None,
 ) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
-    for problem in auditing.missing_problems(audit.missing, audit.size, told.lost):
+    for problem in lost.problems(audit.missing, audit.size, known):
         yield problem
     async for finding in _order_findings(connection, audit):
         yield finding

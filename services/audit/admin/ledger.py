@@ -11,6 +11,7 @@ from decklog.adapters.kafka import admin, connection, reader
 from decklog.model import topics
 from decklog.runtime import settings
 from services.audit.admin import recovering
+from services.audit.core import lost
 from services.audit.publisher import folder, ring
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def recover(
     if report.missing:
         typer.echo(
             f"{report.missing} payloads are in Kafka no longer and are marked missing; their leaves stand. "
-            "Keep this number elsewhere: `decklog admin audit-db` names them, and asks for it (--lost)",
+            f"Which they are is kept in {log / lost.PATH}; `decklog admin audit-db --log {log}` compares",
             err=True,
         )
     typer.echo("next: start audit; it goes on from here. Then run `decklog admin audit-db`", err=True)

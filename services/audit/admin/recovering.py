@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import asyncpg
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, merkle, receipt
+from decklog.model import errors, leaf_ranges, merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, note, policy, tiles
 from decklog.ports import ledger, stream
-from services.audit.core import integration, publication, recovery, tally
+from services.audit.core import integration, lost, publication, recovery, tally
 from services.audit.core import sequencing_examine as examination
 from services.audit.publisher import folder as folders
 from services.audit.publisher import publishing, records, ring, tallying
@@ -153,15 +153,32 @@ class _Recovery:
         positions = dict(await self._writer.positions())
         kafka = _Kafka(self._given.reader, rules, set(incarnations))
         missing, begun = 0, head.size
+        # What an interrupted run kept and did not append is found out anew.
+        kept = await self._keep_lost(None, lost.before(self._lost(), head.size))
         for leaves in _together(self._leaves(head.size, tree.size)):
             found = await kafka.read(list(recovery.sought(leaves)))
             addition = recovery.batch(head, leaves, found, rules=rules, positions=positions, incarnations=incarnations)
+            kept = await self._keep_lost(kept, lost.add(kept, addition.missing))
             await self._writer.append(addition)
             self._given.failpoint("recovery.after_append")
             positions |= addition.positions
             head, missing = addition.after, missing + len(addition.missing)
             tell(head.size - begun, tree.size - begun)
         return missing
+
+    def _lost(self) -> list[leaf_ranges.Range]:
+        try:
+            return lost.decode(self._given.folder.read(lost.PATH) or b"")
+        except lost.Malformed as error:
+            raise recovery.Unrecoverable(f"{lost.PATH}: {error}") from error
+
+    async def _keep_lost(
+        self, before: list[leaf_ranges.Range] | None, after: list[leaf_ranges.Range]
+    ) -> list[leaf_ranges.Range]:
+        """Keep in the folder which payloads are lost, before the database says so."""
+        if before != after and (after or self._given.folder.read(lost.PATH) is not None):
+            await asyncio.to_thread(self._given.folder.write, [integration.File(lost.PATH, lost.encode(after))])
+        return after
 
     def _leaves(self, first: int, end: int) -> Iterator[recovery.Published]:
         for group in _groups(first, end):

@@ -5,7 +5,7 @@ per Kafka partition and one range per stretch of erased leaves).
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -196,24 +196,6 @@ class Audit:
             for number in range(first, end):
                 if number not in self.missing and not any(start <= number < stop for start, stop in self.erased):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
-
-
-def missing_problems(missing: Collection[int], size: int, lost: int | None) -> Iterator[Finding]:
-    """Whether as many payloads of a ledger of `size` leaves are marked as lost as recoveries told the operator.
-
-    Nothing ties the rows to a recovery, so that without its record (`lost` is None) any is a finding.
-    """
-    for leaf in sorted(one for one in missing if one >= size):
-        yield Finding(leaf, "a row of ledger.missing belongs to no leaf or source")
-    counted = f"{len(missing)} payloads are" if len(missing) != 1 else "1 payload is"
-    if lost is None and missing:
-        yield Finding(
-            None,
-            f"{counted} marked as lost in a recovery, which whoever may write can claim: compare with the record of "
-            "that recovery, and if it told as many say so with --lost N",
-        )
-    elif lost is not None and lost != len(missing):
-        yield Finding(None, f"{counted} marked as lost in a recovery, and --lost says {lost}")
 
 
 def hold_problems(orders: Mapping[int, bool], rows: Mapping[int, bool]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The log's folder: files that are whole or absent, and on disk before anybody is told of them.
 
 public/checkpoint     public/tile/…     served as they are
-salts/entries/…       private           tally           private: see services.audit.core.tally
+salts/entries/…       private           tally, lost     private: see services.audit.core
 unfinished/           what a crash left, removed at the next start
 """
 

@@ -239,13 +239,19 @@ def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published)
     assert "\n2 findings in 31 leaves: " in result.output
 
 
-def test_a_payload_that_is_marked_as_lost_is_compared_with_the_number_that_a_recovery_told(recorded):
-    """The operator's own record decides: as many are excused, and no other number."""
+def test_a_payload_that_is_marked_as_lost_is_compared_with_what_recoveries_kept(recorded, published, tmp_path):
+    """The log's folder says which they were: that leaf is excused, and another one in its place is named."""
     marked = "DELETE FROM ledger.payload WHERE leaf = 7; INSERT INTO ledger.missing VALUES (7)"
     asyncio.run(tamper(recorded, PAYLOAD[0], marked, PAYLOAD[1]))
-    excused, more = audit(recorded, "--lost", "1"), audit(recorded, "--lost", "2")
-    assert (excused.exit_code, more.exit_code) == (0, 1)
-    assert "1 payload is marked as lost in a recovery, and --lost says 2" in more.output
+    (tmp_path / "right").write_text("3\n6-8\n")
+    (tmp_path / "other").write_text("5-6\n")
+    right, other = (audit(recorded, "--lost", str(tmp_path / name)) for name in ("right", "other"))
+    assert (right.exit_code, other.exit_code) == (0, 1), right.output
+    assert "leaf 7: it is marked as lost in a recovery, and no recovery kept that it was" in other.output
+    assert "leaf 7: it is marked as lost in a recovery" in audit(recorded, "--log", str(published)).output
+    (tmp_path / "bad").write_text("8-6\n")
+    refused = audit(recorded, "--lost", str(tmp_path / "bad"))
+    assert "line 1 does not go on from the line before" in str(refused.exception)
 
 
 def test_findings_are_limited(recorded):

@@ -27,6 +27,7 @@ from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db, recovering
+from services.audit.core import lost as lost_payloads
 from services.audit.projector import rebuilding
 from services.audit.publisher import folder, records, ring
 from services.audit.sequencer import parts, term
@@ -138,6 +139,11 @@ async def projections(uri):
 def audited(uri, *options):
     result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", uri, *options])
     return result.exit_code, result.output
+
+
+def leaves_in(data):
+    """The leaves in the file of what recoveries found lost."""
+    return {leaf for first, end in lost_payloads.decode(data) for leaf in range(first, end)}
 
 
 async def behind(given, uri):
@@ -276,7 +282,7 @@ async def test_positions_of_a_topic_that_was_made_anew_are_those_of_the_new_one(
         assert found[name] == lost[name]
     await installation.producer.send(sequenced.message(sequenced.event(700)))
     await installation.sequence(uri, len(lost["entry"]) + 1)
-    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
     assert code == 0, said
     await stacks.drop_database(stack, uri)
 
@@ -332,12 +338,38 @@ async def test_a_payload_that_kafka_no_longer_has_is_marked_and_its_leaf_stands(
     await projections(uri)
     code, said = await asyncio.to_thread(audited, uri)
     assert (code, f"{report.missing} payloads are marked as lost in a recovery" in said) == (1, True), said
-    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
     assert (code, f"the payloads of {report.missing} leaves" in said) == (0, True), said
+    assert leaves_in((installation.log.path / "lost").read_bytes()) == gone
     first = min(gone)
     assert str(first) in said
     again = next(row for row in found["dedup"] if row[2] == first)
     assert again[3] is None
+    await stacks.drop_database(stack, uri)
+
+
+async def test_which_payloads_are_lost_is_kept_exactly_though_a_recovery_is_interrupted(installation, stack):
+    """Kept before the database says so, and found out anew for what was not appended: in the end those, and no more."""
+    await installation.first()
+    uri = await installation.backup()
+    await installation.second()
+    await installation.log.publish()
+    installation.cluster.retain(WHERE, 60)
+    kept = installation.log.path / "lost"
+    kept.write_text("20-400\n")
+
+    def crash(reached):
+        if reached == "ledger.before_commit":
+            raise Crash
+
+    with pytest.raises(Crash):
+        await installation.recover(uri, failpoint=crash)
+    await installation.recover(uri)
+    opened = await asyncpg.connect(uri)
+    marked = {row[0] for row in await opened.fetch("SELECT leaf FROM ledger.missing")}
+    await opened.close()
+    assert marked
+    assert leaves_in(kept.read_bytes()) == marked | {20, 21}
     await stacks.drop_database(stack, uri)
 
 
@@ -351,7 +383,7 @@ async def test_a_record_that_is_not_the_one_of_the_leaf_is_never_taken(installat
     await installation.producer.send_all([sequenced.message(sequenced.event(number)) for number in range(1000, 1400)])
     report = await installation.recover(uri)
     assert report.missing > 290
-    code, said = await asyncio.to_thread(audited, uri, "--lost", str(report.missing))
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
     assert code == 0, said
     await stacks.drop_database(stack, uri)
 
@@ -442,7 +474,8 @@ async def test_the_command_recovers_on_the_real_kafka(stack, database, kafka_boo
         assert found[name] == lost[name]
     await sequence(uri, 450)
     await published_log.Log(uri, log.path).publish()
-    code, said = await asyncio.to_thread(audited, uri, "--lost", "60")
+    assert f"Which they are is kept in {log.path / 'lost'}" in done.stderr
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(log.path))
     assert (code, "the payloads of 60 leaves" in said) == (0, True), said
     await sender.close()
     await port.close()
