@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -22,8 +21,6 @@ LIST_BYTES = 1 << 30
 """Of a file of lines, which is never in memory as a whole."""
 
 _BUFFER = 1 << 18
-_PATIENCE_SECONDS = 60.0
-_SLOWEST_BYTES_PER_SECOND = 16 << 10
 
 
 def most(path: str) -> int:
@@ -34,19 +31,12 @@ def most(path: str) -> int:
 
 
 def whole(parts: Iterable[bytes], limit: int, where: str) -> Iterator[bytes]:
-    """The parts of one file as they arrive. Raises Refused for more than `limit` bytes, Unavailable for a trickle."""
-    began, size = time.monotonic(), 0
+    """The parts of one file as they arrive. Raises Refused for more than `limit` bytes."""
+    size = 0
     for part in parts:
         size += len(part)
         if size > limit:
             raise _too_large(limit, where)
-        elapsed = time.monotonic() - began
-        if elapsed > _PATIENCE_SECONDS + size / _SLOWEST_BYTES_PER_SECOND:
-            raise failures.Unavailable(
-                f"{size} bytes came within {elapsed:.0f} seconds, and more are to come",
-                where=where,
-                hint="Try again later, or verify a copy of the log",
-            )
         yield part
 
 

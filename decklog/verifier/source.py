@@ -11,7 +11,7 @@ import orjson
 
 from decklog.client import failures
 from decklog.model import errors, payload_file
-from decklog.verifier import bounds
+from decklog.verifier import bounds, exchange
 
 if TYPE_CHECKING:
     import httpx
@@ -108,11 +108,11 @@ class Url:
 
     def read(self, path: str) -> bytes | None:
         """See `Source`."""
-        with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
+        with self._translated(path), exchange.get(self._http, f"{self._prefix}/{path}") as answer:
             # A partial tile may be gone because the whole one is there.
-            if answer.status_code == _GONE and ".p/" not in path:
+            if answer.head.status == _GONE and ".p/" not in path:
                 raise Pruned(f"{path} is pruned", where=f"{self._prefix}/{path}", hint=self._way_out(answer, path))
-            if self._missing(answer.status_code, path):
+            if self._missing(answer.head.status, path):
                 return None
             return b"".join(self._parts(answer, path, bounds.most(path)))
 
@@ -120,8 +120,8 @@ class Url:
         """See `Source`."""
         # First to a file: whoever reads slowly must not keep the server's answer open for as long.
         with tempfile.TemporaryFile() as kept:
-            with self._translated(path), self._http.stream("GET", f"{self._prefix}/{path}") as answer:
-                if not self._missing(answer.status_code, path):
+            with self._translated(path), exchange.get(self._http, f"{self._prefix}/{path}") as answer:
+                if not self._missing(answer.head.status, path):
                     kept.writelines(self._parts(answer, path, bounds.LIST_BYTES))
             kept.seek(0)
             yield from bounds.lines(kept, f"{self._prefix}/{path}")
@@ -130,12 +130,12 @@ class Url:
         """See `Source`."""
         self._http.close()
 
-    def _parts(self, answer: "httpx.Response", path: str, limit: int) -> Iterator[bytes]:
-        where, encoding = f"{self._prefix}/{path}", answer.headers.get("Content-Encoding", "").lower()
+    def _parts(self, answer: exchange.Exchange, path: str, limit: int) -> Iterator[bytes]:
+        where = f"{self._prefix}/{path}"
         # Unpacked here: httpx would unpack all that came at once, whatever becomes of it.
-        return bounds.whole(bounds.unpacked(answer.iter_raw(), encoding, where), limit, where)
+        return bounds.whole(bounds.unpacked(answer.parts(), answer.head.encoding, where), limit, where)
 
-    def _way_out(self, answer: "httpx.Response", path: str) -> str:
+    def _way_out(self, answer: exchange.Exchange, path: str) -> str:
         """What a server says about from where on it is not pruned; a hint of ours, where it is not one of ours."""
         try:
             said = orjson.loads(b"".join(self._parts(answer, path, _PROBLEM_BYTES)))

@@ -1,14 +1,17 @@
 """Files of a log that somebody made to exhaust whoever verifies it: each ends, with a message that names it."""
 
+import contextlib
 import gzip
 import os
+import socket
 import threading
 
+import httpx
 import pytest
 
 from decklog.client import failures
 from decklog.model import errors
-from decklog.verifier import bounds, source
+from decklog.verifier import bounds, exchange, source
 from tests import log_server
 
 
@@ -67,7 +70,7 @@ def test_a_packed_answer_is_unpacked_and_one_that_ends_too_early_refused():
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_server_that_trickles_is_given_up(encoding, monkeypatch):
     """Though it is never silent for long; a header of gzip may be as long as it likes, too."""
-    monkeypatch.setattr(bounds, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(exchange, "_PATIENCE_SECONDS", 0.1)
 
     def answer():
         yield b"\x1f\x8b\x08\x08\0\0\0\0\0\x03" if encoding == "gzip" else b""
@@ -76,6 +79,45 @@ def test_a_server_that_trickles_is_given_up(encoding, monkeypatch):
     with served(answer, encoding) as log, pytest.raises(failures.Unavailable, match="bytes came within") as caught:
         log.read("checkpoint")
     assert caught.value.where == f"{log.name}/checkpoint"
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"],
+)
+def test_a_server_that_trickles_anything_but_a_body_is_given_up(begins, monkeypatch):
+    """Of a status line, of a header, of a chunk's extension: a byte now and then, of which nothing ever arrives."""
+    monkeypatch.setattr(exchange, "_PATIENCE_SECONDS", 0.3)
+    over = threading.Event()
+
+    def answer():
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(begins)
+            while not over.wait(0.02):
+                connection.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, httpx.Client(trust_env=False) as client:
+        server = threading.Thread(target=answer)
+        server.start()
+        log = source.Url(f"http://127.0.0.1:{listening.getsockname()[1]}", client)
+        try:
+            with pytest.raises(failures.Unavailable, match="0 bytes came within") as caught:
+                log.read("checkpoint")
+        finally:
+            over.set()
+            server.join()
+    assert caught.value.where == f"{log.name}/checkpoint"
+
+
+def test_a_server_whose_handshake_never_ends_is_given_up(monkeypatch):
+    """It takes the connection for TLS and says nothing; the client's own limits are far away."""
+    monkeypatch.setattr(exchange, "_PATIENCE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening, httpx.Client(trust_env=False) as client:
+        log = source.Url(f"https://127.0.0.1:{listening.getsockname()[1]}", client)
+        with pytest.raises(failures.Unavailable, match="0 bytes came within"):
+            log.read("checkpoint")
 
 
 def test_a_line_without_end_is_refused():
