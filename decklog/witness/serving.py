@@ -1,29 +1,39 @@
 """A witness's HTTP address: `POST /add-checkpoint`, and `GET /<origin hash>/checkpoint` for whoever watches.
 
-Anybody may ask, so everything is bounded: bytes of a request, connections at once, seconds of silence.
+Anybody may ask, so everything is bounded: bytes of a request, connections at once, and the seconds of silence, of a
+request and of a connection.
 """
 
 import contextlib
+import io
 import re
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6, socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from decklog.client import failures
 from decklog.model import errors
 from decklog.model.tlog import witnessing
 from decklog.witness.witness import Witness
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
 ADD_CHECKPOINT = "/add-checkpoint"
 _CHECKPOINT = re.compile(r"/([0-9a-f]{64})/checkpoint")
 
 _CONNECTIONS = 64
 _SILENCE_SECONDS = 10.0
+_REQUEST_SECONDS = 30.0
+"""From the end of the answer before: a byte now and then is never silent for long enough."""
+_CONNECTION_SECONDS = 60.0
+"""After that a connection ends with its next answer: whoever asks all the time must not keep the others' place."""
 
 Told = Callable[[str], None]
 
@@ -96,6 +106,31 @@ class Server(ThreadingHTTPServer):
             self.tell(f"a request failed: {error!r}")
 
 
+class _Incoming(io.RawIOBase):
+    """What a connection sends. Raises TimeoutError for silence, and at the deadline whatever comes."""
+
+    def __init__(self, connection: socket) -> None:
+        super().__init__()
+        self._connection = connection
+        self._deadline = 0.0
+
+    def begin(self) -> None:
+        """A request is waited for."""
+        self._deadline = time.monotonic() + _REQUEST_SECONDS
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: "Buffer", /) -> int:
+        """Read what there is."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request takes too long")
+        self._connection.settimeout(min(left, _SILENCE_SECONDS))
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -103,6 +138,19 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SILENCE_SECONDS
     disable_nagle_algorithm = True
     server: Server
+
+    def setup(self) -> None:
+        """Read with a deadline."""
+        super().setup()
+        self.rfile.close()
+        self._ends = time.monotonic() + _CONNECTION_SECONDS
+        self._incoming = _Incoming(self.connection)
+        self.rfile = io.BufferedReader(self._incoming)
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, and answer it."""
+        self._incoming.begin()
+        super().handle_one_request()
 
     def do_POST(self) -> None:
         """`add-checkpoint`."""
@@ -165,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, text.encode(), witnessing.PLAIN)
 
     def _send(self, status: int, data: bytes, kind: str) -> None:
+        self.close_connection = self.close_connection or time.monotonic() > self._ends
+        self.connection.settimeout(_SILENCE_SECONDS)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
