@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import asyncpg
 import typer
@@ -87,13 +88,22 @@ def audit_db(
     tsa_ca: str = typer.Option(
         "", "--tsa-ca", help="Certificates (PEM) of those who gave time stamps, to verify them."
     ),
+    known: Annotated[
+        list[str] | None,
+        typer.Option(help="Excuse what your provider brought, as a finding names it: kind, exact name and digest."),
+    ] = None,
     most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
 ) -> None:
     """Recompute tree, receipts, commitments, positions and projections; see what protects them. Exit code 1 if wrong.
 
     Run it as an administrator: a part of audit may not read everything.
     """
-    told = Told(Path(log) if log else None, Path(lost_file) if lost_file else None, vouched.trusted(policy, tsa_ca))
+    told = Told(
+        log=Path(log) if log else None,
+        lost=Path(lost_file) if lost_file else None,
+        trusted=vouched.trusted(policy, tsa_ca),
+        known=known or (),
+    )
     findings, audit = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
     for finding in findings:
         typer.echo(printable.shown(str(finding)))
@@ -115,17 +125,18 @@ def audit_db(
     typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What the operator knows from elsewhere.
 
     `log` is the folder of the published log, `lost` a file of the payloads that recoveries found lost, if it is another
-    than that in the folder; `trusted` whose word is believed.
+    than that in the folder; `trusted` whose word is believed; `known` excuses for what a provider brought.
     """
 
     log: Path | None = None
     lost: Path | None = None
     trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
+    known: Sequence[str] = ()
 
 
 async def _audit(
@@ -143,7 +154,9 @@ async def _audit(
     audit, found = auditing.Audit(), list[auditing.Finding]()
     try:
         with failures.translated():
-            found += await protection.findings(connection, await connection.fetchval(_SIZE) or 0)
+            seen = await protection.look(connection, await connection.fetchval(_SIZE) or 0, told.known)
+            found += seen.findings
+            _tell_known(seen)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 if projections:
                     await connection.execute(rebuilding.HOLD)
@@ -157,6 +170,13 @@ async def _audit(
     finally:
         await connection.close()
     return found[:most], audit
+
+
+def _tell_known(seen: protection.Seen) -> None:
+    for problem in seen.excused:
+        typer.echo(printable.shown(f"excused: {problem}"))
+    for excuse in seen.unfit:
+        typer.echo(f"--known {printable.shown(excuse)!r} fits nothing: it is gone, or is another by now", err=True)
 
 
 @dataclass(frozen=True, slots=True)

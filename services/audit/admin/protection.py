@@ -1,7 +1,8 @@
 """Reading what protects the ledger from the catalogues of Postgres, and what the migrations made it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
+from typing import NamedTuple
 
 import asyncpg
 
@@ -48,6 +49,16 @@ SELECT 'TABLE', n.nspname, c.relname, format('%s (%I)', a.privilege_type, t.attn
 FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN aclexplode(t.attacl) a
 WHERE n.nspname = ANY ($1) AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+UNION ALL
+SELECT 'SCHEMA', n.nspname, n.nspname, a.privilege_type,
+    CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
+FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a WHERE n.nspname = ANY ($1) AND a.grantee <> n.nspowner
+UNION ALL
+SELECT 'FUNCTION', n.nspname, format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)),
+    a.privilege_type, CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+CROSS JOIN aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+WHERE n.nspname = ANY ($1) AND a.grantee <> p.proowner
 ORDER BY 2, 3, 5, 4
 """
 
@@ -57,16 +68,29 @@ FROM pg_inherits i JOIN pg_class parent ON parent.oid = i.inhparent JOIN pg_clas
 WHERE parent.relnamespace = 'ledger'::regnamespace AND parent.relkind = 'p'
 """
 
+_SCHEMA_OWNERS = "SELECT nspname, pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = ANY ($1)"
+
+# All of a function but its name: arguments, result, language, body, rights and settings.
 _FUNCTIONS = """
-SELECT n.nspname || '.' || p.proname, p.prosrc, p.prosecdef, coalesce(p.proconfig, '{}')
+SELECT format('%s.%s(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+    CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END, pg_get_userbyid(p.proowner)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY ($1)
+"""
+
+_SHIPPED_FUNCTION = """
+SELECT pg_get_function_identity_arguments(oid), pg_get_functiondef(oid) FROM pg_proc
+WHERE proname = 'decklog_shipped' AND pronamespace = pg_my_temp_schema()
 """
 
 # Functions elsewhere that logins of audit may execute, with the rights of somebody who can change the ledger.
 _BYWAYS = """
-SELECT format('function %s runs with the rights of %I, and %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
-    CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
-        ELSE string_agg(DISTINCT r.rolname, ', ' ORDER BY r.rolname) END)
+SELECT format('function %s', p.oid::regprocedure),
+    format('function %s runs with the rights of %I, and %s may execute it', p.oid::regprocedure,
+        pg_get_userbyid(p.proowner),
+        CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
+            ELSE string_agg(DISTINCT r.rolname, ', ' ORDER BY r.rolname) END),
+    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(p.proowner), p.proacl::text,
+        pg_get_functiondef(p.oid)), 'UTF8')), 'hex'), 32)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_namespace l ON l.nspname = 'ledger'
 JOIN pg_roles r ON NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
@@ -74,43 +98,59 @@ WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_s
     AND pg_has_role(p.proowner, l.nspowner, 'MEMBER')
     AND EXISTS (
         SELECT FROM pg_roles g WHERE g.rolname = ANY ($2) AND pg_has_role(r.oid, g.oid, 'MEMBER'))
-GROUP BY p.oid, p.proowner ORDER BY 1
+GROUP BY p.oid, p.proowner, p.proacl ORDER BY 1
 """
 
-_EVENT_TRIGGERS = "SELECT format('event trigger %I', evtname) FROM pg_event_trigger ORDER BY 1"
+_EVENT_TRIGGERS = """
+SELECT format('event trigger %I', evtname),
+    format('the database has an event trigger %I that is not ours: it may undo what a migration does', evtname),
+    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(evtowner), evtevent, evtenabled, evttags::text,
+        pg_get_userbyid(p.proowner), pg_get_functiondef(p.oid)), 'UTF8')), 'hex'), 32)
+FROM pg_event_trigger JOIN pg_proc p ON p.oid = evtfoid ORDER BY 1
+"""
 
 _VIEWS = """
 SELECT 'audit.' || relname, pg_get_viewdef(oid) FROM pg_class
 WHERE relnamespace = 'audit'::regnamespace AND relkind = 'v'
 """
 
-_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ((?:ledger|audit)\.\w+)\((.*?)\$\$(.*?)\$\$", re.DOTALL)
-_SETTING = re.compile(r"\bSET (\w+) = ([^\n]+?)(?= AS |\n)")
+_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ((?:ledger|audit)\.\w+)(\([^$]*\$\$.*?\$\$);", re.DOTALL)
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (audit\.\w+) AS\n(.*?);\n", re.DOTALL)
 
 
-async def findings(connection: asyncpg.Connection, size: int) -> list[Finding]:
-    """Everything that was done to what protects a ledger of `size` leaves; changes nothing."""
+class Seen(NamedTuple):
+    """What was found, what of it an operator had excused, and excuses that fit nothing."""
+
+    findings: list[Finding]
+    excused: list[str]
+    unfit: list[str]
+
+
+async def look(connection: asyncpg.Connection, size: int, known: Collection[str]) -> Seen:
+    """Everything that was done to what protects a ledger of `size` leaves; changes nothing.
+
+    `known` are excuses for what a provider brought: each is the exact name of a thing, with the digest of what it does.
+    """
     roles = [row[0] for row in await connection.fetch(_ROLES)]
     tables = [_table(row) for row in await connection.fetch(_TABLES, _SCHEMAS)]
     held = [Held(*row) for row in await connection.fetch(_HELD, _SCHEMAS)]
-    functions = {
-        name: protection.Definition(text, as_owner, tuple(settings))
-        for name, text, as_owner, settings in await connection.fetch(_FUNCTIONS, _SCHEMAS)
-    }
     attached = [tuple(row) for row in await connection.fetch(_PARTITIONS)]
-    return [
+    schemas = {row[0]: row[1] for row in await connection.fetch(_SCHEMA_OWNERS, _SCHEMAS)}
+    foreign = [
+        protection.Foreign(*row)
+        for row in (await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS)) + (await connection.fetch(_EVENT_TRIGGERS))
+    ]
+    shipped, functions = await _shipped_functions(connection), await _functions(connection)
+    found = [
         *protection.table_findings(tables, roles),
+        *protection.schema_findings(schemas, roles),
         *protection.grant_findings(held, {table.owner for table in tables}),
-        *protection.definition_findings("function", dict(_shipped_functions()), functions),
+        *protection.definition_findings("function", shipped, functions, roles),
         *protection.definition_findings("view", await _shipped_views(connection), await _views(connection)),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
-        *(Finding(None, f"{row[0]} may execute it") for row in await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS)),
-        *(
-            Finding(None, f"the database has an {row[0]} that is not ours: it may undo what a migration does")
-            for row in await connection.fetch(_EVENT_TRIGGERS)
-        ),
+        *protection.foreign_findings(foreign, known),
     ]
+    return Seen(found, *protection.excused(foreign, known))
 
 
 def _table(row: asyncpg.Record) -> protection.Table:
@@ -120,6 +160,11 @@ def _table(row: asyncpg.Record) -> protection.Table:
 
 async def _views(connection: asyncpg.Connection) -> dict[str, protection.Definition]:
     return {name: protection.Definition(text) for name, text in await connection.fetch(_VIEWS)}
+
+
+async def _functions(connection: asyncpg.Connection) -> dict[str, protection.Definition]:
+    rows = await connection.fetch(_FUNCTIONS, _SCHEMAS)
+    return {name: protection.Definition(_unnamed(text), owner) for name, text, owner in rows}
 
 
 async def _shipped_views(connection: asyncpg.Connection) -> dict[str, protection.Definition]:
@@ -143,8 +188,30 @@ async def _as_read(connection: asyncpg.Connection, text: str) -> str:
         await undone.rollback()
 
 
-def _shipped_functions() -> Iterator[tuple[str, protection.Definition]]:
+async def _shipped_functions(connection: asyncpg.Connection) -> dict[str, protection.Definition]:
+    """As this server reads the migrations, by name and arguments; made for a moment like views."""
+    found: dict[str, protection.Definition] = {}
     for migration in migrations.read():
-        for name, head, body in _FUNCTION.findall(migration.sql):
-            settings = tuple(f"{one}={value}" for one, value in _SETTING.findall(head))
-            yield name, protection.Definition(body, "SECURITY DEFINER" in head, settings)
+        for name, rest in _FUNCTION.findall(migration.sql):
+            arguments, text = await _function_as_read(connection, rest)
+            found[f"{name}({arguments})"] = protection.Definition(_unnamed(text))
+    return found
+
+
+async def _function_as_read(connection: asyncpg.Connection, rest: str) -> tuple[str, str]:
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        # What its body reads may be gone: that is told elsewhere.
+        await connection.execute("SET LOCAL check_function_bodies = off")
+        await connection.execute(f"CREATE FUNCTION pg_temp.decklog_shipped{rest}")
+        row = await connection.fetchrow(_SHIPPED_FUNCTION)
+        assert row is not None  # noqa: S101 (it was made just now)
+        return row[0], row[1]
+    finally:
+        await undone.rollback()
+
+
+def _unnamed(text: str) -> str:
+    """A function's definition behind its name."""
+    return text.partition("(")[2]

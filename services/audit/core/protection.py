@@ -1,6 +1,7 @@
 """What protects the ledger in Postgres, and what was done to it: facts about tables and functions in, findings out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from services.audit.core import privileges
@@ -40,11 +41,23 @@ class Table(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """How a function or view is defined: its text, whether it runs as its owner, and its settings."""
+    """How a function or view is defined, as the server writes it, and to whom it belongs (None: told elsewhere)."""
 
     text: str
-    as_owner: bool = False
-    settings: tuple[str, ...] = ()
+    owner: str | None = None
+
+
+class Foreign(NamedTuple):
+    """Something in the database that no migration made. `named` is its kind and exact name, `digest` of all it does."""
+
+    named: str
+    problem: str
+    digest: str
+
+    @property
+    def excuse(self) -> str:
+        """What an operator says who knows it: this thing, as it is now."""
+        return f"{self.named} {self.digest}"
 
 
 def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Finding]:
@@ -53,9 +66,7 @@ def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Fi
     for table in tables:
         for problem in _table_problems(table):
             yield Finding(None, f"{table.where} {problem}")
-        owner = _OWNERS[table.schema]
-        if owner in known and table.owner != owner:
-            yield Finding(None, f"{table.where} belongs to {table.owner}, not to {owner}")
+        yield from _owner_problem(table.where, table.schema, table.owner, known)
 
 
 def _table_problems(table: Table) -> Iterator[str]:
@@ -82,16 +93,46 @@ def grant_findings(held: Iterable[Held], owners: Iterable[str]) -> Iterator[Find
 
 
 def definition_findings(
-    kind: str, shipped: Mapping[str, Definition], found: Mapping[str, Definition]
+    kind: str, shipped: Mapping[str, Definition], found: Mapping[str, Definition], roles: Iterable[str] = ()
 ) -> Iterator[Finding]:
-    """Functions or views that are not those that the migrations made."""
+    """Functions or views that are not those that the migrations made, or belong to somebody else."""
+    known = set(roles)
     for name in sorted(shipped.keys() | found.keys()):
         if name not in found:
             yield Finding(None, f"{kind} {name} is gone")
         elif name not in shipped:
             yield Finding(None, f"{kind} {name} is not ours")
-        elif shipped[name] != found[name]:
+        elif shipped[name].text != found[name].text:
             yield Finding(None, f"{kind} {name} is not the one of this release: it was replaced")
+        if name in found:
+            yield from _owner_problem(f"{kind} {name}", name.partition(".")[0], found[name].owner, known)
+
+
+def schema_findings(owners: Mapping[str, str], roles: Iterable[str]) -> Iterator[Finding]:
+    """Schemas that belong to somebody else; `owners` by schema."""
+    known = set(roles)
+    for name, owner in sorted(owners.items()):
+        yield from _owner_problem(f"schema {name}", name, owner, known)
+
+
+def _owner_problem(named: str, schema: str, owner: str | None, roles: Collection[str]) -> Iterator[Finding]:
+    expected = _OWNERS[schema]
+    if owner is not None and expected in roles and owner != expected:
+        yield Finding(None, f"{named} belongs to {owner}, not to {expected}")
+
+
+def foreign_findings(found: Iterable[Foreign], known: Collection[str]) -> Iterator[Finding]:
+    """What no migration made and may do harm; of what is `known`, in the very words of its excuse, nothing is said."""
+    for one in found:
+        if one.excuse not in known:
+            yield Finding(None, f"{one.problem}; if your provider brought it: --known {shlex.quote(one.excuse)}")
+
+
+def excused(found: Iterable[Foreign], known: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Of the excuses that were given: what they excuse, and those that fit nothing."""
+    there = {one.excuse: one.problem for one in found}
+    given = list(dict.fromkeys(known))
+    return [there[one] for one in given if one in there], [one for one in given if one not in there]
 
 
 def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shlex
 from urllib import parse
 
 import asyncpg
@@ -153,9 +154,19 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
          "EXECUTE FUNCTION ledger.refuse_change(); ALTER TABLE ledger.dedup ENABLE ALWAYS TRIGGER append_only",
          "ledger.dedup is not protected: its trigger append_only was replaced"),
         ((), "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-         "'BEGIN RETURN NULL; END'", "function ledger.refuse_change is not the one of this release"),
-        ((), "CREATE FUNCTION audit.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function audit.mine is not ours"),
-        ((), "DROP FUNCTION ledger.ensure_partitions()", "function ledger.ensure_partitions is gone"),
+         "'BEGIN RETURN NULL; END'", "function ledger.refuse_change() is not the one of this release"),
+        ((), "CREATE FUNCTION ledger.erase(integer) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+         "function ledger.erase(integer) is not ours"),
+        ((), "ALTER FUNCTION audit.instant(bigint) VOLATILE", "function audit.instant(us bigint) is not the one of"),
+        ((), "ALTER FUNCTION ledger.erase(bigint) OWNER TO decklog_writer",
+         "function ledger.erase(erasure bigint) belongs to decklog_writer, not to decklog_owner"),
+        ((), "ALTER VIEW audit.moments OWNER TO decklog_writer", "audit.moments belongs to decklog_writer, not to"),
+        ((), "ALTER SCHEMA ledger OWNER TO decklog_writer", "schema ledger belongs to decklog_writer, not to"),
+        ((), "GRANT EXECUTE ON FUNCTION ledger.erase(bigint) TO decklog_writer",
+         "decklog_writer may EXECUTE on ledger.erase(erasure bigint): REVOKE EXECUTE ON FUNCTION ledger.erase("),
+        ((), "GRANT CREATE ON SCHEMA ledger TO PUBLIC", "everybody may CREATE on ledger: REVOKE CREATE ON SCHEMA"),
+        ((), "CREATE FUNCTION audit.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function audit.mine() is not our"),
+        ((), "DROP FUNCTION ledger.ensure_partitions()", "function ledger.ensure_partitions() is gone"),
         ((), "CREATE RULE silence AS ON INSERT TO ledger.payload DO INSTEAD NOTHING",
          "ledger.payload has a rule silence"),
         ((), "CREATE TRIGGER twist BEFORE INSERT ON ledger.entry_p000000 FOR EACH ROW EXECUTE FUNCTION "
@@ -181,7 +192,7 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         ((), "INSERT INTO ledger.missing VALUES (7)", "leaf 7: ledger.missing has it, and its payload was never lost"),
         ((), "INSERT INTO ledger.missing VALUES (900)", "leaf 900: a row of ledger.missing belongs to no leaf"),
         ((), "ALTER FUNCTION ledger.refuse_change() SET search_path = public",
-         "function ledger.refuse_change is not the one of this release"),
+         "function ledger.refuse_change() is not the one of this release"),
         ((), "CREATE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
          "function byway() runs with the rights of decklog, and everybody may execute it"),
         ((), "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
@@ -252,6 +263,32 @@ def test_a_payload_that_is_marked_as_lost_is_compared_with_what_recoveries_kept(
     (tmp_path / "bad").write_text("8-6\n")
     refused = audit(recorded, "--lost", str(tmp_path / "bad"))
     assert "line 1 does not go on from the line before" in str(refused.exception)
+
+
+BYWAY = "CREATE OR REPLACE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT {}'"
+TRIGGER = (
+    "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+    "CREATE EVENT TRIGGER provided ON ddl_command_end EXECUTE FUNCTION public.nothing()",
+)
+
+
+def test_what_a_provider_brought_is_excused_by_its_name_and_what_it_does(recorded):
+    """As the findings say it: told as excused, and a finding again when it does something else."""
+    asyncio.run(tamper(recorded, BYWAY.format(1), *TRIGGER))
+    excuses = [
+        shlex.split(line)[-1] for line in audit(recorded).output.splitlines() if "if your provider brought it: " in line
+    ]
+    assert [one.rpartition(" ")[0] for one in excuses] == ["function byway()", "event trigger provided"]
+    known = [word for one in excuses for word in ("--known", one)]
+    clean = audit(recorded, *known)
+    assert clean.exit_code == 0, clean.output
+    assert "excused: function byway() runs with the rights of" in clean.output
+    assert "excused: the database has an event trigger provided" in clean.output
+    asyncio.run(tamper(recorded, BYWAY.format(2)))
+    changed = audit(recorded, *known)
+    assert changed.exit_code == 1
+    assert "function byway() runs with the rights of" in changed.output
+    assert f"--known {excuses[0]!r} fits nothing: it is gone, or is another by now" in changed.output
 
 
 def test_findings_are_limited(recorded):
