@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from bench import sequencing as whole
-from decklog.model import envelope, merkle, receipt, topics
+from decklog.model import envelope, merkle, receipt, record_headers, topics
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
@@ -33,7 +33,7 @@ def records(count: int) -> list[stream.Record]:
     for number in range(count):
         sent, key = whole.event(number), f"bench-{number % 48}"
         where = topics.expected_partition(topics.GIT, key)
-        headers = [(name.encode().decode(), value) for name, value in envelope.to_headers(sent)]
+        headers = record_headers.encode(envelope.to_headers(sent))
         stamp = sent.time_us // 1000
         read.append(stream.Record(TOPIC, where, next(offsets[where]), stamp, key.encode(), sent.data, headers))
     return sorted(read, key=lambda record: record.partition)

@@ -9,7 +9,7 @@ import asyncpg
 from decklog.adapters.memory import ledger as memory_ledger
 from decklog.adapters.memory import stream as memory_stream
 from decklog.events.v1 import git_pb2
-from decklog.model import envelope, events, ids, placement, topics
+from decklog.model import envelope, events, ids, placement, record_headers, topics
 from decklog.ports import stream
 from decklog.runtime import ops
 from services.audit.sequencer import parts, sequencer
@@ -50,7 +50,7 @@ def record(given, *, offset, topic=GIT, key="infrastructure", partition=None):
     """An event as it is read."""
     sent = message(given, topic=topic, key=key, partition=partition)
     return stream.Record(
-        topic, sent.partition, offset, given.time_us // 1000, sent.key, sent.value, tuple(sent.headers)
+        topic, sent.partition, offset, given.time_us // 1000, sent.key, sent.value, record_headers.encode(sent.headers)
     )
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from decklog.model import errors, timestamps, traceparent
+from decklog.model import errors, record_headers, timestamps, traceparent
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
@@ -27,6 +27,10 @@ _PREFIX = "ce_"
 _REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_source", "ce_type", "ce_id", "ce_time", "ce_subject")
 _READ = (*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent")
 _KNOWN = frozenset(_READ)
+_DIFFERING = ("ce_id", "ce_time", "ce_subject", "ce_sequence", "ce_traceparent", "traceparent")
+
+REPEATING = _KNOWN - frozenset(_DIFFERING)
+"""The headers that one sender's events of one type have in common."""
 _EXTENSION = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _URI_REFERENCE = re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -64,8 +68,8 @@ class Event(NamedTuple):
     origin_traceparent: str | None = None
 
 
-Attributes = tuple[str, str, str, str, str, str | None, int | None, str | None, bytes | None]
-"""Id, source, type, time (as `timestamps.format_us` writes it), subject, schema, sequence, origin of the trace, hop.
+Differing = tuple[str, str, str, int | None, str | None, bytes | None]
+"""Id, time (as `timestamps.format_us` writes it), subject, sequence, origin of the trace, hop: what no events share.
 
 All are checked but the hop, the raw `traceparent`. A plain tuple: the sequencing path makes one for every event.
 """
@@ -96,70 +100,41 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
     """The event of a record. Raises `Undecodable`; extension attributes we do not know are left alone."""
     if value is None:
         raise Undecodable(NO_VALUE)
-    names, values = apart(headers)
-    identifier, source, kind, time, subject, schema, sequence, origin, hop = attributes(names, values)
+    read = record_headers.apart(list(headers), REPEATING)
+    said = form(read.shape)
+    identifier, time, subject, sequence, origin, hop = differing(said, read.values)
     return Event(
         id=identifier,
-        source=source,
-        type=kind,
+        source=said.source,
+        type=said.type,
         subject=subject,
         time_us=timestamps.parse_us(time),
         data=value,
-        dataschema=schema,
+        dataschema=said.dataschema,
         sequence=sequence,
         traceparent=None if hop is None else _trace(hop),
         origin_traceparent=origin,
     )
 
 
-def apart(headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, ...], tuple[bytes | None, ...]]:
-    """The names of the headers, and their values."""
-    try:
-        names, values = zip(*headers)  # noqa: B905 - pairs cannot differ in length, and `strict` costs as much again
-    except ValueError:
-        return (), ()
-    return names, values
+class Form(NamedTuple):
+    """What headers of one shape say once for all, and where the rest stands."""
+
+    source: str
+    type: str
+    dataschema: str | None
+    pick: Callable[[tuple[bytes | None, ...]], tuple[Any, ...]]
+    """From the values that differ and one None after them: id, time, subject, sequence, origin, hop; None if absent."""
+    names: tuple[str, ...]
+    """Of the headers that differ."""
 
 
-def attributes(names: tuple[str, ...], values: tuple[bytes | None, ...]) -> Attributes:
-    """The attributes that these headers carry. Raises `Undecodable`."""
-    pick = _layout(names)
-    if not all(values):
-        _refuse_null(names, values)
-    content_type, version, source, kind, identifier, time, subject, schema, sequence, origin, hop = pick(
-        (*values, None)
-    )
-    if content_type != _PROTOBUF or version != _VERSION:
-        _refuse_mode(content_type, version)
-    said = _statement(source, kind, schema)
-    if not (identifier and time and subject):
-        _refuse_missing(ce_id=identifier, ce_time=time, ce_subject=subject)
-    if _UUID.fullmatch(identifier) is None:
-        raise Undecodable("ce_id is not a UUID in lower case")
-    return (
-        identifier.decode(),
-        said[0],
-        said[1],
-        _time(time),
-        _subject(subject),
-        said[2],
-        None if sequence is None else _sequence(sequence),
-        None if origin is None else _trace(origin),
-        hop,
-    )
-
-
-# What repeats from record to record is read once; what is refused is not remembered.
-
-
-@functools.lru_cache(maxsize=1024)
-def _layout(names: tuple[str, ...]) -> Callable[[tuple[bytes | None, ...]], tuple[Any, ...]]:
-    """Picks the attributes of `_READ` from the values of headers with these names and one None after them.
-
-    An absent attribute is that None. Raises Undecodable for a name that is no attribute's, or that occurs twice.
-    """
+# What repeats from record to record is judged once; what is refused is not remembered.
+@functools.lru_cache(maxsize=4096)
+def form(shape: record_headers.Shape) -> Form:
+    """Judge the names of headers and what repeats of their values. Raises `Undecodable`."""
     found: dict[str, int] = {}
-    for index, name in enumerate(names):
+    for index, name in enumerate(shape.names):
         if name not in _KNOWN:
             if not name.startswith(_PREFIX):
                 continue
@@ -168,31 +143,53 @@ def _layout(names: tuple[str, ...]) -> Callable[[tuple[bytes | None, ...]], tupl
         if name in found:
             raise Undecodable(f"header {name!r} occurs twice")
         found[name] = index
-    pick: Callable[[tuple[bytes | None, ...]], tuple[Any, ...]]
-    pick = operator.itemgetter(*(found.get(name, -1) for name in _READ))
-    return pick
-
-
-@functools.lru_cache(maxsize=4096)
-def _statement(source: bytes | None, kind: bytes | None, schema: bytes | None) -> tuple[str, str, str | None]:
-    """Source, type and schema: what repeats is judged together."""
+        if shape.values[index] is None and index not in shape.varying:
+            _refuse_null(name)
+    repeated = {name: shape.values[index] for name, index in found.items()}
+    _check_mode(repeated.get(_CONTENT_TYPE), repeated.get("ce_specversion"))
+    source, kind, schema = (repeated.get(name) for name in ("ce_source", "ce_type", "ce_dataschema"))
     if not (source and kind):
         _refuse_missing(ce_source=source, ce_type=kind)
-    return (
-        _text(source, _URI_REFERENCE, "ce_source is not a URI reference"),
-        _text(kind, _TYPE, "ce_type is not a dotted name"),
-        None if schema is None else _text(schema, _URI_REFERENCE, "ce_dataschema is not a URI reference"),
+    places = {name: shape.varying.index(found[name]) if name in found else -1 for name in _DIFFERING}
+    return Form(
+        source=_text(source, _URI_REFERENCE, "ce_source is not a URI reference"),
+        type=_text(kind, _TYPE, "ce_type is not a dotted name"),
+        dataschema=None if schema is None else _text(schema, _URI_REFERENCE, "ce_dataschema is not a URI reference"),
+        pick=operator.itemgetter(*places.values()),
+        names=tuple(shape.names[index] for index in shape.varying),
     )
 
 
-def _refuse_mode(content_type: bytes | None, version: bytes | None) -> NoReturn:
+def differing(said: Form, values: Sequence[bytes | None]) -> Differing:
+    """The attributes that differ, of headers of that form, by their values. Raises `Undecodable`."""
+    if None in values:
+        for name, raw in zip(said.names, values, strict=True):
+            if raw is None and (name in _KNOWN or name.startswith(_PREFIX)):
+                _refuse_null(name)
+    identifier, time, subject, sequence, origin, hop = said.pick((*values, None))
+    if not (identifier and time and subject):
+        _refuse_missing(ce_id=identifier, ce_time=time, ce_subject=subject)
+    if _UUID.fullmatch(identifier) is None:
+        raise Undecodable("ce_id is not a UUID in lower case")
+    return (
+        identifier.decode(),
+        _time(time),
+        _subject(subject),
+        None if sequence is None else _sequence(sequence),
+        None if origin is None else _trace(origin),
+        hop,
+    )
+
+
+def _check_mode(content_type: bytes | None, version: bytes | None) -> None:
     if content_type is not None and content_type.lower().startswith(b"application/cloudevents"):
         raise Undecodable("structured mode is not accepted, send the attributes as ce_ headers")
     if not (content_type and version):
         _refuse_missing(**{_CONTENT_TYPE: content_type}, ce_specversion=version)
     if version != _VERSION:
         raise Undecodable("ce_specversion is not 1.0")
-    raise Undecodable(f"content-type is not {CONTENT_TYPE}")
+    if content_type != _PROTOBUF:
+        raise Undecodable(f"content-type is not {CONTENT_TYPE}")
 
 
 def _text(raw: bytes | None, pattern: re.Pattern[bytes], fault: str) -> str:
@@ -201,10 +198,8 @@ def _text(raw: bytes | None, pattern: re.Pattern[bytes], fault: str) -> str:
     return raw.decode()
 
 
-def _refuse_null(names: tuple[str, ...], values: Sequence[bytes | None]) -> None:
-    for name, raw in zip(names, values, strict=True):
-        if raw is None and (name in _KNOWN or name.startswith(_PREFIX)):
-            raise Undecodable(f"header {name!r} has no value")
+def _refuse_null(name: str) -> NoReturn:
+    raise Undecodable(f"header {name!r} has no value")
 
 
 def _refuse_missing(**found: bytes | None) -> NoReturn:

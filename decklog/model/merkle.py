@@ -11,21 +11,28 @@ HASH_SIZE = 32
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
+# Copies of these hash on from the prefix (see `hashing`).
+_LEAF = hashlib.sha256(b"\x00")
+_NODE = hashlib.sha256(b"\x01")
+
 
 def leaf_hash(data: bytes) -> bytes:
     """SHA-256(0x00 ‖ data): the hash of one entry."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    hasher = _LEAF.copy()
+    hasher.update(data)
+    return hasher.digest()
 
 
 def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
     """The hash of each entry."""
-    sha256 = hashlib.sha256
-    return [sha256(b"\x00" + data).digest() for data in entries]
+    return [leaf_hash(data) for data in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 ‖ left ‖ right): the hash of an inner node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    hasher = _NODE.copy()
+    hasher.update(left + right)
+    return hasher.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,6 @@ class Frontier:
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> "Frontier":
         """The tree with these leaf hashes appended in order, made level by level."""
-        sha256 = hashlib.sha256
         subtrees = iter(reversed(self.hashes))
         level, height, added = list(leaf_hashes), 0, []
         size = self.size + len(level)
@@ -62,7 +68,7 @@ class Frontier:
             if size >> height & 1:
                 added.append(level.pop())
             pairs = zip(level[::2], level[1::2], strict=True)
-            level = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            level = [node_hash(left, right) for left, right in pairs]
             height += 1
         return Frontier(size, tuple(reversed(added)))
 

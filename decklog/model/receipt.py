@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from decklog.model import canonical, envelope, timestamps
+from decklog.model import canonical, envelope, hashing, timestamps
 
 VERSION = 1
 MAX_TEXT_BYTES = 1024
@@ -131,12 +131,12 @@ class Malformed(ValueError):
 
 def commitment(salt: bytes, value: bytes) -> bytes:
     """What a leaf says of its payload: SHA-256(salt ‖ raw value)."""
-    return hashlib.sha256(salt + value).digest()
+    return hashing.sha256(salt + value)
 
 
 def commitment_text(salt: bytes, value: bytes) -> str:
     """The commitment in canonical form."""
-    return f'"{hashlib.sha256(salt + value).hexdigest()}"'
+    return f'"{hashing.sha256(salt + value).hex()}"'
 
 
 def attributes(event: envelope.Event) -> Attributes:
@@ -258,23 +258,20 @@ def place_frame(cluster: str, topic: str, epoch: int, partition: int) -> Frame:
     return before, f',"partition":{partition},"topic":{_json(topic)}}}'
 
 
-def event_text(attributes: envelope.Attributes) -> str:
-    """The attributes that a record's headers carry, in canonical form; id and time hold nothing to escape."""
-    identifier, source, kind, time, subject, schema, sequence, trace, _ = attributes
-    before, between, after = _repeated(source, kind, schema)
-    ordered = "" if sequence is None else f'"sequence":{sequence},'
-    caused = "" if trace is None else f'"traceparent":{_json(trace)},'
-    return (
-        f'{before}"id":"{identifier}",{ordered}{between},"subject":{_json(text(subject))},"time":"{time}",'
-        f"{caused}{after}"
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def _repeated(source: str, kind: str, schema: str | None) -> tuple[str, str, str]:
-    """The members that events share, and where they stand: before the id, before the subject, at the end."""
+def event_frame(source: str, kind: str, schema: str | None) -> tuple[str, str, str]:
+    """What a sender's events of one type share, in canonical form: before the id, before the subject, at the end."""
     before = "{" if schema is None else f'{{"dataschema":{_json(text(schema))},'
     return before, f'"source":{_json(text(source))}', f'"type":{_json(text(kind))}}}'
+
+
+def event_text(frame: tuple[str, str, str], differing: envelope.Differing) -> str:
+    """The attributes that a record's headers carry, in canonical form; id and time hold nothing to escape."""
+    before, between, after = frame
+    identifier, time, subject, sequence, trace, _ = differing
+    ordered = "" if sequence is None else f'"sequence":{sequence},'
+    caused = "" if trace is None else f'"traceparent":{_json(trace)},'
+    named = _json(subject if len(subject) * 4 <= MAX_TEXT_BYTES else text(subject))
+    return f'{before}"id":"{identifier}",{ordered}{between},"subject":{named},"time":"{time}",{caused}{after}'
 
 
 def _attributes_text(ce: Attributes) -> str:

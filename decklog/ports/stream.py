@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from decklog.model import errors, topics
+from decklog.model import errors, record_headers, topics
 
 _BATCH_OVERHEAD = 4096
 
@@ -39,7 +39,13 @@ class Record(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    header_block: bytes
+    """The headers as the broker keeps them (`model.record_headers`)."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        """The headers, read anew at each call."""
+        return record_headers.decode(self.header_block)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

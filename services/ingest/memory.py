@@ -89,7 +89,7 @@ def _commits(records: Sequence[stream.Record], source: str) -> Iterator[bytes]:
     for record in records:
         headers = dict(record.headers) if record.key == key else {}
         if headers.get("ce_type") == _COMMIT_TYPE:
-            yield bytes.fromhex(headers["ce_subject"].removeprefix(prefix).decode("ascii"))
+            yield bytes.fromhex((headers["ce_subject"] or b"").removeprefix(prefix).decode("ascii"))
 
 
 def _parsed(record: stream.Record, otherwise: cursors.Cursor) -> cursors.Cursor:

@@ -81,7 +81,7 @@ class Renderings:
 
 def _decode(record: stream.Record) -> Message | None:
     """The message of a record if it is about a rendering; everything else is left unparsed."""
-    kinds = {value.decode(errors="replace") for name, value in record.headers if name == "ce_type"}
+    kinds = {value.decode(errors="replace") for name, value in record.headers if name == "ce_type" and value}
     if not kinds & _TYPES:
         return None
     try:

@@ -186,7 +186,7 @@ def read(records: Iterable[stream.Record]) -> Stored:
 def right_of(record: stream.Record) -> ownership.Right | None:
     """The right under which a record was written; None for one that marks where somebody began to read."""
     for name, value in record.headers:
-        if name == _RIGHT:
+        if name == _RIGHT and value:
             epoch, _, offset = value.decode().partition("/")
             return ownership.Right(int(epoch), int(offset))
     return None

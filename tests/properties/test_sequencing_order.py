@@ -5,6 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decklog.model import record_headers
 from decklog.ports import stream
 from services.audit.core import sequencing_order
 
@@ -14,7 +15,10 @@ TIMES = st.lists(st.lists(st.integers(-1, 9), max_size=8), max_size=5)
 def read(times: list[list[int]]) -> list[list[stream.Record]]:
     """A poll: by partition, the times of its records. Brokers give -1 where there is none."""
     return [
-        [stream.Record("t", partition, offset, time, None, None, ()) for offset, time in enumerate(stamps)]
+        [
+            stream.Record("t", partition, offset, time, None, None, record_headers.NONE)
+            for offset, time in enumerate(stamps)
+        ]
         for partition, stamps in enumerate(times)
     ]
 

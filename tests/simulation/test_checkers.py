@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, subject_pb2
-from decklog.model import envelope, merkle, objects, receipt
+from decklog.model import envelope, merkle, objects, receipt, record_headers
 from decklog.ports import stream
 from services.audit.core import rows
 from tests import trees
@@ -54,7 +54,7 @@ UNKNOWN = drift_pb2.DriftObserved(
 
 
 def record(offset: int, value: bytes = b"", topic: str = TOPIC) -> stream.Record:
-    return stream.Record(topic, 0, offset, 0, b"dev/shop", value, ())
+    return stream.Record(topic, 0, offset, 0, b"dev/shop", value, record_headers.NONE)
 
 
 def said(message: object, *, acknowledged: bool = True, by: str = "r1") -> history.Stored:
@@ -94,7 +94,7 @@ def test_a_write_without_its_record_is_seen(entries: list[history.Entry], broken
 
 def with_id(event_id: str, message: object) -> history.Stored:
     entry = said(message)
-    return replace(entry, record=entry.record._replace(headers=(("ce_id", event_id.encode()),)))
+    return replace(entry, record=entry.record._replace(header_block=record_headers.encode([("ce_id", event_id.encode())])))
 
 
 def led_to_by(cause: str) -> history.Stored:
@@ -257,7 +257,7 @@ def owned(
         data=b"",
         sequence=sequence,
     )
-    said = stream.Record(topic, 0, offset, 0, b"dev/shop", b"", tuple(envelope.to_headers(event)))
+    said = stream.Record(topic, 0, offset, 0, b"dev/shop", b"", record_headers.encode(envelope.to_headers(event)))
     return history.Stored(at_us=0, by=by, epoch=0, record=said, message=message)  # type: ignore[arg-type]
 
 

@@ -1,7 +1,7 @@
 """What reconcile knows is the fold of what it said and was told, whoever folds it and however often."""
 
 from decklog.events.v1 import apply_pb2, control_pb2, drift_pb2, live_pb2, state_pb2, subject_pb2
-from decklog.model import objects
+from decklog.model import objects, record_headers
 from decklog.ports import stream
 from services.reconcile import state, telling
 from services.reconcile.core import compare, complaints, drift, recalling, recollection, sync
@@ -335,7 +335,9 @@ def test_an_input_counts_once() -> None:
 
 
 def record(message: stream.Message, offset: int) -> stream.Record:
-    return stream.Record(message.topic, message.partition or 0, offset, 0, message.key, message.value, ())
+    return stream.Record(
+        message.topic, message.partition or 0, offset, 0, message.key, message.value, record_headers.NONE
+    )
 
 
 def test_state_is_read_back_as_it_was_written() -> None:

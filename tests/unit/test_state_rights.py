@@ -6,7 +6,7 @@ And compaction, which keeps the last record of a key whoever wrote it, takes not
 from collections.abc import Sequence
 
 from decklog.events.v1 import control_pb2, state_pb2, subject_pb2
-from decklog.model import objects, ownership
+from decklog.model import objects, ownership, record_headers
 from decklog.ports import stream
 from services.reconcile import state
 from services.reconcile.core import recollection
@@ -35,7 +35,8 @@ def written(owner: int, sequence: int, digest: str = "") -> list[stream.Message]
 def recorded(*batches: list[stream.Message]) -> list[stream.Record]:
     messages = [message for batch in batches for message in batch]
     return [
-        stream.Record(one.topic, 3, offset, 0, one.key, one.value, one.headers) for offset, one in enumerate(messages)
+        stream.Record(one.topic, 3, offset, 0, one.key, one.value, record_headers.encode(one.headers))
+        for offset, one in enumerate(messages)
     ]
 
 

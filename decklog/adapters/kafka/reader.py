@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiokafka
-from aiokafka import client as kafka_client
 from aiokafka import errors as kafka
 from aiokafka.consumer import subscription_state
 
@@ -18,7 +17,7 @@ from decklog.ports import stream
 class _Client:
     """A connection with what is read over it."""
 
-    connection: kafka_client.AIOKafkaClient
+    connection: fetching.Client
     subscription: subscription_state.SubscriptionState
     fetcher: fetching.Fetcher
 
@@ -99,7 +98,7 @@ class KafkaReader:
     async def _started(self) -> _Client:
         async with self._starting:
             if self._client is None:
-                connection = kafka_client.AIOKafkaClient(**self._connection.options())
+                connection = fetching.Client(**self._connection.options())
                 with failures.translated(self._connection.bootstrap):
                     try:
                         await connection.bootstrap()

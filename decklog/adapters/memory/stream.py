@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from decklog.model import errors, placement, topics
+from decklog.model import errors, placement, record_headers, topics
 from decklog.ports import clock as ports_clock
 from decklog.ports import stream
 
@@ -189,7 +189,7 @@ class MemoryCluster:
             self.clock.now_us() // 1000,
             message.key,
             message.value,
-            tuple(message.headers),
+            record_headers.encode(message.headers),
         )
         log.records.append(record)
         log.end += 1

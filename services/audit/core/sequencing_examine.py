@@ -1,14 +1,13 @@
 """What a record is before the ledger is asked: an event its sender may send here, or why not."""
 
 import functools
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
-from decklog.model import envelope, events, headers, receipt, timestamps, topics
+from decklog.model import envelope, events, hashing, headers, receipt, record_headers, timestamps, topics
 from decklog.ports import ledger, stream
 from services.audit.core import orders
 
@@ -58,16 +57,17 @@ def rules(cluster: str, prefix: str) -> Rules:
 
 def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     """Decode one record and check that its sender may say this here. Never raises."""
-    name, partition, _, _, key, value, attached = record
+    name, partition, _, _, key, value, block = record
     if value is None:
         return _poison(record, receipt.NULL, envelope.NO_VALUE)
-    names, values = envelope.apart(attached)
     try:
-        attributes = envelope.attributes(names, values)
+        sender, values = _HEADERS.read(key, block)
+        differing = envelope.differing(sender.form, values)
     except envelope.Undecodable as error:
         return _poison(record, receipt.NULL, error.reason)
-    identifier, source, ce_type, time, subject, *_ = attributes
-    stated = receipt.event_text(attributes)
+    identifier, time, subject, *_ = differing
+    source, ce_type, *_ = sender.form
+    stated = receipt.event_text(sender.frame, differing)
     topic = given.topics[name]
     kind = _judged(ce_type, source, topic.label)
     if isinstance(kind, str):
@@ -80,15 +80,35 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         stated,
         None,
         misplaced(topic, key, partition) or _skewed(time, now_us),
-        hashlib.sha256(value).digest(),
-        _kept(names, values, subject),
+        hashing.sha256(value),
+        _kept(sender, values, record, subject),
         events.decode(ce_type, value) if kind.message in orders.KINDS else None,  # type: ignore[arg-type]
     )
 
 
+class _Sender(NamedTuple):
+    """What headers say that one sender's events of one type share."""
+
+    form: envelope.Form
+    frame: tuple[str, str, str]
+    kept: Sequence[tuple[int, bytes]]
+    """Which of the values that differ the receipt will not hold, by place, and how the header of each begins."""
+
+
+def _sender(shape: record_headers.Shape) -> _Sender:
+    """Raises Undecodable."""
+    form = envelope.form(shape)
+    kept = [(place, headers.framed_name(name)) for place, name in enumerate(form.names) if name not in _IN_RECEIPT]
+    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept)
+
+
+_HEADERS = record_headers.Reader(envelope.REPEATING, _sender)
+
+
 def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
     """A record that is no event keeps all its headers."""
-    kept = headers.encode(record.headers) if record.headers else None
+    attached = record.headers
+    kept = headers.encode(attached) if attached else None
     return Examined(record, None, stated, refusal, None, None, kept)
 
 
@@ -168,14 +188,11 @@ def _latest(now_us: int) -> str:
     return timestamps.format_us(now_us + MAX_SKEW_US)
 
 
-def _kept(names: tuple[str, ...], values: tuple[bytes | None, ...], subject: str) -> bytes | None:
+def _kept(sender: _Sender, values: Sequence[bytes | None], record: stream.Record, subject: str) -> bytes | None:
     """The headers that the receipt does not hold: all of them where the subject stands as a digest."""
     if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
-        return headers.encode(zip(names, values, strict=True))
-    rest = _not_in_receipt(names)
-    return b"".join([headers.framed(name, values[place]) for place, name in rest]) if rest else None
-
-
-@functools.lru_cache(maxsize=256)
-def _not_in_receipt(names: tuple[str, ...]) -> tuple[tuple[int, bytes], ...]:
-    return tuple((place, headers.framed_name(name)) for place, name in enumerate(names) if name not in _IN_RECEIPT)
+        return headers.encode(record.headers)
+    kept = b""
+    for place, name in sender.kept:
+        kept += headers.framed(name, values[place])
+    return kept or None

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decklog.model import merkle, receipt
+from decklog.model import merkle, receipt, record_headers
 from decklog.ports import ledger, stream
 from decklog.runtime import names
 from services.audit.core import leaves, rows, sequencing
@@ -41,7 +41,7 @@ def ahead(number: int, offset: int) -> stream.Record:
 
 def junk(number: int, offset: int) -> stream.Record:  # noqa: ARG001 (every kind has the same shape)
     """A record that is no event."""
-    return stream.Record(sequenced.GIT, RIGHT, offset, 0, b"infrastructure", b"junk", ())
+    return stream.Record(sequenced.GIT, RIGHT, offset, 0, b"infrastructure", b"junk", record_headers.NONE)
 
 
 def contradiction(number: int, offset: int) -> stream.Record:

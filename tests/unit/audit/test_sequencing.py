@@ -3,7 +3,7 @@
 import pytest
 
 from decklog.events.v1 import control_pb2, git_pb2
-from decklog.model import headers, merkle, receipt, topics
+from decklog.model import headers, merkle, receipt, record_headers, topics
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
@@ -119,8 +119,9 @@ def _poison():
     good = sequenced.record(sequenced.event(1), offset=0)
     request = control_pb2.SyncRequested()
     yield "no value", good._replace(value=None)
-    yield "a doubled attribute", good._replace(headers=(*good.headers, ("ce_id", b"x")))
-    yield "no attributes", good._replace(headers=())
+    yield "a doubled attribute", good._replace(header_block=record_headers.encode([*good.headers, ("ce_id", b"x")]))
+    yield "no attributes", good._replace(header_block=record_headers.NONE)
+    yield "headers that are none", good._replace(header_block=b"\x04\x02")
     yield "a broken message", good._replace(value=b"\xff\xff\xff")
     yield "another service's type", sequenced.record(sequenced.event(1, message=request), offset=0)
     yield (
@@ -154,7 +155,7 @@ def test_what_is_no_event_of_its_sender_is_poison(_name, record):
 
 def test_a_dead_letter_always_fits():
     """A record as large as a topic takes is dead-lettered without its value, which the ledger has."""
-    record = stream.Record(sequenced.GIT, 0, 0, 0, b"k", b"x" * topics.MAX_MESSAGE_BYTES, ())
+    record = stream.Record(sequenced.GIT, 0, 0, 0, b"k", b"x" * topics.MAX_MESSAGE_BYTES, record_headers.NONE)
     letter = sequencing.dead_letter(record, "too bad", RULES.dead_letter)
     stream.check_size(letter)
     assert letter.value == b""
