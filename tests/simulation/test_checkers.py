@@ -94,7 +94,8 @@ def test_a_write_without_its_record_is_seen(entries: list[history.Entry], broken
 
 def with_id(event_id: str, message: object) -> history.Stored:
     entry = said(message)
-    return replace(entry, record=entry.record._replace(header_block=record_headers.encode([("ce_id", event_id.encode())])))
+    block = record_headers.encode([("ce_id", event_id.encode())])
+    return replace(entry, record=entry.record._replace(header_block=block))
 
 
 def led_to_by(cause: str) -> history.Stored:
