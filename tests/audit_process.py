@@ -104,12 +104,22 @@ def commit(digit: str = "a") -> git_pb2.CommitObserved:
 
 @asynccontextmanager
 async def running(
-    postgres: str, folder: Path, *, installed: bool = True, log_public: bool = False, **told: object
+    postgres: str,
+    folder: Path,
+    *,
+    installed: bool = True,
+    broker: memory.MemoryCluster | None = None,
+    log_public: bool = False,
+    **told: object,
 ) -> AsyncIterator[Process]:
-    """Audit serving, with an installation and a cluster declared unless told otherwise; `told` are settings of it."""
-    broker = memory.MemoryCluster(system.SystemClock())
-    await runtime_topics.ensure(memory.MemoryTopics(broker), PREFIX)
-    audit = service.Audit(_settings(postgres, folder, log_public=log_public, **told), kafka(broker))
+    """Audit serving, with an installation and a cluster declared unless told otherwise; `told` are settings of it.
+
+    `broker` is that of an audit before this one.
+    """
+    if broker is None:
+        broker = memory.MemoryCluster(system.SystemClock())
+        await runtime_topics.ensure(memory.MemoryTopics(broker), PREFIX)
+    audit = started(postgres, folder, broker, log_public=log_public, **told)
     stop = asyncio.Event()
     serving = asyncio.create_task(audit.serve(stop))
     try:
@@ -123,6 +133,14 @@ async def running(
     finally:
         stop.set()
         await asyncio.wait_for(serving, 20)
+
+
+def started(
+    postgres: str, folder: Path, broker: memory.MemoryCluster | None = None, *, log_public: bool = False, **told: object
+) -> service.Audit:
+    """Audit with its settings read, before it serves. Raises as its start does."""
+    reached = broker or memory.MemoryCluster(system.SystemClock())
+    return service.Audit(_settings(postgres, folder, log_public=log_public, **told), kafka(reached))
 
 
 async def install(process: Process) -> None:

@@ -66,7 +66,11 @@ def read_key(path: Path) -> bytes:
         check_private(path)
     except ValueError as error:
         raise errors.Terminal(str(error)) from error
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = "It must be a file that the user of this service owns"
+        raise errors.Terminal(f"it cannot be read: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def load(kind: type[ServiceSettings], **overrides: Any) -> Any:

@@ -235,12 +235,15 @@ class Audit:
 
 
 def _key_files(told: AuditSettings) -> ring.Files | None:
-    """What the files of the log's keys hold. Raises Terminal for one that is missing or not private."""
-    if told.log_key_file is None:
+    """What the files of the log's keys hold. Raises Terminal for one that is missing, not private or holds no key."""
+    if told.log_key_file is None or told.log_origin is None:
         return None
     more = (told.log_next_key_file, told.log_mldsa44_key_file)
     following, second = (None if file is None else settings.read_key(file) for file in more)
-    return ring.Files(current=settings.read_key(told.log_key_file), following=following, second=second)
+    found = ring.Files(current=settings.read_key(told.log_key_file), following=following, second=second)
+    # The installation comes with the first event: whether they are keys is told now, whose they are by the ledger.
+    ring.of(found, publication.origin(told.log_origin, "installation"))
+    return found
 
 
 def _address(bound: socket.socket) -> str:

@@ -100,11 +100,18 @@ class AuditSettings(settings.ServiceSettings):
             raise ValueError(f"DECKLOG_LOG_POLICY is about a published log. {_LOG}")
         if self.log_wait and self.log_policy is None:
             raise ValueError("DECKLOG_LOG_WAIT waits for the witnesses of DECKLOG_LOG_POLICY: set it, too")
+        return self
+
+    @model_validator(mode="after")
+    def _private_keys(self) -> Self:
         more = {ring.NEXT: self.log_next_key_file, ring.SECOND: self.log_mldsa44_key_file}
         for name, file in more.items():
             if file is not None and self.log_key_file is None:
                 raise ValueError(f"{name} is about a published log. {_LOG}")
-        for file in (self.log_key_file, *more.values()):
+        for name, file in {ring.CURRENT: self.log_key_file, **more}.items():
             if file is not None:
-                settings.check_private(file)
+                try:
+                    settings.check_private(file)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from error
         return self

@@ -45,6 +45,11 @@ def test_a_secret_comes_without_its_line_end_and_not_from_an_empty_file(tmp_path
         settings.read_secret(path)
 
 
+def test_what_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(errors.Terminal, match="Is a directory"):
+        settings.read_key(tmp_path)
+
+
 def test_passwords_in_urls_do_not_reach_the_log(tmp_path: Path) -> None:
     shown = load(tmp_path, zipkin="http://me:hunter2@127.0.0.1/x").redacted()
     assert "hunter2" not in str(shown)

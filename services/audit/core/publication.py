@@ -57,7 +57,9 @@ def origin_problem(stored: checkpoint.Checkpoint | None, name: str) -> Problem |
     if stored is None or stored.origin == name:
         return None
     text = f"this database holds the log {stored.origin!r}, the settings name {name!r}"
-    return Problem(text, "Set DECKLOG_LOG_ORIGIN back to the domain before the last slash of the first name")
+    return Problem(
+        text, "Set DECKLOG_LOG_ORIGIN back to the domain before the last slash of the first name, and restart audit"
+    )
 
 
 Said = asking.Ahead | asking.Disputed

@@ -37,6 +37,10 @@ _refused = Gauge(
     "1 when the database does not fit what was published; nothing is sequenced then",
 )
 
+_withheld = Gauge(
+    names.METRIC_WITHHELD, "1 when key, name or policy of the settings do not fit the log; nothing is signed then"
+)
+
 
 def no_failpoint(_name: str) -> None:
     """Nothing happens here, except in a test of crashes."""
@@ -106,6 +110,11 @@ class Publisher:
             except witnessed.Disputed as dispute:
                 self._parts.readiness.waiting("publisher", str(dispute))
                 log.critical("nothing more is signed", reason=str(dispute))
+                await stop.wait()
+            except ring.Unfit as error:
+                _withheld.set(1)
+                self._parts.readiness.waiting("publisher", f"{error} (what comes is sequenced and served all the same)")
+                log.critical("nothing more is signed, the rest goes on", reason=str(error))
                 await stop.wait()
             except errors.Transient as error:
                 attempt += 1

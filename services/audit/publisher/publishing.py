@@ -80,7 +80,9 @@ class Publishing:
         """Take up where the log stands: look whether it may go on, and with which tiles."""
         found = await standing(self._connection, self._folder)
         insist(publication.problem(found))
-        insist(publication.origin_problem(found.stored, self._signers.name))
+        renamed = publication.origin_problem(found.stored, self._signers.name)
+        if renamed is not None:
+            raise ring.Unfit(renamed.text, where="publisher", hint=renamed.hint)
         signed = await records.newest(self._connection)
         if found.stored is None or signed is None:
             return

@@ -13,6 +13,13 @@ from decklog.model.tlog import checkpoint, cosignature, keys, note, policy, rota
 CURRENT, NEXT, SECOND = "DECKLOG_LOG_KEY_FILE", "DECKLOG_LOG_NEXT_KEY_FILE", "DECKLOG_LOG_MLDSA44_KEY_FILE"
 
 
+class Unfit(errors.Terminal):
+    """What the settings name does not fit this log: nothing is signed until somebody mends that, all the rest goes on.
+
+    Only the ledger tells it: what files alone tell keeps the service from starting.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """What is in the files of the settings of these names (PEM); None where a setting names none."""
@@ -42,17 +49,17 @@ class Ring:
     def signers(self, rotations: rotation.Rotations, size: int) -> list[keys.SigningKey]:
         """The keys that sign a tree of so many leaves, as far as they are held, the one that signed before first.
 
-        Raises Terminal where none is.
+        Raises Unfit where none is.
         """
         wanted = rotations.signers(size) or self.vkeys[:1]
         held = {str(one.verifier): one for one in self.held}
         found = [held[one] for one in wanted if one in held]
         if not found:
-            raise errors.Terminal(
+            raise Unfit(
                 f"the log is signed with {rotation.label(wanted[-1])} from leaf {_since(rotations, size)} on, "
                 f"and audit has {' and '.join(map(rotation.label, held))}",
                 where=CURRENT,
-                hint=f"Name the file of {rotation.label(wanted[-1])} in {CURRENT}; nothing is signed without it",
+                hint=f"Name the file of {rotation.label(wanted[-1])} there and restart audit; nothing is signed before",
             )
         return found
 
@@ -72,17 +79,17 @@ class Ring:
         return note.Note(signed.text, (*signed.signatures, line)).to_bytes()
 
     def check(self, tree: checkpoint.Checkpoint, signed: bytes, rotations: rotation.Rotations) -> None:
-        """Insist that the newest checkpoint was signed as the ledger says. Raises Terminal."""
+        """Insist that the newest checkpoint was signed as the ledger says. Raises Unfit."""
         read = note.parse(signed)
         known = rotation.parsed(rotations.signers(tree.size)) or [self.held[0].verifier]
         try:
             policy.check_log(read, known)
         except note.Unverified as error:
-            raise errors.Terminal(
+            raise Unfit(
                 f"the newest checkpoint was not signed with this key: {error}; {_told(read, tree, rotations)}",
                 where=CURRENT,
                 hint=f"Put back the key that has signed it, in {CURRENT}: a log does not change its key in silence, "
-                "`decklog ledger rotate` does it in public",
+                "`decklog ledger rotate` does it in public. Then restart audit",
             ) from error
         self.signers(rotations, tree.size)
 

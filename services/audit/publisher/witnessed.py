@@ -21,7 +21,7 @@ from decklog.model.tlog import checkpoint, keys, note, policy
 from decklog.runtime import names, ops
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import publishing, records, witnesses
+from services.audit.publisher import publishing, records, ring, witnesses
 
 log = structlog.get_logger(__name__)
 
@@ -64,12 +64,12 @@ def read(file: Path, *, wait: bool) -> Rule:
 
 
 def check_policy(rule: Rule | None, known: Sequence[keys.VerifierKey]) -> None:
-    """Insist that whoever verifies with the same file believes this log, with one of its keys. Raises Terminal."""
+    """Insist that whoever verifies with the same file believes this log, with one of its keys. Raises Unfit."""
     if rule is not None and rule.policy.logs and not set(known) & set(rule.policy.logs):
-        raise errors.Terminal(
+        raise ring.Unfit(
             "the policy has lines `log VKEY`, and none is of this log",
             where=_SETTING,
-            hint=f"Add this line: log {known[0]}",
+            hint=f"Add this line and restart audit: log {known[0]}",
         )
 
 

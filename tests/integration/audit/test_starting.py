@@ -5,7 +5,11 @@ import json
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
+from decklog.model import errors
+from decklog.model.tlog import keys
+from decklog.runtime import names
 from tests import audit_leaves as some
 from tests import audit_process
 
@@ -58,3 +62,46 @@ async def test_a_stream_from_now_on_waits_until_it_is_known_what_now_is(held):
                 first = json.loads(line.removeprefix("data: "))
                 break
     assert first["leaf"] >= 5
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ({"mode": 0o644}, ["DECKLOG_LOG_NEXT_KEY_FILE", "mode 0644", "chmod 600"]),
+        ({"missing": True}, ["DECKLOG_LOG_NEXT_KEY_FILE", "No such file"]),
+        ({"data": b"junk"}, ["DECKLOG_LOG_NEXT_KEY_FILE", "decklog ledger keygen"]),
+        ({"data": keys.new_mldsa44_pem(b"m" * 32)}, ["DECKLOG_LOG_NEXT_KEY_FILE", "Ed25519", "decklog ledger keygen"]),
+    ],
+)
+def test_a_file_that_holds_no_key_keeps_audit_from_starting(database, tmp_path, file, told):
+    """Before anything is opened or sequenced, with the variable and the way out: as any wrong setting does."""
+    path = tmp_path / "next.pem"
+    if "missing" not in file:
+        path.write_bytes(file.get("data", keys.new_pem(b"n" * 32)))
+        path.chmod(file.get("mode", 0o600))
+    with pytest.raises((errors.Terminal, ValueError)) as refused:
+        audit_process.started(database, tmp_path, log_next_key_file=path)
+    for part in told:
+        assert part in str(refused.value)
+
+
+async def test_a_key_that_is_not_the_logs_signs_nothing_and_stops_nothing_else(database, tmp_path, monkeypatch):
+    """What comes is sequenced, projected and served, the published log too; /readyz and a metric say what to do."""
+    async with audit_process.running(database, tmp_path) as process:
+        await process.get("/timeline", after=await process.say("reconcile", some.changed(4)))
+        await audit_process.published(process)
+        before = (tmp_path / "log" / "public" / "checkpoint").read_bytes()
+    monkeypatch.setattr(audit_process, "LOG_SEED", b"x" * 32)
+    async with audit_process.running(database, tmp_path, installed=False, broker=process.broker) as process:
+        async with audit_process.browser(process.ops) as ops, asyncio.timeout(20):
+            while "not signed with this key" not in (answer := await ops.get("/readyz")).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert answer.status_code == 503
+        assert list(answer.json()["waiting"]) == ["publisher"]
+        for part in ("DECKLOG_LOG_KEY_FILE", "Put back the key", "restart audit", "sequenced and served"):
+            assert part in answer.json()["waiting"]["publisher"]
+        assert REGISTRY.get_sample_value(names.METRIC_WITHHELD) == 1
+        again = await process.say("reconcile", some.changed(6))
+        assert (await process.get("/timeline", after=again)).status_code == 200
+        async with process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as reader:
+            assert (await reader.get("/checkpoint")).content == before
