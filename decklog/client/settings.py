@@ -89,6 +89,17 @@ def read_token(path: Path) -> str:
     return text
 
 
+def check_unwritable(path: Path) -> None:
+    """Refuse a file or folder that others could write. Raises Unauthorised; OSError if there is none."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o022:
+        raise failures.Unauthorised(
+            f"others may write it (mode {mode:04o}), so it is not used",
+            where=str(path),
+            hint=f"See that nobody did, and close it: chmod go-w {path}",
+        )
+
+
 def check_private(path: Path) -> None:
     """Refuse a secret's file that others could read. Raises Unauthorised; OSError if there is none."""
     mode = stat.S_IMODE(path.stat().st_mode)

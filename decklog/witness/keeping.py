@@ -70,7 +70,8 @@ def make(folder: Path, name: str, seeds: tuple[bytes, bytes]) -> None:
 def load(folder: Path) -> list[keys.CosigningKey]:
     """The witness's keys, under the name in its store.
 
-    Raises Misconfigured where one is missing or the store is not theirs, Unauthorised where others can read them.
+    Raises Misconfigured where one is missing or the store is not theirs, Unauthorised where others can read them, or
+    write the store.
     """
     with contextlib.closing(_opened(folder / STORE)) as opened:
         bound = {row[0] for row in opened.execute("SELECT vkey FROM witness")}
@@ -140,6 +141,8 @@ def _opened(path: Path) -> sqlite3.Connection:
             where=str(path),
             hint=f"`decklog witness init` makes one. {_RESTORE}",
         )
+    for one in (path.parent, path):  # who may write the folder may put another store there
+        settings.check_unwritable(one)
     try:
         return _connect(path)
     except sqlite3.Error as error:

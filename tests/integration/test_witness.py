@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from decklog.client import failures
 from decklog.model.tlog import cosignature, keys, note, witnessing
 from decklog.witness import keeping
 from tests import witnesses
@@ -129,3 +130,16 @@ def test_it_starts_with_its_own_store_only(folder, tmp_path):
     (folder / keeping.ED25519).chmod(0o644)
     code, said = started(folder)
     assert (code, "chmod 600" in said) == (3, True)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+@pytest.mark.parametrize("what", [keeping.STORE, "."])
+def test_a_store_that_others_may_write_is_refused(folder, what, mode):
+    """Or a folder, where they could put another one: a second history could be signed. At the start, and at a request."""
+    store = keeping.Store(folder)
+    (folder / what).chmod(mode | 0o100)
+    for used in (lambda: keeping.load(folder), lambda: store.note(LOG.name)):
+        with pytest.raises(failures.Unauthorised, match="chmod go-w"):
+            used()
+    (folder / what).chmod((mode | 0o100) & ~0o022)
+    keeping.load(folder)
