@@ -135,7 +135,7 @@ def test_it_starts_with_its_own_store_only(folder, tmp_path):
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 @pytest.mark.parametrize("what", [keeping.STORE, "."])
 def test_a_store_that_others_may_write_is_refused(folder, what, mode):
-    """Or a folder, where they could put another one: a second history could be signed. At the start, and at a request."""
+    """Or a folder, where they could put another one: a second history could be signed. Told at each use."""
     store = keeping.Store(folder)
     (folder / what).chmod(mode | 0o100)
     for used in (lambda: keeping.load(folder), lambda: store.note(LOG.name)):
