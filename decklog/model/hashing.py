@@ -5,6 +5,7 @@ a hasher that is at hand does not.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 _SHA256 = hashlib.sha256()
 
@@ -14,3 +15,14 @@ def sha256(data: bytes) -> bytes:
     hasher = _SHA256.copy()
     hasher.update(data)
     return hasher.digest()
+
+
+def sha256_each(texts: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
+    """The digest of each text with the prefix before it."""
+    begun = hashlib.sha256(prefix) if prefix else _SHA256
+    found = []
+    for text in texts:
+        hasher = begun.copy()
+        hasher.update(text)
+        found.append(hasher.digest())
+    return found

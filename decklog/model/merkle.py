@@ -7,32 +7,35 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from decklog.model import hashing
+
 HASH_SIZE = 32
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
-# Copies of these hash on from the prefix (see `hashing`).
-_LEAF = hashlib.sha256(b"\x00")
-_NODE = hashlib.sha256(b"\x01")
+_LEAF = b"\x00"
+_NODE = b"\x01"
 
 
 def leaf_hash(data: bytes) -> bytes:
     """SHA-256(0x00 ‖ data): the hash of one entry."""
-    hasher = _LEAF.copy()
-    hasher.update(data)
-    return hasher.digest()
+    return hashing.sha256(_LEAF + data)
 
 
 def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
     """The hash of each entry."""
-    return [leaf_hash(data) for data in entries]
+    return hashing.sha256_each(entries, _LEAF)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 ‖ left ‖ right): the hash of an inner node."""
-    hasher = _NODE.copy()
-    hasher.update(left + right)
-    return hasher.digest()
+    return hashing.sha256(_NODE + left + right)
+
+
+def node_hashes(level: bytes) -> bytes:
+    """The inner nodes over hashes that stand one after the other, even in number."""
+    width = 2 * HASH_SIZE
+    return b"".join(hashing.sha256_each((level[at : at + width] for at in range(0, len(level), width)), _NODE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Frontier:
             if size >> height & 1:
                 added.append(level.pop())
             pairs = zip(level[::2], level[1::2], strict=True)
-            level = [node_hash(left, right) for left, right in pairs]
+            level = hashing.sha256_each((left + right for left, right in pairs), _NODE)
             height += 1
         return Frontier(size, tuple(reversed(added)))
 

@@ -9,11 +9,10 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import IO, NamedTuple
 
 from decklog.client import failures
-from decklog.model import payload_file, receipt, receipt_attributes, receipt_lines
+from decklog.model import hashing, payload_file, receipt, receipt_attributes, receipt_lines
 from decklog.model.tlog import tiles
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
@@ -146,7 +145,7 @@ def _read(opened: IO[bytes], count: int, *, whole: bool) -> tuple[_Seen, str]:
                 (hops if len(headers) == receipt_attributes.HOP_BYTES else seen.headers).append((number, headers))
             at += payload_file.HEAD.size + len(salted) + len(headers)
             seen.states.append(state)
-            seen.digests.append(sha256(salted).digest())
+            seen.digests.append(hashing.sha256(salted))
             seen.lengths.append(len(salted))
             seen.ends.append(at)
             number += 1
@@ -193,7 +192,7 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
     if at != len(data) or None in said:
         return False
     sure = [one for one in said if one is not None]
-    digests = b"".join([sha256(one).digest() for one in salted]).hex().encode()
+    digests = b"".join(hashing.sha256_each(salted)).hex().encode()
     return (
         digests == b"".join([one[0] for one in sure])
         and [len(one) for one in salted] == [int(one[1]) + salt for one in sure]

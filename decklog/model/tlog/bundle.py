@@ -1,8 +1,9 @@
 """Entry bundles (c2sp.org/tlog-tiles): up to 256 entries, each behind its length as a big-endian uint16."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import NamedTuple
+
+from decklog.model import merkle
 
 MAX_ENTRY_BYTES = 65_535
 _LENGTH_BYTES = 2
@@ -63,7 +64,7 @@ def prefix(data: bytes, count: int) -> bytes:
 
 def hashes(entries: Sequence[bytes]) -> bytes:
     """The leaf hashes of entries (see `merkle.leaf_hash`), one after the other: the tile of hashes beside a bundle."""
-    return b"".join([sha256(b"\x00" + entry).digest() for entry in entries])
+    return b"".join(merkle.leaf_hashes(entries))
 
 
 def span(entries: Sequence[bytes], number: int) -> Span:

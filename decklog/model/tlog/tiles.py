@@ -6,7 +6,6 @@ tiles of a level from the left, and a tile of fewer than 256 hashes is *partial*
 
 import re
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import NamedTuple
 
 from decklog.model import merkle
@@ -161,10 +160,8 @@ def bundles_of_size(size: int) -> Iterator[Bundle]:
 
 def root(hashes: bytes) -> bytes:
     """The root over the hashes of a whole tile, or of another power of two of them."""
-    # Verifying is this and the hashes of the entries: calling `merkle.node_hash` would cost a fifth more.
     while len(hashes) > merkle.HASH_SIZE:
-        pairs = range(0, len(hashes), 2 * merkle.HASH_SIZE)
-        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * merkle.HASH_SIZE]).digest() for at in pairs])
+        hashes = merkle.node_hashes(hashes)
     return hashes
 
 
