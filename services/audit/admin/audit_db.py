@@ -1,6 +1,7 @@
 """`decklog admin audit-db`: recompute the ledger from its rows, and look whether what protects it still stands."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection, vouched
 from services.audit.core import auditing, lost, tally
-from services.audit.projector import rebuilding
+from services.audit.projector import rebuilding, scratch
 from services.audit.publisher import folder, records, tallying
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
@@ -74,6 +75,8 @@ _HOLDS = "SELECT leaf, placed FROM ledger.legal_hold"
 _ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation"
 
 _CURSOR = "SELECT next_leaf FROM audit.cursor"
+
+_HAS_CURSOR = "SELECT to_regclass('audit.cursor') IS NOT NULL"
 
 
 @app.command()
@@ -150,26 +153,42 @@ async def _audit(
     # Read before the snapshot: what was served by then is in it.
     served = None if told.log is None else _served(told.log)
     known = _known_lost(told)
-    connection = await postgres.connect(uri, "decklog audit-db")
     audit, found = auditing.Audit(), list[auditing.Finding]()
-    try:
+    async with contextlib.AsyncExitStack() as opened:
+        # Taken before the snapshot, so that nothing takes the place of the projections in it.
+        scratch_tables = await _taken(opened, uri) if projections else None
+        connection = await postgres.connect(uri, "decklog audit-db")
+        opened.push_async_callback(connection.close)
         with failures.translated():
-            seen = await protection.look(connection, await connection.fetchval(_SIZE) or 0, told.known)
+            seen = await _protection(connection, told.known, held=scratch_tables is not None)
             found += seen.findings
             _tell_known(seen)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                if projections:
-                    await connection.execute(rebuilding.HOLD)
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
                 async for finding in _findings(connection, audit, told, served, known):
                     if len(found) >= most:
                         break
                     found.append(finding)
-                if projections and len(found) < most:
-                    found += await _projection_findings(uri, connection, audit)
-    finally:
-        await connection.close()
+                if scratch_tables is not None and len(found) < most:
+                    found += await _projection_findings(uri, connection, audit, scratch_tables)
     return found[:most], audit
+
+
+async def _taken(opened: contextlib.AsyncExitStack, uri: str) -> asyncpg.Connection | None:
+    """The scratch tables in which the projections are made anew; None, and told, while somebody else has them."""
+    try:
+        return await opened.enter_async_context(rebuilding.scratch_tables(uri))
+    except scratch.Busy as busy:
+        typer.echo(f"projections not compared: {busy.problem}; run it again when that has ended", err=True)
+        return None
+
+
+async def _protection(connection: asyncpg.Connection, known: Sequence[str], *, held: bool) -> protection.Seen:
+    """What protects the ledger. Unless the projections are `held` in place, a rebuild waits for the moment it takes."""
+    async with connection.transaction():
+        if not held and await connection.fetchval(_HAS_CURSOR):
+            await connection.execute(rebuilding.HOLD)
+        return await protection.look(connection, await connection.fetchval(_SIZE) or 0, known)
 
 
 def _tell_known(seen: protection.Seen) -> None:
@@ -213,7 +232,7 @@ def _known_lost(told: Told) -> Sequence[leaf_ranges.Range] | None:
 
 
 async def _projection_findings(
-    uri: str, connection: asyncpg.Connection, audit: auditing.Audit
+    uri: str, connection: asyncpg.Connection, audit: auditing.Audit, scratch_tables: asyncpg.Connection
 ) -> list[auditing.Finding]:
     """Rows that are not what a replay of the ledger gives, as of the connection's snapshot."""
     cursor = await connection.fetchval(_CURSOR)
@@ -226,7 +245,8 @@ async def _projection_findings(
             err=True,
         )
         return []
-    compared = await rebuilding.compare(uri, tell=lambda *_: None, snapshot=await rebuilding.exported(connection))
+    moment = await rebuilding.exported(connection)
+    compared = await rebuilding.compare_in(scratch_tables, uri, tell=lambda *_: None, snapshot=moment)
     return [auditing.Finding(None, _told(difference)) for difference in compared.differences]
 
 

@@ -27,8 +27,7 @@ LONG_SECONDS = 3_600.0
 """Reading a whole table of a large ledger takes its time."""
 
 HOLD = f"LOCK TABLE {statements.LIVE}.cursor IN ACCESS SHARE MODE"
-"""Keeps a rebuild from taking the live tables' place while a transaction lasts. It comes before the snapshot: in tables
-that were put there after it, the snapshot sees no rows."""
+"""Keeps a rebuild from taking the live tables' place while a transaction lasts; for moments."""
 
 Tell = Callable[[int, int], None]
 """Hears of (leaves folded, leaves to fold)."""
@@ -58,16 +57,26 @@ class Comparison:
         return not self.differences
 
 
-async def compare(
-    uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL, snapshot: str | None = None
+async def compare(uri: str, *, tell: Tell, projections: Sequence[Projection] = registry.ALL) -> Comparison:
+    """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind."""
+    async with scratch_tables(uri) as connection:
+        return await compare_in(connection, uri, tell=tell, projections=projections)
+
+
+async def compare_in(
+    connection: asyncpg.Connection,
+    uri: str,
+    *,
+    tell: Tell,
+    projections: Sequence[Projection] = registry.ALL,
+    snapshot: str | None = None,
 ) -> Comparison:
-    """Rebuild beside the live tables to where they are, compare row by row, and leave nothing behind.
+    """The same in scratch tables that the caller holds.
 
     Live tables and leaves are read as of one moment: that of an exported snapshot (`exported`), or now. Who exports one
-    holds the live tables in place with it (`HOLD`).
+    took the scratch tables before: nobody puts others in the place of the live ones while they are held.
     """
     async with (
-        _scratch(uri) as connection,
         _connected(uri) as live,
         live.transaction(isolation="repeatable_read", readonly=True),
         _connected(uri) as beside,
@@ -100,7 +109,7 @@ async def rebuild(uri: str, *, tell: Tell, projections: Sequence[Projection] = r
 
     Returns the number of leaves folded.
     """
-    async with _scratch(uri) as connection, _connected(uri) as beside, reading.ahead(beside) as read:
+    async with scratch_tables(uri) as connection, _connected(uri) as beside, reading.ahead(beside) as read:
         while True:
             size = int(await connection.fetchval(statements.LEDGER_SIZE))
             done = await _fill(connection, size, projections, tell, read)
@@ -192,8 +201,11 @@ def _difference(row: type[rows.Row], live: asyncpg.Record | None, rebuilt: async
 
 
 @asynccontextmanager
-async def _scratch(uri: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection with fresh scratch tables, which do not outlive it; one rebuild at a time."""
+async def scratch_tables(uri: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with fresh scratch tables, which do not outlive it; one rebuild at a time.
+
+    Raises scratch.Busy while another one runs.
+    """
     async with _connected(uri) as connection:
         with failures.translated("rebuild"):
             await scratch.make(connection)

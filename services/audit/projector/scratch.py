@@ -44,10 +44,18 @@ JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname IN ('audit', 'audi
 """
 
 
+class Busy(errors.Transient):
+    """Somebody else has the scratch tables."""
+
+
 async def make(connection: asyncpg.Connection) -> None:
-    """Create the scratch tables, empty, with the cursor at leaf 0. Raises Transient while another rebuild runs."""
+    """Create the scratch tables, empty, with the cursor at leaf 0. Raises Busy while another rebuild runs."""
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-        raise errors.Transient("another rebuild is running", where=SCHEMA, hint="Wait until it has ended")
+        raise Busy(
+            "the projections are being rebuilt, or compared with a replay, by somebody else",
+            where=SCHEMA,
+            hint="Wait until `decklog admin rebuild` or `audit-db`, or the rebuild after an erasure, has ended",
+        )
     async with connection.transaction():
         await _empty(connection, SCHEMA)
         for table in TABLES:

@@ -15,7 +15,7 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model import merkle
 from decklog.ports import stream
 from services.audit.admin import audit_db
-from services.audit.projector import projecting, tables
+from services.audit.projector import projecting, rebuilding, scratch, tables
 from services.audit.sequencer import term
 from tests import audit_process, published_log, sequenced
 from tests import stack as stacks
@@ -236,6 +236,43 @@ def test_a_projection_row_that_was_rewritten_is_found(recorded, statement, found
     assert result.exit_code == 1
     assert found in result.output
     assert audit(recorded, "--ledger-only").exit_code == 0
+
+
+async def test_beside_a_rebuild_it_finds_what_is_in_the_ledger_and_says_what_was_not_compared(recorded):
+    """Somebody rebuilds: no finding is lost, no rebuild is hindered, and a projection row is found once that ended."""
+    await asyncio.to_thread(lambda: asyncio.run(_project(recorded)))
+    await tamper(recorded, PAYLOAD[0], "DELETE FROM ledger.payload WHERE leaf = 7", PAYLOAD[1])
+    await tamper(recorded, "UPDATE audit.ref_move SET new = 'forged' WHERE leaf = 2")
+    async with rebuilding.scratch_tables(recorded):
+        result = await asyncio.to_thread(audit, recorded)
+    assert (result.exit_code, "leaf 7: its payload is gone" in result.output) == (1, True), result.output
+    assert "projections not compared: the projections are being rebuilt, or compared" in result.output
+    assert "audit.ref_move" not in result.output
+    assert (
+        "the row 2 of audit.ref_move is not what the leaves give" in (await asyncio.to_thread(audit, recorded)).output
+    )
+
+
+async def test_rebuilds_that_swap_while_it_reads_give_no_false_alarm(recorded):
+    """One rebuild after the other, and one audit after the other: each ends well, or says that the other is at it."""
+    await asyncio.to_thread(lambda: asyncio.run(_project(recorded)))
+    swapped = asyncio.Event()
+
+    async def rebuild():
+        done = 0
+        while done < 5:
+            try:
+                await rebuilding.rebuild(recorded, tell=lambda *_: None)
+                done += 1
+            except scratch.Busy:
+                await asyncio.sleep(0.01)
+        swapped.set()
+
+    swapping = asyncio.create_task(rebuild())
+    while not swapped.is_set():
+        result = await asyncio.to_thread(audit, recorded)
+        assert result.exit_code == 0, result.output
+    await swapping
 
 
 def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published):

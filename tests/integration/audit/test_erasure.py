@@ -119,7 +119,7 @@ async def test_nothing_of_a_person_is_left_and_everything_still_proves(terminal,
     assert (await terminal.run("ledger", "export", str(copy))).code == 0
     verified = await terminal.run("verify", str(copy), "--vkey", vkey)
     assert verified.code == 0, verified.out + verified.err
-    findings, audit = await audit_db._audit(database, 10, audit_db.Told(process.folder / "log"))
+    findings, audit = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
     assert [str(one) for one in findings] == []
     assert len(audit.erased) == 2
     compared = await rebuilding.compare(stacks.logins(database)[stacks.Part.PROJECTOR], tell=lambda *_: None)
@@ -297,7 +297,7 @@ async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database)
     assert not any(b"Ida Rhodes" in file for file in files)
     assert await salts_of(database, [first + 1, first + 2, first + 3]) == []
     assert len(await salts_of(database, [first])) == 1
-    findings, _ = await audit_db._audit(database, 10, audit_db.Told(process.folder / "log"))
+    findings, _ = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
     assert [str(one) for one in findings] == []
 
 

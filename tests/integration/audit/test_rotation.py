@@ -231,7 +231,7 @@ async def test_an_operator_replaces_the_key(terminal, database, tmp_path):
     async with terminal.process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as reader:
         rotated = [json.loads(line) for line in (await reader.get("/rotations.jsonl")).text.splitlines()]
     assert [(one["vkey"], one["beside"]) for one in rotated] == [(new, old), (new, None)]
-    findings, _ = await audit_db._audit(database, 10, audit_db.Told(tmp_path / "log"))
+    findings, _ = await audit_db._audit(database, 10, audit_db.Told(log=tmp_path / "log"))
     assert [str(one) for one in findings] == []
 
 
