@@ -14,6 +14,8 @@ from decklog.client import failures
 from decklog.model.tlog import checkpoint, policy
 from decklog.verifier import links, proving, source
 
+_UNBORN = 1
+"""How `git rev-parse --quiet` ends where there is no commit yet."""
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -46,7 +48,7 @@ def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, si
     old = links.continues(given, data if kept is None else kept, trusted, data).old
     if kept is not None and old == new:
         return Anchored(new, path, old.size, "")
-    _write(repository / path, data)
+    _write(repository, path, data)
     _git(repository, "add", "--", path)
     words = f"Anchor {new.origin} at {new.size} leaves"
     signing = "--gpg-sign" if sign else "--no-gpg-sign"
@@ -55,13 +57,24 @@ def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, si
 
 
 def _committed(repository: Path, path: str) -> bytes | None:
-    """The file in the newest commit; None where it has none yet."""
+    """The file in the newest commit; None where it has none yet. That git cannot tell is no such thing."""
     _git(repository, "rev-parse", "--git-dir")
-    done = _run(repository, "show", f"HEAD:{path}")
-    return done.stdout if done.returncode == 0 else None
+    if _run(repository, "rev-parse", "--verify", "--quiet", "HEAD").returncode == _UNBORN:
+        return None
+    if not _git(repository, "ls-tree", "HEAD", "--", path):
+        return None
+    return _done(repository, "show", f"HEAD:./{path}")  # from the folder that is named, which may be one of a clone
 
 
-def _write(file: Path, data: bytes) -> None:
+def _write(repository: Path, path: str, data: bytes) -> None:
+    file = repository / path
+    for one in (file, *file.parents[: path.count("/")]):
+        if one.is_symlink():
+            raise failures.Misconfigured(
+                "it is a symbolic link: what is committed might be written anywhere",
+                where=str(one),
+                hint="Remove it, and find out who made it",
+            )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
@@ -70,11 +83,15 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _git(repository: Path, *arguments: str) -> str:
+    return _done(repository, *arguments).decode().strip()
+
+
+def _done(repository: Path, *arguments: str) -> bytes:
     done = _run(repository, *arguments)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip() or "it gave no reason"
         raise failures.Misconfigured(f"git {arguments[0]} failed: {said}", where=str(repository), hint=_hint(said))
-    return done.stdout.decode().strip()
+    return done.stdout
 
 
 def _hint(said: str) -> str:

@@ -218,13 +218,14 @@ def _problem(said: receipt_lines.Said, entry: bytes, state: bytes, digest: bytes
 
 def _beyond(gone: Sequence[tuple[int, int]], erased: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The parts of the first ranges that none of the others covers. The first come in order and do not overlap."""
-    covers = sorted((first, end) for first, end in erased)
+    covers, passed, reached = sorted(one for one in erased if one[0] < one[1]), 0, 0
     for first, end in gone:
-        at = first
-        for start, stop in covers:
-            if start < end and stop > at:
-                if start > at:
-                    yield at, start
-                at = max(at, stop)
+        at = max(first, min(reached, end))
+        while passed < len(covers) and covers[passed][0] < end:
+            start, stop = covers[passed]
+            if start > at and stop > at:
+                yield at, start
+            at, reached = max(at, min(stop, end)), max(reached, stop)
+            passed += 1
         if at < end:
             yield at, end

@@ -18,6 +18,10 @@ _ABOUT, _MARK = b'{"about":{', b'"kind":"rotation"'
 """How the receipt of a rotation begins, as few do, and what no other one holds: a text would escape the marks."""
 
 
+_MOST = 4096
+"""Each is kept in memory, and proved by a handful of files."""
+
+
 class Malformed(ValueError):
     """A line that points to no rotation."""
 
@@ -25,6 +29,8 @@ class Malformed(ValueError):
 def pointed(lines: Iterable[bytes], size: int) -> Iterator[rotation.Rotation]:
     """The rotations that a file points to, of those that a tree of so many leaves holds. Raises Malformed."""
     for number, line in enumerate(lines, start=1):
+        if number > _MOST:
+            raise Malformed(f"it points to more than {_MOST} rotations: no log has replaced its key so often")
         try:
             said = orjson.loads(line)
             one = rotation.Rotation(int(said["leaf"]), said["vkey"], said["beside"])

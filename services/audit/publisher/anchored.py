@@ -32,6 +32,8 @@ BACKOFF = backoff.Policy(initial=1.0, ceiling=300.0)
 """For an authority that cannot be reached, or answers something else than a time stamp."""
 LOOK_SECONDS = 1.0
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_EXCHANGE_SECONDS = 60.0
+"""In all: bytes that trickle in would never be silent for long enough."""
 
 _anchored = Gauge(names.METRIC_ANCHORED, "Leaves in the newest checkpoint with a time stamp")
 _failures = Counter(names.METRIC_TIME_STAMP_FAILURES, "Requests for a time stamp that came to nothing")
@@ -128,7 +130,10 @@ class Anchor:
         headers = {"Content-Type": "application/timestamp-query"}
         token = bytearray()
         try:
-            async with client.stream("POST", self._rule.url, content=query.data, headers=headers) as answer:
+            async with (
+                asyncio.timeout(_EXCHANGE_SECONDS),
+                client.stream("POST", self._rule.url, content=query.data, headers=headers) as answer,
+            ):
                 if not answer.is_success:
                     raise self._trouble(f"the authority answers {answer.status_code}")
                 async for part in answer.aiter_bytes():
@@ -136,6 +141,8 @@ class Anchor:
                     if len(token) > time_stamp.MAX_TOKEN_BYTES:
                         raise self._trouble("the authority's answer does not end")
             time_stamp.check(bytes(token), signed, self._rule.trusted, nonce=query.nonce)
+        except TimeoutError as error:
+            raise self._trouble(f"the authority's answer takes more than {_EXCHANGE_SECONDS:.0f} s") from error
         except httpx.HTTPError as error:
             raise self._trouble(f"the authority cannot be reached: {str(error) or type(error).__name__}") from error
         except time_stamp.Untrusted as error:

@@ -73,6 +73,41 @@ def test_a_log_that_was_forked_or_cut_is_not_committed(tmp_path, repository):
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_in_a_folder_of_a_clone_it_goes_on_from_the_one_before_too(tmp_path, repository):
+    """The file is looked for where it is written: a fork is no first checkpoint there."""
+    folder = repository / "anchors"
+    folder.mkdir()
+    kept = git_anchor.anchor(log_of(tmp_path, 600), folder, TRUSTED, sign=False)
+    assert git(repository, "show", "--name-only", "--format=").split() == [f"anchors/{PATH}"]
+    log_files.write(tmp_path / "fork", [*ENTRIES[:5], *log_files.receipts(800, 1000)])
+    with pytest.raises(proving.Disproved, match="does not prove that it goes on"):
+        git_anchor.anchor(source.Folder(tmp_path / "fork"), folder, TRUSTED, sign=False)
+    assert git_anchor.anchor(log_of(tmp_path, 900, "later"), folder, TRUSTED, sign=False).before == 600
+    assert git(repository, "rev-parse", "HEAD~1").strip() == kept.commit
+
+
+def test_a_clone_that_cannot_be_read_is_no_beginning(tmp_path, repository):
+    """Its newest commit has lost an object: whether the log goes on cannot be told, and nothing is committed."""
+    git_anchor.anchor(log_of(tmp_path, 600), repository, TRUSTED, sign=False)
+    lost = git(repository, "rev-parse", f"HEAD:{PATH}").strip()
+    (repository / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(failures.Misconfigured, match="git show failed"):
+        git_anchor.anchor(log_of(tmp_path, 900, "later"), repository, TRUSTED, sign=False)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_nothing_is_written_through_a_link(tmp_path, repository, depth):
+    """Somebody committed one in the place of the checkpoint, or of its folder."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = repository.joinpath(*PATH.split("/")[: PATH.count("/") + 1 - depth])
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / "file" if depth == 0 else outside)
+    with pytest.raises(failures.Misconfigured, match="symbolic link"):
+        git_anchor.anchor(log_of(tmp_path, 300), repository, TRUSTED, sign=False)
+    assert list(outside.iterdir()) == []
+
+
 def test_what_is_committed_is_what_was_verified(tmp_path, repository):
     """A log that shows a forgery first and the truth when it is asked again."""
     kept = git_anchor.anchor(log_of(tmp_path, 300), repository, TRUSTED, sign=False)

@@ -2,11 +2,13 @@
 
 import io
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 
 from decklog.model import headers, payload_file, receipt
 from decklog.model.tlog import policy
-from decklog.verifier import log, source
+from decklog.verifier import log, payloads, source
 from tests import log_files
 
 TRUSTED = policy.of_keys([log_files.SIGNER.verifier])
@@ -225,3 +227,28 @@ def test_records_are_written_as_they_were_read():
     ]
     read = payload_file.records(io.BytesIO(b"".join(made)).read)
     assert [payload_file.written(record) for record in read] == made
+
+
+RANGES = strategies.lists(strategies.tuples(strategies.integers(0, 40), strategies.integers(0, 40)), max_size=12)
+
+
+def unexplained(gone, erased):
+    """The leaves whose payloads are missed, as findings name them."""
+    found = []
+    seen = payloads.Payloads(lambda _path: None, found.append, erased=erased, gone=gone)
+    seen.end()
+    return [one.leaf for one in found]
+
+
+@hypothesis.given(strategies.sets(strategies.integers(0, 40)), RANGES)
+def test_each_payload_that_is_gone_and_was_not_erased_is_missed_once(gone, erased):
+    """Whatever ranges the leaves of erasures name: in any order, twice, one within another, empty, turned round."""
+    covered = {leaf for first, end in erased for leaf in range(first, end)}
+    assert unexplained([(leaf, leaf + 1) for leaf in sorted(gone)], erased) == sorted(gone - covered)
+
+
+@pytest.mark.timeout(20)
+def test_many_erasures_are_compared_in_one_pass():
+    """Of somebody who is in every second event of a large log."""
+    ranges = [(leaf, leaf + 1) for leaf in range(0, 100_000, 2)]
+    assert unexplained([*ranges, (100_001, 100_002)], ranges) == [100_001]

@@ -122,8 +122,9 @@ def test_an_earlier_checkpoint_by_a_retired_key_is_named(tmp_path):
         ((*POINTERS, pointer(800, OTHER, NEW)), "leaf 800: rotations.jsonl: it points to a leaf"),
         (POINTERS[:1], f"leaf {END}: rotations.jsonl: it does not say what this leaf says"),
         ((b"junk\n",), "rotations.jsonl: line 1 points to no rotation"),
+        ((POINTERS[0],) * 5000, "rotations.jsonl: it points to more than 4096 rotations"),
     ],
-    ids=["another key", "no rotation", "left out", "junk"],
+    ids=["another key", "no rotation", "left out", "junk", "without end"],
 )
 def test_pointers_count_for_nothing_where_the_leaves_say_otherwise(tmp_path, pointed, problem):
     """Another key, a rotation that is none, one that is left out, junk: named."""
