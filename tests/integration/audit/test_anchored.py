@@ -12,8 +12,9 @@ from decklog.model.tlog import policy, time_stamp
 from decklog.verifier import copy, source
 from decklog.verifier import log as verifier
 from services.audit.admin import audit_db
+from services.audit.publisher import anchored
 from tests import audit_leaves as some
-from tests import audit_process, time_authority
+from tests import audit_process, time_authority, trickling
 from tests.audit_process import LOG, Process
 
 
@@ -129,3 +130,13 @@ async def test_an_authority_in_trouble_is_told_and_publishing_goes_on(database, 
             authority.mood = time_authority.Mood.WELL
             await until_anchored(process)
             assert "time stamps" not in await troubles(process)
+
+
+async def test_an_authority_whose_answer_never_ends_is_told(database, tmp_path, authority, monkeypatch):
+    """It is never silent for long: the whole of it is bounded."""
+    monkeypatch.setattr(anchored, "_EXCHANGE_SECONDS", 0.3)
+    async with trickling.serving() as url, running(database, tmp_path, url, authority) as process:
+        await process.say("reconcile", some.rendered())
+        async with asyncio.timeout(20):
+            while "takes more than" not in (await troubles(process)).get("time stamps", ""):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)

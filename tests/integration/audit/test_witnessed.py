@@ -16,8 +16,9 @@ from decklog.runtime import names
 from decklog.verifier import log as verifier
 from decklog.verifier import source
 from services.audit.publisher import folder, ring, witnessed
+from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
-from tests import audit_ledger, witnesses
+from tests import audit_ledger, trickling, witnesses
 from tests import stack as stacks
 from tests.published_log import NEXT, NEXT_PEM, PEM, SIGNER, Log, running, until
 from tests.third_party import verifiers
@@ -185,6 +186,17 @@ async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, 
         given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
         async with running(log.publisher(rule=given)):
             await until(lambda: "and now wants" in log.readiness.troubles.get("witnesses", ""))
+
+
+async def test_a_witness_whose_answer_never_ends_is_told(log, tmp_path, monkeypatch):
+    """It is never silent for long: the whole of it is bounded."""
+    monkeypatch.setattr(circle, "EXCHANGE_SECONDS", 0.3)
+    await log.grow(5)
+    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    async with trickling.serving() as url:
+        given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
+        async with running(log.publisher(rule=given)):
+            await until(lambda: "takes more than" in log.readiness.troubles.get("witnesses", ""))
 
 
 def test_a_policy_that_could_never_be_met_is_refused_with_the_line_to_write(tmp_path, ours):
