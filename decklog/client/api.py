@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from decklog.client import answers, failures
@@ -229,11 +229,17 @@ def evidence(server: Caller, leaves: Sequence[int], selection: str, reason: str)
     )
 
 
-def erasable(
-    server: Caller, *, subject: str, events: Sequence[str], leaves: Sequence[int], first: int
-) -> answers.ErasurePreview:
+class Named(NamedTuple):
+    """Leaves by number, and events by whole ids with all that came under them, of one source each (empty: the only)."""
+
+    events: Sequence[str] = ()
+    source: str = ""
+    leaves: Sequence[int] = ()
+
+
+def erasable(server: Caller, *, subject: str, named: Named, first: int) -> answers.ErasurePreview:
     """The leaves that hold data of a subject, or the named ones, from a leaf on; a stretch at a time."""
-    body = {"subject": subject, "events": list(events), "leaves": list(leaves), "first": first}
+    body = {"subject": subject, "first": first, **named._asdict()}
     found: answers.ErasurePreview = server.post(_path("erasures", "preview"), body)
     return found
 

@@ -20,8 +20,14 @@ def erase(
     ] = "",
     event: Annotated[
         list[str] | None,
-        typer.Option(help="Id of an event, or number of a leaf; may be given again.", show_default=False),
+        typer.Option(
+            help="Id of an event, for all that came under it, or number of a leaf; may be given again.",
+            show_default=False,
+        ),
     ] = None,
+    source: Annotated[
+        str, typer.Option(help="Of which source, where several gave the same id.", show_default=False)
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. A script must say it.")] = False,
     timeout: waiting.Timeout = "1h",
     how: output.Option = output.Format.TABLE,
@@ -29,17 +35,19 @@ def erase(
     """Erase the payloads of a person's events, or of single leaves, from the ledger, the page and the API, for ever.
 
     Commits of which the person is author or committer or stands in a trailer, and whatever the person did as an actor;
-    what came in conflict with such an event, too. Poison cannot be searched: its leaves are
-    named, and each is erased by its number (--event LEAF).
+    what came in conflict with such an event, too. An event by its id goes with all other bytes that came under that id.
+    Poison cannot be searched: its leaves are named, and each is erased by its number (--event LEAF).
     Leaves and proofs stay valid. Shows what would go and asks first; waits until nothing of it is left to be read.
     """
     if bool(subject.strip()) == bool(event):
         raise typer.BadParameter("say whose events (--subject) or which (--event), and not both")
+    if source and not event:
+        raise typer.BadParameter("it goes with --event ID", param_hint="--source")
     if subject and subject.strip().casefold() in reason.casefold():
         raise typer.BadParameter("the reason names the subject: it is recorded for ever", param_hint="--reason")
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
-        found, unreadable = _found(server, subject, event or [])
+        found, unreadable = _found(server, subject, _named(server, event or [], source))
         if unreadable:
             report.note(erasure.unread(unreadable))
         if not found:
@@ -57,14 +65,21 @@ def erase(
     output.show(erasure.erased(found, requests, session.now()), how)
 
 
-def _found(server: api.Caller, subject: str, named: Sequence[str]) -> tuple[list[answers.Erasable], list[int]]:
+def _named(server: api.Caller, named: Sequence[str], source: str) -> api.Named:
+    """Leaves by number, events by their whole ids. Raises NotFound or Rejected."""
+    return api.Named(
+        events=[_full(server, one) for one in named if not api.is_leaf(one)],
+        source=source,
+        leaves=[int(one) for one in named if api.is_leaf(one)],
+    )
+
+
+def _found(server: api.Caller, subject: str, named: api.Named) -> tuple[list[answers.Erasable], list[int]]:
     """What would go, and the leaves that could not be searched."""
     found, unreadable = list[answers.Erasable](), list[int]()
-    leaves = [int(one) for one in named if api.is_leaf(one)]
-    events = [_full(server, one) for one in named if not api.is_leaf(one)]
     first: int | None = 0
     while first is not None:
-        page = api.erasable(server, subject=subject, events=events, leaves=leaves, first=first)
+        page = api.erasable(server, subject=subject, named=named, first=first)
         found += page["items"]
         unreadable += page["unreadable"]
         first = page["next"]

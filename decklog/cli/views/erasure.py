@@ -26,6 +26,10 @@ SHOWN = 20
 
 def preview(found: Sequence[answers.Erasable], now: moments.Now) -> sheet.Sheet:
     """The leaves whose payloads would go."""
+    return _leaves(found, now, "To be erased for ever")
+
+
+def _leaves(found: Sequence[answers.Erasable], now: moments.Now, title: str) -> sheet.Sheet:
     rows = [
         (
             str(one["leaf"]),
@@ -37,7 +41,7 @@ def preview(found: Sequence[answers.Erasable], now: moments.Now) -> sheet.Sheet:
         for one in found[:SHOWN]
     ]
     more = [("", "", "", f"and {len(found) - SHOWN} more", "")] if len(found) > SHOWN else []
-    return sheet.Sheet(columns=_LEAVES, rows=[*rows, *more], title="To be erased for ever")
+    return sheet.Sheet(columns=_LEAVES, rows=[*rows, *more], title=title)
 
 
 def unread(leaves: Sequence[int]) -> str:
@@ -63,6 +67,7 @@ def erased(
                     *(("request", one["event_id"]) for one in requests),
                 ]
             ),
+            _leaves(found, now, "Erased for ever"),
             sheet.Sheet(
                 columns=_COPIES,
                 rows=[(one["where"], _gone(one, now)) for one in latest],

@@ -4,7 +4,7 @@ A request names leaves. Whose data they hold is asked for before and stands nowh
 address.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -39,7 +39,12 @@ class AskPreview(models.Asked):
     subject: Annotated[str, StringConstraints(max_length=1000)] = Field(
         default="", description="a person's whole name or e-mail address, or the id of an actor, in any case"
     )
-    events: list[EventId] = Field(default=[], max_length=MOST_IDS)
+    events: list[EventId] = Field(
+        default=[], max_length=MOST_IDS, description="each with all that came under its id: conflicts, too"
+    )
+    source: Annotated[str, StringConstraints(max_length=10_000)] = Field(
+        default="", description="whose events are meant, where several sources gave the same id"
+    )
     leaves: list[Leaf] = Field(
         default=[], max_length=MOST_IDS, description="of any kind: conflicts and poison have a payload, too"
     )
@@ -129,7 +134,7 @@ async def preview_erasure(given: Given, asked: AskPreview) -> Response:
         raise problems.Problem(422, "NothingSelected", "name a subject or events, and not both")
     size = int(await given.database.value(statements.HEAD_SIZE))
     if asked.events or asked.leaves:
-        items = {one["leaf"]: one for one in await _named(given, asked.events) + await _at(given, asked.leaves)}
+        items = {one["leaf"]: one for one in await _named(given, asked) + await _at(given, asked.leaves)}
         return answering.json({"items": list(items.values()), "unreadable": [], "next": None, "size": size})
     end = min(asked.first + SCAN_LEAVES, size)
     found, unreadable = list[dict[str, Any]](), list[int]()
@@ -221,14 +226,36 @@ def _principal(actor: str) -> subject_pb2.Actor:
     return subject_pb2.Actor(id=actor, kind=subject_pb2.ACTOR_KIND_PRINCIPAL)
 
 
-async def _named(given: context.Context, ids: list[str]) -> list[dict[str, Any]]:
-    found = {str(row["id"]): row for row in await given.database.fetch(statements.ERASABLE_IDS, ids)}
-    for identifier in ids:
-        if identifier not in found:
+async def _named(given: context.Context, asked: AskPreview) -> list[dict[str, Any]]:
+    """All that came under the ids that were asked for, of one source each."""
+    found = [_by_id(row) for row in await given.database.fetch(statements.ERASABLE_IDS, asked.events)]
+    of_source = [one for one in found if asked.source in ("", one.source)]
+    for identifier in asked.events:
+        same = [one for one in of_source if one.item["event_id"] == identifier]
+        if not same:
             raise problems.not_found(
                 "event with a payload", identifier, hint="Look it up: decklog show; it may be erased already"
             )
-    return [_erasable(found[identifier], []) for identifier in dict.fromkeys(ids)]
+        if len({one.source for one in same}) > 1:
+            said = "; ".join(f"{one.source} (leaf {one.item['leaf']})" for one in same)
+            raise problems.Problem(
+                409,
+                "AmbiguousId",
+                f"several sources gave the id {identifier}: {said}",
+                hint="Say which is meant with --source, or name the leaves",
+            )
+    return [one.item for one in of_source]
+
+
+class _ById(NamedTuple):
+    """A leaf that has an id that was asked for."""
+
+    source: str
+    item: dict[str, Any]
+
+
+def _by_id(row: asyncpg.Record) -> _ById:
+    return _ById(leaves.read(row["leaf"], row["receipt"], None).source, _erasable(row, []))
 
 
 async def _at(given: context.Context, numbers: list[int]) -> list[dict[str, Any]]:

@@ -147,9 +147,17 @@ WHERE e.leaf >= $1 AND e.leaf < $2
 ORDER BY e.leaf
 """
 
+# Every leaf with one of these ids and a payload: events, what came in conflict, poison that claims one. No index knows
+# the latter two by id: the fold has noticed them, but for the leaves that it has not reached.
 ERASABLE_IDS = """
-SELECT DISTINCT ON (d.id) d.id, e.leaf, e.receipt FROM ledger.dedup d JOIN ledger.entry e USING (leaf)
-JOIN ledger.payload p USING (leaf) WHERE d.id = ANY ($1::text[]::uuid[]) AND p.value IS NOT NULL ORDER BY d.id, e.leaf
+SELECT e.leaf, e.receipt FROM (
+    SELECT leaf FROM ledger.dedup WHERE id = ANY ($1::text[]::uuid[])
+    UNION SELECT leaf FROM audit.notice WHERE event_id = ANY ($1::text[]::uuid[])
+    UNION SELECT leaf FROM ledger.entry
+    WHERE leaf >= (SELECT next_leaf FROM audit.cursor)
+        AND convert_from(receipt, 'UTF8')::jsonb #>> '{ce,id}' = ANY ($1::text[])
+) named
+JOIN ledger.entry e USING (leaf) JOIN ledger.payload p USING (leaf) ORDER BY e.leaf
 """
 
 # Of any kind; a record without a value has a salt all the same, and maybe headers.

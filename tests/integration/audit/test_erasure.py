@@ -13,6 +13,7 @@ from decklog.events.v1 import control_pb2, git_pb2
 from decklog.model import events
 from decklog.ports import stream
 from services.audit.admin import audit_db
+from services.audit.api import statements
 from services.audit.projector import rebuilding
 from tests import audit_process
 from tests import stack as stacks
@@ -255,6 +256,89 @@ async def test_single_events_are_erased_by_their_ids(terminal):
     again = await terminal.run("erase", "--event", event, "--reason", "order", "--yes")
     assert again.code == exits.Code.NOT_FOUND
     assert "erased already" in " ".join(again.err.split())
+
+
+async def _sent(process, identifier):
+    """The record of an event, as it came by Kafka."""
+    return next(
+        one
+        for number in range(process.broker.partitions("t.git.v1"))
+        for one in process.broker.log(stream.TopicPartition("t.git.v1", number))
+        if ("ce_id", identifier.encode()) in one.headers
+    )
+
+
+async def _again(process, known, value, headers=None):
+    """The same record once more, with another value or headers."""
+    message = stream.Message(
+        topic=known.topic, key=known.key, value=value, headers=headers or known.headers, partition=known.partition
+    )
+    await memory.MemoryProducer(process.broker).send(message)
+
+
+async def test_an_event_is_erased_with_all_that_came_under_its_id(terminal, database):
+    """Duplicate, conflict, poison: whoever names the event means every copy of its bytes. Asked again, none is left."""
+    process = terminal.process
+    said = await process.say("ingest", commit("f", GRACE), key="infrastructure")
+    first = (await process.get(f"/events/{said}", after=said)).json()["leaf"]
+    known = await _sent(process, said)
+    await _again(process, known, known.value)
+    await _again(process, known, events.encode(commit("f", git_pb2.Signature(name="Ida Rhodes"))))
+    await _again(process, known, b"junk of Ida Rhodes")
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+    kinds = [(await process.get(f"/leaves/{first + number}")).json()["kind"] for number in range(4)]
+    assert kinds == ["event", "duplicate", "conflict", "poison"]
+
+    erased = await terminal.run("erase", "--event", said, "--reason", "order", "--yes")
+    assert erased.code == 0, erased.err
+    for leaf, kind in ((first, "event"), (first + 2, "conflict"), (first + 3, "poison")):
+        assert re.search(rf"{leaf} .* {kind} ", erased.out), erased.out
+    assert await salts_of(database, [first, first + 2, first + 3]) == []
+    again = await terminal.run("erase", "--event", said, "--reason", "order", "--yes")
+    assert again.code == exits.Code.NOT_FOUND
+    assert "Ida Rhodes" not in (await everything(database, process.folder / "log"))[0].decode(errors="replace")
+
+
+async def test_of_several_sources_with_one_id_it_is_asked_which(terminal, database):
+    """Nothing is erased before somebody says; then of that source alone."""
+    process = terminal.process
+    said = await process.say("ingest", commit("f", GRACE), key="infrastructure")
+    first = (await process.get(f"/events/{said}", after=said)).json()["leaf"]
+    known = await _sent(process, said)
+    headers = dict(known.headers)
+    other = headers["ce_source"].decode().rpartition("/")[0] + "/other"
+    await _again(process, known, known.value, tuple((headers | {"ce_source": other.encode()}).items()))
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+
+    asked = await terminal.run("erase", "--event", said, "--reason", "order", "--yes")
+    assert asked.code == exits.Code.REFUSED
+    told = " ".join(asked.err.split())
+    assert f"several sources gave the id {said}: " in told
+    assert f"{other} (leaf {first + 1})" in told
+    assert len(await salts_of(database, [first, first + 1])) == 2
+    erased = await terminal.run("erase", "--event", said, "--source", other, "--reason", "order", "--yes")
+    assert erased.code == 0, erased.err
+    assert len(await salts_of(database, [first])) == 1
+    assert await salts_of(database, [first + 1]) == []
+
+
+async def test_a_conflict_that_the_fold_has_not_reached_is_found_by_its_id(terminal, database):
+    """Notices know conflicts by id; what they do not know yet is looked for in the leaves."""
+    process = terminal.process
+    said = await process.say("ingest", commit("f", GRACE), key="infrastructure")
+    first = (await process.get(f"/events/{said}", after=said)).json()["leaf"]
+    await _again(process, await _sent(process, said), b"other bytes")
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+    connection = await asyncpg.connect(database)
+    asks = [statements.ERASABLE_IDS, [said]]
+    async with connection.transaction():
+        noticed = [row["leaf"] for row in await connection.fetch(*asks)]
+        await connection.execute("DELETE FROM audit.notice")
+        assert [row["leaf"] for row in await connection.fetch(*asks)] == [first]
+        await connection.execute("UPDATE audit.cursor SET next_leaf = $1", first + 1)
+        unnoticed = [row["leaf"] for row in await connection.fetch(*asks)]
+    await connection.close()
+    assert noticed == unnoticed == [first, first + 1]
 
 
 async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database):
