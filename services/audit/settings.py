@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from decklog.model import timestamps
+from decklog.model import timestamps, topics
 from decklog.runtime import settings
 from services.audit.core.privileges import Part
 from services.audit.publisher import ring
@@ -85,6 +85,12 @@ class AuditSettings(settings.ServiceSettings):
         except ValueError as error:
             problem = f"DECKLOG_ADMITTED_POISON: {error}; write TOPIC=2026-11-26T10:40:00Z, several with commas between"
             raise ValueError(problem) from error
+        ours = [topic.name(self.topic_prefix) for topic in topics.SEQUENCED]
+        for topic in self.admitted:
+            if topic not in ours:
+                raise ValueError(
+                    f"DECKLOG_ADMITTED_POISON: {topic!r} is no topic that is sequenced; those are {', '.join(ours)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Audit's settings of the log's keys: private files only, and only beside a log."""
+"""Audit's settings: of the log's keys private files only, and only beside a log; poison is admitted of our topics."""
 
 from pathlib import Path
 
@@ -45,3 +45,14 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, setting: str) -> 
     (tmp_path / setting).chmod(0o640)
     with pytest.raises(errors.Terminal, match=f"chmod 600 {tmp_path / setting}"):
         load(tmp_path, **files, **log)
+
+
+def test_poison_is_admitted_of_topics_that_are_sequenced_and_of_no_other(tmp_path: Path) -> None:
+    """A word that is none of them would leave the topic halted without a complaint: those that can be are listed."""
+    moment = "2026-11-26T10:40:00Z"
+    ours = load(tmp_path, topic_prefix="t", admitted_poison=f"t.git.v1={moment}, t.live.v1={moment}")
+    assert set(ours.admitted) == {"t.git.v1", "t.live.v1"}
+    for wrong in ("decklog.git.v1", "git", "t.state.v1", "t.dead-letter.v1", ""):
+        with pytest.raises(errors.Terminal, match=r"t\.git\.v1, t\.") as caught:
+            load(tmp_path, topic_prefix="t", admitted_poison=f"t.live.v1={moment},{wrong}={moment}")
+        assert f"DECKLOG_ADMITTED_POISON: {wrong!r} is no topic that is sequenced" in str(caught.value)
