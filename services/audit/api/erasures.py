@@ -159,16 +159,17 @@ async def request_erasure(given: Given, actor: Actor, asked: AskErasure) -> Resp
         leaves=[control_pb2.LeafRange(first=first, end=end) for first, end in asked.leaves],
     )
     size = int(await given.database.value(statements.HEAD_SIZE))
-    standing = [row["hold"] for row in await given.database.fetch(statements.HOLDS)]
+    standing = [_hold(row) for row in await given.database.fetch(statements.HOLDS)]
     if standing:
         raise problems.Problem(
             409,
             "LegalHold",
-            f"a legal hold stands: {', '.join(standing)}",
+            "a legal hold stands: "
+            + "; ".join(f"{one['hold']}, placed by {one['actor']}: {one['reason']}" for one in standing),
             hint="Nothing is erased until it is released: decklog legal-hold release NAME",
         )
     try:
-        about = erasing.erasure(message, size, standing)
+        about = erasing.erasure(message, size, ())
     except orders.Refused as refusal:
         raise problems.Problem(422, "NotErasable", str(refusal)) from refusal
     copies = await _copies(given, about.ranges)

@@ -170,7 +170,7 @@ async def test_a_legal_hold_forbids_it(terminal):
     assert "case 7" in (await terminal.run("legal-hold", "list")).out
     refused = await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes")
     assert refused.code == exits.Code.REFUSED
-    assert "a legal hold stands: case 7" in refused.err
+    assert "a legal hold stands: case 7, placed by alice: litigation" in " ".join(refused.err.split())
     assert (await terminal.run("legal-hold", "release", "case 8", "--reason", "x")).code == exits.Code.NOT_FOUND
     assert (await terminal.run("legal-hold", "release", "case 7", "--reason", "settled")).code == 0
     assert "No legal hold stands" in (await terminal.run("legal-hold", "list")).out
