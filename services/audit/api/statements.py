@@ -196,7 +196,7 @@ SELECT k.size, k.note, (
     SELECT coalesce(string_agg(c.line || E'\\n', '' ORDER BY c.cosigner), '') FROM ledger.cosignature c
     WHERE c.size = k.size
 ) AS cosignatures
-FROM ledger.checkpoint k WHERE k.size > $1 AND k.size <= $2 ORDER BY k.size
+FROM ledger.checkpoint k WHERE k.size > $1 AND k.size <= $2 ORDER BY k.size FETCH FIRST ($3) ROWS WITH TIES
 """
 
 # The newest sizes that anybody cosigned, and by whom.
@@ -214,7 +214,7 @@ ANCHORED = "SELECT max(size) FROM ledger.time_stamp"
 
 TIME_STAMPS = """
 SELECT t.size, t.authority, t.token, k.note FROM ledger.time_stamp t JOIN ledger.checkpoint k USING (size)
-WHERE t.size > $1 AND t.size <= $2 ORDER BY t.size, t.authority
+WHERE t.size > $1 AND t.size <= $2 ORDER BY t.size FETCH FIRST ($3) ROWS WITH TIES
 """
 
 SPEAKERS = f"SELECT {columns(rows.Speaker)} FROM audit.speaker ORDER BY service"  # noqa: S608

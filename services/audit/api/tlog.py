@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
+import asyncpg
 import orjson
 import structlog
 from fastapi import APIRouter, Header, Query, Response
@@ -37,6 +38,7 @@ NOT_PUBLISHED = "Set DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DI
 _READ = ["GET", "HEAD"]
 """Static files are asked for by mirrors and caches with HEAD, too; the server leaves out the body."""
 
+_PAGE_ROWS = 200
 _IMMUTABLE = "max-age=31536000, immutable"
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _NEVER = {"Cache-Control": "no-cache"}
@@ -158,16 +160,24 @@ async def get_rotations(given: Given) -> Response:
 
 
 async def _time_stamps(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:
-    async for row in given.database.stream(statements.TIME_STAMPS, after, newest):
+    async for row in _paged(given, statements.TIME_STAMPS, after, newest):
         token = base64.b64encode(row["token"]).decode()
         line = {"size": row["size"], "note": row["note"].decode(), "authority": row["authority"], "token": token}
         yield orjson.dumps(line) + b"\n"
 
 
 async def _checkpoints(given: context.Context, after: int, newest: int) -> AsyncIterator[bytes]:
-    async for row in given.database.stream(statements.CHECKPOINTS, after, newest):
+    async for row in _paged(given, statements.CHECKPOINTS, after, newest):
         signed = row["note"].decode() + row["cosignatures"]
         yield orjson.dumps({"size": row["size"], "note": signed}) + b"\n"
+
+
+async def _paged(given: context.Context, statement: str, after: int, newest: int) -> AsyncIterator[asyncpg.Record]:
+    """Rows by size, a page at a time: anybody may read them, as slowly as he likes, and must not keep a connection."""
+    while page := await given.database.fetch(statement, after, newest, _PAGE_ROWS):
+        for row in page:
+            yield row
+        after = page[-1]["size"]
 
 
 def _log(given: context.Context) -> folder.LogFolder:

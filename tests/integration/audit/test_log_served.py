@@ -1,16 +1,20 @@
 """The published log as audit serves it: what a reader of c2sp.org/tlog-tiles gets, and who may."""
 
 import asyncio
+import contextlib
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from decklog.model import merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, policy, tiles
 from decklog.verifier import proving
+from services.audit.api import database as database_pool
 from tests import audit_leaves as some
 from tests import audit_process, trees, witnesses
 from tests.audit_process import LOG, Process
@@ -164,6 +168,30 @@ async def test_partial_tiles_of_earlier_checkpoints_are_served_after_the_folder_
         assert (await reader.get(f"/{tiles.Tile(7, 0, 5).path}")).content == b"h" * 5 * merkle.HASH_SIZE
         assert (await reader.get(f"/{tiles.Bundle(7, 5).path}")).content == bundle.encode([b"entry"] * 5)
         assert (await reader.get(f"/{tiles.Tile(0, 0, tree.size + 1).path}")).status_code == 404
+
+
+async def test_whoever_reads_a_list_slowly_keeps_nobody_else_from_the_api(database: str, public: Process) -> None:
+    """More readers than the API has connections to Postgres, who ask for every checkpoint and then read nothing."""
+    await public.say("reconcile", *(some.changed(number + 1) for number in range(300)))
+    await opened(public, DECLARED + 300)
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(
+            "INSERT INTO ledger.checkpoint (size, root, note, number) SELECT size, $1, $2, 1000 + size "
+            "FROM generate_series(1, 250) size ON CONFLICT DO NOTHING",
+            bytes(32),
+            b"x" * 60_000,
+        )
+    finally:
+        await connection.close()
+    host, port = public.address.removeprefix("http://").split(":")
+    async with contextlib.AsyncExitStack() as readers:
+        for _ in range(database_pool.CONNECTIONS + 2):
+            slow = readers.enter_context(socket.create_connection((host, int(port))))
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(b"GET /checkpoints.jsonl HTTP/1.1\r\nHost: %b\r\n\r\n" % f"{host}:{port}".encode())
+            await asyncio.to_thread(slow.recv, 1)
+        assert (await public.get("/status")).status_code == 200
 
 
 PATHS = ["/checkpoint", "/checkpoints.jsonl", "/tile/0/000.p/3", "/tile/entries/000.p/3"]
