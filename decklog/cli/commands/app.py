@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from decklog.cli import named, output, report, session, waiting
+from decklog.cli import app_options, named, output, report, session, waiting
 from decklog.cli.commands import app_create, app_set
 from decklog.cli.views import accepted, applications, requests
 from decklog.client import api, nearest
@@ -15,7 +15,6 @@ commands.command("create")(app_create.create)
 commands.command("set")(app_set.set_)
 
 Name = Annotated[str, typer.Argument(help="Name of the application.", metavar="NAME", callback=named.declared)]
-Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)]
 
 
 @commands.command("list")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from decklog.cli import choices, moments, named, output, report, repository, session, waiting
+from decklog.cli import app_options, choices, named, output, report, repository, session, waiting
 from decklog.cli.views import accepted, requests
 from decklog.client import api
 
@@ -25,42 +25,18 @@ def create(
     source: Annotated[
         str, typer.Option(help="Declared source, instead of --repo.", metavar="NAME", callback=named.new_optional)
     ] = "",
-    dest_namespace: Annotated[
-        str,
-        typer.Option(
-            help="Namespace for objects that name none.",
-            metavar="NAMESPACE",
-            show_default=False,
-            callback=named.new_optional,
-        ),
-    ] = "",
-    ref: Annotated[
-        str, typer.Option(help="Branch, or full ref; the default branch if absent.", show_default=False)
-    ] = "",
+    dest_namespace: app_options.DestNamespace = None,
+    ref: app_options.Ref = None,
     renderer: Annotated[
         choices.Renderer | None, typer.Option(help="How manifests are made; found out if absent.", show_default=False)
     ] = None,
-    mode: Annotated[
-        choices.Mode | None,
-        typer.Option(help="What is done about a difference; 'detect' if absent.", show_default=False),
-    ] = None,
+    mode: app_options.Mode = None,
     prune: Annotated[bool, typer.Option("--prune", help="Delete what Git no longer has.")] = False,
-    conflicts: Annotated[
-        choices.Conflicts | None,
-        typer.Option(help="Fields that others own: taken and recorded ('force'), or a failure.", show_default=False),
-    ] = None,
-    on_delete: Annotated[
-        choices.OnDelete | None,
-        typer.Option(help="What becomes of the objects when the declaration goes.", show_default=False),
-    ] = None,
-    health_timeout: Annotated[
-        str,
-        typer.Option(
-            help="How long it may be 'progressing' or 'missing', such as 5m.", metavar="DURATION", show_default=False
-        ),
-    ] = "",
-    owner: Annotated[str, typer.Option(help="Who to ask about it.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",
+    conflicts: app_options.Conflicts = None,
+    on_delete: app_options.OnDelete = None,
+    health_timeout: app_options.HealthTimeout = None,
+    owner: app_options.Owner = None,
+    reason: app_options.Reason = "",
     wait: waiting.Option = None,
     timeout: waiting.Timeout = waiting.DEFAULT,
     how: output.Option = output.Format.TABLE,
@@ -91,33 +67,11 @@ def create(
     output.show(accepted.accepted("application", name, found), how)
 
 
-def spec_of(*, path: str, health_timeout: str = "", **flags: Any) -> dict[str, Any]:
+def spec_of(*, path: str, health_timeout: str | None = None, **flags: Any) -> dict[str, Any]:
     """The spec of a declaration as its documents spell it: only what was said, so that defaults hold for the rest."""
-    said = {camel(name): value for name, value in flags.items() if value}
-    seconds = whole_seconds(health_timeout)
+    said = {app_options.camel(name): value for name, value in flags.items() if value}
+    seconds = app_options.whole_seconds(health_timeout)
     return said | {"path": path} | ({"healthTimeoutSeconds": seconds} if seconds else {})
-
-
-def camel(name: str) -> str:
-    """A flag's name as a document spells it: `dest_namespace` → `destNamespace`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def whole_seconds(text: str) -> int:
-    """The seconds of a health timeout; 0 where none is given. Raises BadParameter."""
-    if not text:
-        return 0
-    try:
-        seconds = moments.duration_us(text) // moments.SECOND
-    except moments.NotAMoment as error:
-        raise typer.BadParameter(str(error), param_hint="--health-timeout") from error
-    if not 0 < seconds < 2**31:
-        raise typer.BadParameter(
-            f"{text!r} is too {'long' if seconds else 'short'}; write 1s or more, such as 5m",
-            param_hint="--health-timeout",
-        )
-    return seconds
 
 
 def _body(name: str, repo: str, spec: dict[str, Any], reason: str) -> dict[str, Any]:
