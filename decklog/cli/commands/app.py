@@ -45,7 +45,7 @@ def sync(
     ] = "",
     prune: Annotated[bool, typer.Option("--prune", help="Also delete what Git no longer has, this time.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it on the API server without a write.")] = False,
-    reason: Reason = "",
+    reason: app_options.Reason = "",
     wait: waiting.Option = None,
     timeout: waiting.Timeout = waiting.DEFAULT,
     how: output.Option = output.Format.TABLE,
@@ -68,7 +68,7 @@ def delete(
     name: Name,
     cascade: Annotated[bool, typer.Option("--cascade", help="Delete the application's objects, too.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the objects in the cluster.")] = False,
-    reason: Reason = "",
+    reason: app_options.Reason = "",
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Remove an application's declaration. Say what becomes of its objects: --cascade or --keep."""
