@@ -45,22 +45,30 @@ def copy(
     if signed is None:
         raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
     size = _size(signed, given.name)
-    every: list[tiles.Tile | tiles.Bundle] = [*tiles.of_size(size), *tiles.bundles_of_size(size)]
-    wanted = [tile for tile in every if not tiles.is_pruned(tile, minimum)]
-    fetched = 0
-    for done, tile in enumerate(wanted, start=1):
+    # One after the other: nobody vouches for the size, which may name more tiles than fit into memory.
+    every: Iterator[tiles.Tile | tiles.Bundle] = itertools.chain(tiles.of_size(size), tiles.bundles_of_size(size))
+    files, fetched = _files(size, minimum), 0
+    for done, tile in enumerate((one for one in every if not tiles.is_pruned(one, minimum)), start=1):
         target = folder / tile.path
         if not target.exists():
             _write(target, [_fetch(given, tile)])
             fetched += 1
-        progress(done, len(wanted))
+        progress(done, files)
     _write(folder / source.CHECKPOINTS, _checkpoints(given, source.CHECKPOINTS, size))
-    _copy_time_stamps(given, folder, size)
-    rotated = list(_rotations(given, size))
-    if rotated:
-        _write(folder / source.ROTATIONS, rotated)
+    _write_if_any(folder / source.TIME_STAMPS, _time_stamps(given, folder, size))
+    _write_if_any(folder / source.ROTATIONS, _rotations(given, size))
     _write(folder / source.CHECKPOINT, [signed])
     return Copied(size, fetched)
+
+
+def _files(size: int, minimum: int) -> int:
+    """How many tiles and bundles a log of so many leaves has, without those that are pruned."""
+    levels = range(0, size.bit_length(), tiles.HEIGHT)
+    whole = [size >> level + tiles.HEIGHT for level in levels]
+    edge = [(size >> level) % tiles.WIDTH > 0 for level in levels]
+    gone = [min(full, minimum >> level + tiles.HEIGHT) for level, full in zip(levels, whole, strict=True)]
+    each = [full - pruned + part for full, pruned, part in zip(whole, gone, edge, strict=True)]
+    return sum(each) + sum(each[:1])
 
 
 _TIME_STAMPS = "timestamps"
@@ -127,7 +135,12 @@ def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:
     data = given.read(tile.path)
     if data is None and tile.width < tiles.WIDTH:
         whole = given.read(tile.full.path)
-        data = None if whole is None else prefix.of(tile, whole)
+        try:
+            data = None if whole is None else prefix.of(tile, whole)
+        except ValueError as error:
+            raise failures.Unavailable(
+                f"{tile.full.path} is damaged: {error}", where=given.name, hint="Tell whoever runs the log"
+            ) from error
     if data is None:
         raise failures.Unavailable(
             f"{tile.path} is missing", where=given.name, hint="Try again; if it stays so, verify that log by its URL"
@@ -135,10 +148,9 @@ def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:
     return data
 
 
-def _copy_time_stamps(given: source.Source, folder: Path, size: int) -> None:
-    """The time stamps, and each of them as the two files that `openssl ts -verify` reads."""
-    lines = list(_checkpoints(given, source.TIME_STAMPS, size))
-    for line in lines:
+def _time_stamps(given: source.Source, folder: Path, size: int) -> Iterator[bytes]:
+    """The lines of the time stamps; each is written as the two files, too, that `openssl ts -verify` reads."""
+    for line in _checkpoints(given, source.TIME_STAMPS, size):
         try:
             found = orjson.loads(line)
             signed, token = found["note"].encode(), base64.b64decode(found["token"], validate=True)
@@ -149,8 +161,7 @@ def _copy_time_stamps(given: source.Source, folder: Path, size: int) -> None:
             ) from error
         _write(name.with_suffix(".checkpoint"), [signed])
         _write(name.with_suffix(".tsr"), [token])
-    if lines:
-        _write(folder / source.TIME_STAMPS, lines)
+        yield line
 
 
 def _checkpoints(given: source.Source, path: str, size: int) -> Iterator[bytes]:
@@ -175,6 +186,12 @@ def _rotations(given: source.Source, size: int) -> Iterator[bytes]:
             ) from error
         if fits:
             yield line
+
+
+def _write_if_any(target: Path, lines: Iterator[bytes]) -> None:
+    first = next(lines, None)
+    if first is not None:
+        _write(target, itertools.chain([first], lines))
 
 
 def _write(target: Path, parts: Iterable[bytes], *, private: bool = False) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from decklog.client import failures
 from decklog.model import errors
-from decklog.model.tlog import policy
+from decklog.model.tlog import checkpoint, policy, tiles
 from decklog.verifier import copy, log, source
 from tests import log_files
 
@@ -82,3 +82,35 @@ def test_what_cannot_be_copied_is_said(served, tmp_path):
     (served / "checkpoint").write_text("junk")
     with pytest.raises(errors.Refused, match="is none"):
         copy.copy(source.Folder(served), tmp_path / "other")
+
+
+def test_a_size_that_no_log_has_is_no_list_of_its_tiles(served, tmp_path):
+    """Nobody vouches for a checkpoint that is copied: what it names is asked for a file at a time."""
+    tree = checkpoint.Checkpoint(log_files.SIGNER.name, 2**62, bytes(32))
+    (served / "checkpoint").write_bytes(checkpoint.sign(tree, [log_files.SIGNER]))
+    with pytest.raises(failures.Unavailable, match="is missing"):
+        copy.copy(source.Folder(served), tmp_path / "home")
+
+
+@pytest.mark.parametrize("minimum", [0, 600, 70_000])
+@pytest.mark.parametrize("size", [1, 256, 700, 66_000])
+def test_progress_ends_at_the_number_of_files_it_told(tmp_path, size, minimum):
+    """Whole tiles and partial ones of every level, and bundles, without those that are pruned."""
+    told = []
+    signed = checkpoint.sign(checkpoint.Checkpoint(log_files.SIGNER.name, size, bytes(32)), [log_files.SIGNER])
+
+    class Everything(source.Folder):
+        def read(self, _path):
+            return signed
+
+    copy.copy(Everything(tmp_path), tmp_path / "home", lambda *step: told.append(step), minimum=minimum)
+    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
+
+
+def test_a_whole_tile_that_is_damaged_is_said(served, tmp_path):
+    """It stands in for a partial one, and is too short for it."""
+    partial = tiles.Bundle(2, 700 - 512)
+    (served / partial.path).unlink()
+    (served / partial.full.path).write_bytes(b"\xff")
+    with pytest.raises(failures.Unavailable, match="is damaged"):
+        copy.copy(source.Folder(served), tmp_path / "home")
