@@ -84,55 +84,77 @@ def batch(
 
     `positions` are the ones now, `incarnations` those of the topics that exist.
     """
-    said = [receipt.parse(leaf.receipt) for leaf in leaves]
-    payloads, firsts, missing = list[ledger.Payload](), list[tuple[ledger.Identity, ledger.Known]](), list[int]()
-    holds = list[ledger.HoldChange]()
-    for leaf, receipted in zip(leaves, said, strict=True):
-        record = None if receipted.place is None else records.get(_sought(receipted.place))
-        value = _value(leaf, receipted, record)
-        examined = None if record is None else examination.examine(record, rules, receipted.recorded_at)
-        if receipted.commitment is not None and value is None:
-            missing.append(leaf.number)
-        elif leaf.salt is not None:
-            payloads.append((leaf.number, leaf.salt, value, None if examined is None else examined.kept))
-        if receipted.kind is receipt.Kind.EVENT:
-            order = None if value is None or examined is None else examined.order
-            if isinstance(order, erasing.Hold):
-                holds.append(erasing.hold_change(order, leaf.number))
-            identity = _identity(
-                leaf.number, receipted, None if value is None or examined is None else examined.identity
-            )
-            sha256 = None if value is None else hashlib.sha256(value).digest()
-            firsts.append((identity, (leaf.number, sha256)))
+    parts = [_part(leaf, records, rules) for leaf in leaves]
+    said = [part.said for part in parts]
     hashes = merkle.leaf_hashes([leaf.receipt for leaf in leaves])
     recorded_at = said[0].recorded_at
-    after = ledger.Head(frontier=before.frontier.extend(hashes), recorded_at=recorded_at)
-    added = ledger.Leaves(
-        first=before.size,
-        recorded_at=recorded_at,
-        hashes=hashes,
-        receipts=[leaf.receipt for leaf in leaves],
-        payloads=payloads,
-        firsts=firsts,
-    )
-    rotations = [
-        rotation.Rotation(leaf.number, *one.about)
-        for leaf, one in zip(leaves, said, strict=True)
-        if isinstance(one.about, receipt.Rotation)
-    ]
-    moved = _moved(leaves, said, positions, incarnations, rules.cluster)
-    # What was erased by order is erased again: the backup had it still.
-    erasures = [leaf.number for leaf, one in zip(leaves, said, strict=True) if one.kind is receipt.Kind.ERASURE]
     return ledger.Addition(
         before=before,
-        after=after,
-        leaves=added,
-        positions=moved,
-        missing=missing,
-        erasures=erasures,
-        holds=holds,
-        rotations=rotations,
+        after=ledger.Head(frontier=before.frontier.extend(hashes), recorded_at=recorded_at),
+        leaves=ledger.Leaves(
+            first=before.size,
+            recorded_at=recorded_at,
+            hashes=hashes,
+            receipts=[leaf.receipt for leaf in leaves],
+            payloads=[part.payload for part in parts if part.payload is not None],
+            firsts=[part.first for part in parts if part.first is not None],
+        ),
+        positions=_moved(leaves, said, positions, incarnations, rules.cluster),
+        missing=[part.number for part in parts if part.missing],
+        # What was erased by order is erased again: the backup had it still.
+        erasures=[part.number for part in parts if part.said.kind is receipt.Kind.ERASURE],
+        holds=[part.hold for part in parts if part.hold is not None],
+        rotations=[
+            rotation.Rotation(part.number, *part.said.about)
+            for part in parts
+            if isinstance(part.said.about, receipt.Rotation)
+        ],
     )
+
+
+class _Part(NamedTuple):
+    """What one leaf puts into the transaction, but for its place in the tree and in Kafka."""
+
+    number: int
+    said: receipt.Receipt
+    payload: ledger.Payload | None
+    missing: bool
+    """Whether it keeps a payload that is gone."""
+    first: tuple[ledger.Identity, ledger.Known] | None
+    """The id that it had first, if it is an event."""
+    hold: ledger.HoldChange | None
+
+
+def _part(leaf: Published, records: Records, rules: examination.Rules) -> _Part:
+    """Raises Unrecoverable for an event whose id nothing tells."""
+    said = receipt.parse(leaf.receipt)
+    record = None if said.place is None else records.get(_sought(said.place))
+    value = _value(leaf, said, record)
+    examined = None if record is None else examination.examine(record, rules, said.recorded_at)
+    missing = said.commitment is not None and value is None
+    payload = None
+    if leaf.salt is not None and not missing:
+        payload = (leaf.number, leaf.salt, value, None if examined is None else examined.kept)
+    # A record that is not the one of the leaf tells nothing of it.
+    trusted = None if value is None else examined
+    is_event = said.kind is receipt.Kind.EVENT
+    order = trusted.order if is_event and trusted is not None else None
+    return _Part(
+        number=leaf.number,
+        said=said,
+        payload=payload,
+        missing=missing,
+        first=_first(leaf.number, said, value, trusted) if is_event else None,
+        hold=erasing.hold_change(order, leaf.number) if isinstance(order, erasing.Hold) else None,
+    )
+
+
+def _first(
+    number: int, said: receipt.Receipt, value: bytes | None, examined: examination.Examined | None
+) -> tuple[ledger.Identity, ledger.Known]:
+    """The id of an event with its digest, which is not known where the payload is gone. Raises Unrecoverable."""
+    identity = _identity(number, said, None if examined is None else examined.identity)
+    return identity, (number, None if value is None else hashlib.sha256(value).digest())
 
 
 def _sought(place: receipt.Place) -> Sought:
