@@ -3,10 +3,10 @@
 import time
 
 from decklog.cli import choices, waiting
-from decklog.client import answers, api, awaiting, failures
+from decklog.client import api, awaiting, failures, ledger_answers
 
 
-def wait(server: api.Caller, accepted: answers.RotationAccepted, limit: float) -> None:
+def wait(server: api.Caller, accepted: ledger_answers.RotationAccepted, limit: float) -> None:
     """Until it is served. Raises Failed where nothing was rotated, TimedOut."""
     deadline = time.monotonic() + limit
     waiting.wait(server, "the key of the log", accepted, choices.Wait.RECORDED, limit)
@@ -25,7 +25,7 @@ def wait(server: api.Caller, accepted: answers.RotationAccepted, limit: float) -
         time.sleep(awaiting.PAUSE_SECONDS / 4)
 
 
-def _insist(found: answers.Log, accepted: answers.RotationAccepted, leaf: int) -> None:
+def _insist(found: ledger_answers.Log, accepted: ledger_answers.RotationAccepted, leaf: int) -> None:
     """The leaf behind the request is the one that it asked for."""
     if (found["rotated"], found["vkey"], found["beside"] or "") != (leaf, accepted["vkey"], accepted["beside"]):
         raise failures.Failed(
@@ -35,7 +35,7 @@ def _insist(found: answers.Log, accepted: answers.RotationAccepted, leaf: int) -
         )
 
 
-def _log(server: api.Caller) -> answers.Log | None:
+def _log(server: api.Caller) -> ledger_answers.Log | None:
     try:
         return api.log(server)
     except failures.Unavailable:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import IO, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
-from decklog.client import answers, failures
+from decklog.client import answers, failures, ledger_answers
 
 ROOT = "/api/v1"
 STREAM = f"{ROOT}/stream"
@@ -46,15 +46,15 @@ def _path(*parts: str) -> str:
     return "/".join([ROOT, *(quote(part, safe="") for part in parts)])
 
 
-def log(server: Caller) -> answers.Log:
+def log(server: Caller) -> ledger_answers.Log:
     """The published log. Raises NotFound where none is published."""
-    found: answers.Log = server.get(_path("log"))
+    found: ledger_answers.Log = server.get(_path("log"))
     return found
 
 
-def rotate(server: Caller, step: str, reason: str) -> answers.RotationAccepted:
+def rotate(server: Caller, step: str, reason: str) -> ledger_answers.RotationAccepted:
     """Ask for a step of the change of the log's key. Raises Rejected where it is not its turn."""
-    found: answers.RotationAccepted = server.post(_path("log", "rotation"), {"step": step, "reason": reason})
+    found: ledger_answers.RotationAccepted = server.post(_path("log", "rotation"), {"step": step, "reason": reason})
     return found
 
 
@@ -152,7 +152,7 @@ def timeline(server: Caller, query: Params, limit: int) -> answers.Timeline:
     return found
 
 
-def notices(server: Caller, query: Params, limit: int) -> list[answers.Notice]:
+def notices(server: Caller, query: Params, limit: int) -> list[ledger_answers.Notice]:
     """The newest notices, newest first. `query`: `kind`, `topic`, `since`."""
     return _items(server.get(_path("notices"), {**query, "limit": limit}))
 
@@ -237,27 +237,27 @@ class Named(NamedTuple):
     leaves: Sequence[int] = ()
 
 
-def erasable(server: Caller, *, subject: str, named: Named, first: int) -> answers.ErasurePreview:
+def erasable(server: Caller, *, subject: str, named: Named, first: int) -> ledger_answers.ErasurePreview:
     """The leaves that hold data of a subject, or the named ones, from a leaf on; a stretch at a time."""
     body = {"subject": subject, "first": first, **named._asdict()}
-    found: answers.ErasurePreview = server.post(_path("erasures", "preview"), body)
+    found: ledger_answers.ErasurePreview = server.post(_path("erasures", "preview"), body)
     return found
 
 
-def erase(server: Caller, leaves: Sequence[tuple[int, int]], reason: str) -> answers.ErasureAccepted:
+def erase(server: Caller, leaves: Sequence[tuple[int, int]], reason: str) -> ledger_answers.ErasureAccepted:
     """Have the payloads of ranges of leaves erased."""
     body = {"leaves": [list(one) for one in leaves], "reason": reason}
-    found: answers.ErasureAccepted = server.post(_path("erasures"), body)
+    found: ledger_answers.ErasureAccepted = server.post(_path("erasures"), body)
     return found
 
 
-def erasure(server: Caller, identifier: str, *, hold: float) -> answers.Erasure:
+def erasure(server: Caller, identifier: str, *, hold: float) -> ledger_answers.Erasure:
     """What became of a request; the server holds its answer for up to `hold` seconds."""
-    found: answers.Erasure = server.get(_path("erasures", identifier), {"timeout": f"{hold:.1f}"})
+    found: ledger_answers.Erasure = server.get(_path("erasures", identifier), {"timeout": f"{hold:.1f}"})
     return found
 
 
-def legal_holds(server: Caller) -> list[answers.Hold]:
+def legal_holds(server: Caller) -> list[ledger_answers.Hold]:
     """The legal holds that stand."""
     return _items(server.get(_path("legal-holds")))
 
@@ -274,9 +274,9 @@ def release_legal_hold(server: Caller, hold: str, reason: str) -> answers.Accept
     return found
 
 
-def status(server: Caller) -> answers.Status:
+def status(server: Caller) -> ledger_answers.Status:
     """How far the ledger and its projections are."""
-    found: answers.Status = server.get(_path("status"))
+    found: ledger_answers.Status = server.get(_path("status"))
     return found
 
 

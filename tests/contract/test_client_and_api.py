@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from decklog.cli import choices
 from decklog.cli.commands import timeline as timeline_command
-from decklog.client import answers, api
+from decklog.client import answers, api, ledger_answers
 from decklog.events.v1 import fleet_pb2
-from services.audit.api import models
+from services.audit.api import erasures, models
 from services.audit.core import outcome
 from services.audit.core.projections import timeline as timeline_fold
 
@@ -27,11 +27,17 @@ PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.Version: models.Version,
     answers.Event: models.Event,
     answers.Payload: models.Payload,
-    answers.Rung: models.Rung,
-    answers.TopicLag: models.TopicLag,
-    answers.Service: models.Service,
-    answers.Status: models.Status,
-    answers.Log: models.Log,
+    ledger_answers.Rung: models.Rung,
+    ledger_answers.TopicLag: models.TopicLag,
+    ledger_answers.Service: models.Service,
+    ledger_answers.Status: models.Status,
+    ledger_answers.Log: models.Log,
+    ledger_answers.Erasable: erasures.Erasable,
+    ledger_answers.ErasurePreview: erasures.Preview,
+    ledger_answers.ErasureAccepted: erasures.ErasureAccepted,
+    ledger_answers.Erasure: erasures.Erasure,
+    ledger_answers.Copy: erasures.Copy,
+    ledger_answers.Hold: erasures.Hold,
     answers.Outcome: models.Outcome,
     answers.SyncObject: models.SyncObject,
     answers.SyncDetail: models.SyncDetail,

@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from decklog.cli import moments
-from decklog.client import answers
+from decklog.client import answers, ledger_answers
 from decklog.model import timestamps
 
 
@@ -240,7 +240,7 @@ SYNC_EVENT: answers.Event = {
     "data": {"trigger": "drift", "cause": "01a2f3c4-d5e6-8f12-9abc-000000000001"},
     "cause": MOMENTS[1],
 }
-STATUS: answers.Status = {
+STATUS: ledger_answers.Status = {
     "rungs": [{"name": "sequenced", "size": 1241, "behind": 0}, {"name": "projected", "size": 1239, "behind": 2}],
     "topics": [{"topic": "decklog.live.v1", "behind": 12}, {"topic": "decklog.git.v1", "behind": 0}],
     "services": [
@@ -277,7 +277,7 @@ UNTOLD: answers.Episode = {
     "managers": [],
     "failure": TYPED,
 }
-TROUBLED: answers.Status = {
+TROUBLED: ledger_answers.Status = {
     **STATUS,
     "notices": [{"kind": "gap", "count": 2, "last_leaf": 1240, "last_us": us("11:59:00")}],
     "waiting": {"kafka": "the broker cannot be reached at 127.0.0.1:9092: connection refused, for 12 minutes by now"},

@@ -9,7 +9,7 @@ import typer
 
 from decklog.cli import output, report, screen, session, waiting
 from decklog.cli.views import erasure, words
-from decklog.client import answers, api, awaiting, failures
+from decklog.client import api, awaiting, failures, ledger_answers
 from decklog.model import leaf_ranges
 
 
@@ -74,9 +74,9 @@ def _named(server: api.Caller, named: Sequence[str], source: str) -> api.Named:
     )
 
 
-def _found(server: api.Caller, subject: str, named: api.Named) -> tuple[list[answers.Erasable], list[int]]:
+def _found(server: api.Caller, subject: str, named: api.Named) -> tuple[list[ledger_answers.Erasable], list[int]]:
     """What would go, and the leaves that could not be searched."""
-    found, unreadable = list[answers.Erasable](), list[int]()
+    found, unreadable = list[ledger_answers.Erasable](), list[int]()
     first: int | None = 0
     while first is not None:
         page = api.erasable(server, subject=subject, named=named, first=first)
@@ -91,7 +91,7 @@ def _full(server: api.Caller, identifier: str) -> str:
     return api.event(server, identifier)["id"]
 
 
-def _ask(found: Sequence[answers.Erasable]) -> None:
+def _ask(found: Sequence[ledger_answers.Erasable]) -> None:
     """Show what would go, and let a person type how many payloads that are."""
     report.note(screen.lines([erasure.preview(found, session.now())], width=80, colour=False))
     declared = sum(one["type"].endswith("Declared") for one in found)
@@ -104,7 +104,7 @@ def _ask(found: Sequence[answers.Erasable]) -> None:
         report.note(f"Write {len(found)}; Ctrl-C leaves everything as it is")
 
 
-def _wait(server: api.Caller, accepted: answers.ErasureAccepted, limit: float) -> None:
+def _wait(server: api.Caller, accepted: ledger_answers.ErasureAccepted, limit: float) -> None:
     """Until the ledger has erased and everything that is read was made anew without it. Raises Failed or TimedOut."""
     deadline = time.monotonic() + limit
     while True:

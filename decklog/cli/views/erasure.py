@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from decklog.cli import moments, output, sheet
 from decklog.cli.views import words
-from decklog.client import answers
+from decklog.client import ledger_answers
 
 _LEAVES = (
     sheet.Column("LEAF", right=True),
@@ -24,12 +24,12 @@ SHOWN = 20
 """Leaves that are listed before the rest is counted."""
 
 
-def preview(found: Sequence[answers.Erasable], now: moments.Now) -> sheet.Sheet:
+def preview(found: Sequence[ledger_answers.Erasable], now: moments.Now) -> sheet.Sheet:
     """The leaves whose payloads would go."""
     return _leaves(found, now, "To be erased for ever")
 
 
-def _leaves(found: Sequence[answers.Erasable], now: moments.Now, title: str) -> sheet.Sheet:
+def _leaves(found: Sequence[ledger_answers.Erasable], now: moments.Now, title: str) -> sheet.Sheet:
     rows = [
         (
             str(one["leaf"]),
@@ -53,7 +53,7 @@ def unread(leaves: Sequence[int]) -> str:
 
 
 def erased(
-    found: Sequence[answers.Erasable], requests: Sequence[answers.ErasureAccepted], now: moments.Now
+    found: Sequence[ledger_answers.Erasable], requests: Sequence[ledger_answers.ErasureAccepted], now: moments.Now
 ) -> output.Answer:
     """What was erased, and which copies are left elsewhere."""
     latest = latest_copies(requests)
@@ -77,9 +77,9 @@ def erased(
     )
 
 
-def latest_copies(requests: Sequence[answers.ErasureAccepted]) -> list[answers.Copy]:
+def latest_copies(requests: Sequence[ledger_answers.ErasureAccepted]) -> list[ledger_answers.Copy]:
     """Each place once, with the latest date that any request told."""
-    found: dict[str, answers.Copy] = {}
+    found: dict[str, ledger_answers.Copy] = {}
     for one in (copy for request in requests for copy in request["copies"]):
         known = found.setdefault(one["where"], one)
         if None not in (known["gone_us"], one["gone_us"]):
@@ -89,14 +89,14 @@ def latest_copies(requests: Sequence[answers.ErasureAccepted]) -> list[answers.C
     return list(found.values())
 
 
-def _gone(one: answers.Copy, now: moments.Now) -> sheet.Cell | str:
+def _gone(one: ledger_answers.Copy, now: moments.Now) -> sheet.Cell | str:
     if one["gone_us"] is not None:
         return moments.local(one["gone_us"], now)
     by_hand = "nobody says (DECKLOG_BACKUP_DAYS)" if one["where"].startswith("backups") else "never by itself"
     return sheet.Cell(by_hand, sheet.Tone.WARN)
 
 
-def holds(found: Sequence[answers.Hold], now: moments.Now) -> output.Answer:
+def holds(found: Sequence[ledger_answers.Hold], now: moments.Now) -> output.Answer:
     """The legal holds that stand."""
     return output.Answer(
         value=list(found),

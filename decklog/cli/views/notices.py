@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from decklog.cli import moments, output, sheet
-from decklog.client import answers
+from decklog.client import ledger_answers
 
 _BAD = frozenset({"conflict", "poison"})
 """What is wrong for good; the others were recorded all the same, or are known to be lost."""
@@ -17,7 +17,7 @@ _COLUMNS = (
 )
 
 
-def listing(found: Sequence[answers.Notice], now: moments.Now) -> output.Answer:
+def listing(found: Sequence[ledger_answers.Notice], now: moments.Now) -> output.Answer:
     """Some notices. `decklog show LEAF` shows what was recorded."""
     return output.Answer(
         value=list(found),
@@ -31,7 +31,7 @@ def kind(text: str) -> sheet.Cell:
     return sheet.Cell(text, sheet.Tone.BAD if text in _BAD else sheet.Tone.WARN)
 
 
-def _row(one: answers.Notice, now: moments.Now) -> sheet.Row:
+def _row(one: ledger_answers.Notice, now: moments.Now) -> sheet.Row:
     return (
         str(one["leaf"]),
         moments.brief(one["recorded_us"], now),

@@ -1,10 +1,10 @@
 """What a step of the change of the log's key brought about, and what is to be done next."""
 
 from decklog.cli import output, sheet
-from decklog.client import answers
+from decklog.client import ledger_answers
 
 
-def next_step(found: answers.RotationAccepted) -> str:
+def next_step(found: ledger_answers.RotationAccepted) -> str:
     """What a person does now."""
     if found["beside"]:
         return (
@@ -17,7 +17,7 @@ def next_step(found: answers.RotationAccepted) -> str:
     )
 
 
-def rotated(found: answers.RotationAccepted) -> output.Answer:
+def rotated(found: ledger_answers.RotationAccepted) -> output.Answer:
     """The keys that sign from now on, and the one that no longer does."""
     at = found["coordinates"]
     pairs = [

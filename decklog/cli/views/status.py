@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from decklog.cli import moments, output, sheet
 from decklog.cli.views import notices
-from decklog.client import answers
+from decklog.client import ledger_answers
 
 _RUNGS = (sheet.Column("RUNG"), sheet.Column("SIZE", right=True), sheet.Column("BEHIND", right=True))
 _TOPICS = (sheet.Column("TOPIC", fixed=False), sheet.Column("BEHIND", right=True))
@@ -22,14 +22,14 @@ _NOTICES = (
 )
 
 
-def single(found: answers.Status, now: moments.Now) -> output.Answer:
+def single(found: ledger_answers.Status, now: moments.Now) -> output.Answer:
     """The rungs of the ledger, the topics that are behind, the services, and what is wrong."""
     return output.Answer(
         value=found, names=[one["name"] for one in found["services"]], blocks=lambda: _blocks(found, now)
     )
 
 
-def _blocks(found: answers.Status, now: moments.Now) -> Sequence[sheet.Block]:
+def _blocks(found: ledger_answers.Status, now: moments.Now) -> Sequence[sheet.Block]:
     behind = [one for one in found["topics"] if one["behind"]]
     return [
         sheet.Sheet(
@@ -44,15 +44,15 @@ def _blocks(found: answers.Status, now: moments.Now) -> Sequence[sheet.Block]:
     ]
 
 
-def _topics(behind: Sequence[answers.TopicLag]) -> sheet.Sheet:
+def _topics(behind: Sequence[ledger_answers.TopicLag]) -> sheet.Sheet:
     return sheet.Sheet(columns=_TOPICS, rows=[(one["topic"], _behind(one["behind"])) for one in behind])
 
 
-def _service(one: answers.Service, now: moments.Now) -> sheet.Row:
+def _service(one: ledger_answers.Service, now: moments.Now) -> sheet.Row:
     return (one["name"], str(one["events"]), str(one["last_leaf"]), f"{moments.age(one['last_us'], now)} ago")
 
 
-def _notices(counted: Sequence[answers.NoticeCount], now: moments.Now) -> sheet.Sheet:
+def _notices(counted: Sequence[ledger_answers.NoticeCount], now: moments.Now) -> sheet.Sheet:
     """What `decklog notice list` lists, by kind."""
     rows = [
         (notices.kind(one["kind"]), str(one["count"]), str(one["last_leaf"]), f"{moments.age(one['last_us'], now)} ago")
@@ -61,7 +61,7 @@ def _notices(counted: Sequence[answers.NoticeCount], now: moments.Now) -> sheet.
     return sheet.Sheet(columns=_NOTICES, rows=rows)
 
 
-def _troubles(found: answers.Status) -> list[sheet.Block]:
+def _troubles(found: ledger_answers.Status) -> list[sheet.Block]:
     lines = [sheet.Cell(f"{part} waits: {reason}", sheet.Tone.WARN) for part, reason in found["waiting"].items()]
     if found["unplaced"]:
         text = f"leaves that a projection could not place: {found['unplaced']} (see the view audit.unplaced)"
