@@ -116,7 +116,7 @@ class Audit:
         """Sequence and publish, unless the database is behind what was published."""
         publishing = self._publisher(installation)
         if publishing is None or await publishing.may_go_on(stop):
-            tasks.create_task(self._sequencer().run(stop), name="sequencer")
+            tasks.create_task(self._sequence(stop, publishing), name="sequencer")
             if publishing is not None:
                 tasks.create_task(publishing.run(stop), name="publisher")
             if self._log is not None and self._stamps is not None:
@@ -124,6 +124,17 @@ class Audit:
                     self._told.postgres_writer, self._log, self._stamps, readiness=self._readiness, time=self._time
                 )
                 tasks.create_task(anchor.run(stop), name="time stamps")
+
+    async def _sequence(self, stop: asyncio.Event, publishing: publisher.Publisher | None) -> None:
+        """Sequence until `stop`, or until the publisher finds that the ledger is not the one that was published."""
+        refused = asyncio.Event() if publishing is None else publishing.refused
+        ends = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._sequencer().run(ends), name="sequences")
+            await waiting.any_of(stop, refused)
+            ends.set()
+        if refused.is_set():
+            self._readiness.waiting("sequencer", publisher.HALTED)
 
     def _lock(self, logged_in: sessions.Sessions) -> door.Lock:
         hosts = doors.loopback_hosts(self._bound.getsockname()[1])

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 
 KEYS = "keys of the log"
+HALTED = "the log must not go on; see publisher"
 HEAD_CHANNEL = "decklog_head"
 WAKE_SECONDS = 5.0
 """A notification that got lost costs at most this."""
@@ -66,6 +67,8 @@ class Publisher:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.refused = asyncio.Event()
+        """Set when the ledger must not go on: the sequencer ends."""
 
     async def may_go_on(self, stop: asyncio.Event) -> bool:
         """Whether the database is at least as far as what was published; asked before anything is sequenced.
@@ -84,12 +87,16 @@ class Publisher:
                 attempt += 1
                 await self._weather(error, attempt, stop)
             except errors.Terminal as refusal:
-                _refused.set(1)
-                self._parts.readiness.waiting("publisher", str(refusal))
-                self._parts.readiness.waiting("sequencer", "the log must not go on; see publisher")
-                log.critical("nothing is sequenced or signed", reason=str(refusal))
+                self._refuse(refusal)
                 return False
         return False
+
+    def _refuse(self, refusal: errors.Terminal) -> None:
+        _refused.set(1)
+        self._parts.readiness.waiting("publisher", str(refusal))
+        self._parts.readiness.waiting("sequencer", HALTED)
+        log.critical("nothing is sequenced or signed", reason=str(refusal))
+        self.refused.set()
 
     async def _ask_witnesses(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         newest = records.parse(await records.newest(connection), "ledger.checkpoint")
@@ -98,7 +105,7 @@ class Publisher:
             await witnessed.check(await self._bench(connection, self._parts.witnesses, held), stop)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop`. Raises Terminal for what a person must put right."""
+        """Publish until `stop`, or until the ledger must not go on (`refused`). Raises Terminal for a wrong login."""
         attempt = 0
         while not stop.is_set():
             try:
@@ -107,9 +114,8 @@ class Publisher:
                         attempt = 0
             except folders.Busy:
                 await self._stand_by(stop)
-            except witnessed.Disputed as dispute:
-                self._parts.readiness.waiting("publisher", str(dispute))
-                log.critical("nothing more is signed", reason=str(dispute))
+            except records.Refused as refusal:
+                self._refuse(refusal)
                 await stop.wait()
             except ring.Unfit as error:
                 _withheld.set(1)

@@ -30,9 +30,9 @@ async def standing(connection: asyncpg.Connection, folder: folders.LogFolder) ->
 
 
 def insist(problem: publication.Problem | None) -> None:
-    """Raise Terminal for a reason not to sign."""
+    """Raise Refused for a reason not to go on."""
     if problem is not None:
-        raise errors.Terminal(problem.text, where="publisher", hint=problem.hint)
+        raise records.Refused(problem.text, where="publisher", hint=problem.hint)
 
 
 class Publishing:
@@ -102,7 +102,7 @@ class Publishing:
         reached = await self._integrate(self._edge, head.size)
         if reached.tree(head.size).root() != head.root:
             text = f"the first {head.size} leaves do not give the root that the head row has"
-            raise errors.Terminal(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
+            raise records.Refused(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
         await self._sign(checkpoint.Checkpoint(self._signers.name, head.size, head.root))
         self._edge = reached.edge
         return True
@@ -241,5 +241,5 @@ class Missing(errors.DecklogError):
     """A tile is not in the folder."""
 
 
-class _Diverged(errors.Terminal):
+class _Diverged(records.Refused):
     """The database's leaves are not those that were published."""

@@ -58,6 +58,10 @@ _STAMPED = "SELECT size, token FROM ledger.time_stamp ORDER BY size DESC LIMIT 1
 _TAMPERED = "Somebody has changed it: find out who before anything more is signed"
 
 
+class Refused(errors.Terminal):
+    """The ledger is not the one that was published: nothing may be sequenced or signed until somebody looked at it."""
+
+
 class Stamped(NamedTuple):
     """A checkpoint's time stamp, as the authority answered."""
 
@@ -79,22 +83,22 @@ async def lead(connection: asyncpg.Connection, task: int = _LOCK) -> bool:
 
 
 async def head(connection: asyncpg.Connection) -> Head:
-    """The tree as it stands."""
+    """The tree as it stands. Raises Refused if nothing says it."""
     with failures.translated("publisher"):
         row = await connection.fetchrow(_HEAD)
     if row is None:
-        raise errors.Terminal("the head row is gone", where="ledger.head", hint="Run `decklog admin audit-db`")
+        raise Refused("the head row is gone", where="ledger.head", hint="Run `decklog admin audit-db`")
     return Head(row["size"], row["root"])
 
 
 async def entries(connection: asyncpg.Connection, first: int, end: int) -> list[integration.Entry]:
-    """The leaves [first, end). Raises Terminal if one is missing."""
+    """The leaves [first, end). Raises Refused if one is missing."""
     with failures.translated("publisher"):
         rows = await connection.fetch(_ENTRIES, first, end)
     for number, row in zip(range(first, end), [*rows, None], strict=False):
         if row is None or row["leaf"] != number:
             hint = "Run `decklog admin audit-db`"
-            raise errors.Terminal(f"leaf {number} is missing", where="ledger.entry", hint=hint)
+            raise Refused(f"leaf {number} is missing", where="ledger.entry", hint=hint)
     return [integration.Entry._make(row) for row in rows]
 
 
@@ -160,10 +164,10 @@ async def stamped(connection: asyncpg.Connection) -> Stamped | None:
 
 
 def parse(data: bytes | None, where: str) -> checkpoint.Checkpoint | None:
-    """The checkpoint of a note that was kept. Raises Terminal for what is none."""
+    """The checkpoint of a note that was kept. Raises Refused for what is none."""
     if data is None:
         return None
     try:
         return checkpoint.parse(note.parse(data).text)
     except (note.Malformed, checkpoint.Malformed) as error:
-        raise errors.Terminal(f"this is no checkpoint: {error}", where=where, hint=_TAMPERED) from error
+        raise Refused(f"this is no checkpoint: {error}", where=where, hint=_TAMPERED) from error

@@ -73,7 +73,7 @@ def check_policy(rule: Rule | None, known: Sequence[keys.VerifierKey]) -> None:
         )
 
 
-class Disputed(errors.Terminal):
+class Disputed(records.Refused):
     """A witness has seen another history of this log: a person must find out why."""
 
 

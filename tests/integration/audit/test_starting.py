@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
+from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors
 from decklog.model.tlog import keys
 from decklog.runtime import names
@@ -94,14 +95,41 @@ async def test_a_key_that_is_not_the_logs_signs_nothing_and_stops_nothing_else(d
     monkeypatch.setattr(audit_process, "LOG_SEED", b"x" * 32)
     async with audit_process.running(database, tmp_path, installed=False, broker=process.broker) as process:
         async with audit_process.browser(process.ops) as ops, asyncio.timeout(20):
-            while "not signed with this key" not in (answer := await ops.get("/readyz")).text:  # noqa: ASYNC110
+            told = {}
+            while told.keys() != {"publisher"} or "not signed" not in told["publisher"]:  # the others start meanwhile
                 await asyncio.sleep(0.02)
-        assert answer.status_code == 503
-        assert list(answer.json()["waiting"]) == ["publisher"]
+                told = (await ops.get("/readyz")).json()["waiting"]
         for part in ("DECKLOG_LOG_KEY_FILE", "Put back the key", "restart audit", "sequenced and served"):
-            assert part in answer.json()["waiting"]["publisher"]
+            assert part in told["publisher"]
         assert REGISTRY.get_sample_value(names.METRIC_WITHHELD) == 1
         again = await process.say("reconcile", some.changed(6))
         assert (await process.get("/timeline", after=again)).status_code == 200
         async with process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as reader:
             assert (await reader.get("/checkpoint")).content == before
+
+
+async def test_a_ledger_that_is_not_the_published_one_is_gone_on_from_by_nobody(database, tmp_path):
+    """Somebody changes a leaf under a running audit: sequencer and publisher end, the API serves and says why."""
+    async with audit_process.running(database, tmp_path) as process:
+        await process.get("/timeline", after=await process.say("reconcile", some.changed(4)))
+        await audit_process.published(process)
+        connection = await asyncpg.connect(database)
+        await connection.execute("ALTER TABLE ledger.entry DISABLE TRIGGER append_only")
+        await connection.execute("ALTER TABLE ledger.entry_p000000 DISABLE TRIGGER append_only")
+        await connection.execute("UPDATE ledger.entry SET receipt = receipt || ' ' WHERE leaf = 1")
+        last = await process.say("reconcile", some.changed(5))
+        async with audit_process.browser(process.ops) as ops, asyncio.timeout(20):
+            told = {}
+            while "must not go on" not in told.get("sequencer", ""):
+                await asyncio.sleep(0.02)
+                told = (await ops.get("/readyz")).json()["waiting"]
+        for part in ("not those whose checkpoint was published", "audit-db"):
+            assert part in told["publisher"]
+        async with asyncio.timeout(20):  # nobody sequences any more who could hold it
+            while not await connection.fetchval(  # noqa: ASYNC110
+                "SELECT pg_try_advisory_lock($1)", postgres._LEADER_LOCK
+            ):
+                await asyncio.sleep(0.02)
+        await connection.close()
+        assert (await process.get("/timeline", after=last)).status_code == 200
+        assert REGISTRY.get_sample_value(names.METRIC_REFUSED) == 1
