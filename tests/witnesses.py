@@ -68,7 +68,7 @@ def running(folder: Path, *vkeys: str, argv: Sequence[str] | None = None) -> Ite
 
 
 @contextlib.contextmanager
-def liar(status: int, *bodies: bytes, shown: bytes | None = None) -> Iterator[str]:
+def liar(status: int, *bodies: bytes, shown: bytes | None = None, encoding: str = "identity") -> Iterator[str]:
     """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint."""
     turns = itertools.cycle(bodies)
 
@@ -82,6 +82,7 @@ def liar(status: int, *bodies: bytes, shown: bytes | None = None) -> Iterator[st
 
         def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
+            self.send_header("Content-Encoding", encoding)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

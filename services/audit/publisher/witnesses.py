@@ -265,9 +265,9 @@ class _Follower:
 
 
 async def _body(answer: httpx.Response) -> bytes | None:
-    """An answer's body; None where it does not end."""
+    """An answer's body as it was sent; None where it does not end. Unpacked it might be a thousand times as large."""
     body = bytearray()
-    async for part in answer.aiter_bytes():
+    async for part in answer.aiter_raw():
         body += part
         if len(body) > asking.MAX_ANSWER_BYTES:
             return None
@@ -276,4 +276,6 @@ async def _body(answer: httpx.Response) -> bytes | None:
 
 def _client(url: str) -> httpx.AsyncClient:
     loopback = settings.is_loopback(urlsplit(url).hostname or "")
-    return httpx.AsyncClient(timeout=_TIMEOUT, trust_env=not loopback, follow_redirects=False)
+    return httpx.AsyncClient(
+        headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, trust_env=not loopback, follow_redirects=False
+    )

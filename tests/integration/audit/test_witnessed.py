@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import shutil
 import socket
 import subprocess
@@ -186,6 +187,16 @@ async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, 
         given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
         async with running(log.publisher(rule=given)):
             await until(lambda: "and now wants" in log.readiness.troubles.get("witnesses", ""))
+
+
+async def test_what_a_witness_packs_is_not_unpacked(log, tmp_path):
+    """Nobody asked for it, and a small answer could fill the memory."""
+    await log.grow(5)
+    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    with witnesses.liar(409, gzip.compress(b"9999\n"), encoding="gzip") as url:
+        given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
+        async with running(log.publisher(rule=given)):
+            await until(lambda: "409 without a size" in log.readiness.troubles.get("witnesses", ""))
 
 
 async def test_a_witness_whose_answer_never_ends_is_told(log, tmp_path, monkeypatch):
