@@ -119,12 +119,15 @@ class Url:
     def lines(self, path: str) -> Iterator[bytes]:
         """See `Source`."""
         # First to a file: whoever reads slowly must not keep the server's answer open for as long.
-        with tempfile.TemporaryFile() as kept:
-            with self._translated(path), exchange.get(self._http, f"{self._prefix}/{path}") as answer:
-                if not self._missing(answer.head.status, path):
-                    kept.writelines(self._parts(answer, path, bounds.LIST_BYTES))
-            kept.seek(0)
-            yield from bounds.lines(kept, f"{self._prefix}/{path}")
+        where = f"{self._prefix}/{path}"
+        with contextlib.ExitStack() as opened:
+            with _storable(where):
+                kept = opened.enter_context(tempfile.TemporaryFile())
+                with self._translated(path), exchange.get(self._http, where) as answer:
+                    if not self._missing(answer.head.status, path):
+                        kept.writelines(self._parts(answer, path, bounds.LIST_BYTES))
+                kept.seek(0)
+            yield from bounds.lines(kept, where)
 
     def close(self) -> None:
         """See `Source`."""
@@ -196,6 +199,18 @@ def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
 def is_url(text: str) -> bool:
     """Whether somebody means a URL and not a folder."""
     return urlsplit(text).scheme in ("http", "https")
+
+
+@contextlib.contextmanager
+def _storable(where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise failures.Misconfigured(
+            f"no temporary file can be written: {error.strerror}",
+            where=where,
+            hint="Name a folder with space in TMPDIR",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -52,6 +52,24 @@ def test_a_request_that_trickles_is_ended(address, monkeypatch, begins):
                 connection.sendall(b"x")
 
 
+def test_a_connection_for_which_there_is_no_thread_keeps_no_place(address, monkeypatch):
+    """The system refuses threads for a while: that many connections later there is room for all."""
+    refused = []
+
+    def refuse(_thread):
+        refused.append(1)
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(serving._CONNECTIONS + 1):
+            with socket.create_connection(address, timeout=10) as connection:
+                assert connection.recv(1) == b""
+    assert len(refused) == serving._CONNECTIONS + 1
+    answer = httpx.get(f"http://{address[0]}:{address[1]}/{'0' * 64}/checkpoint", trust_env=False)
+    assert answer.status_code == 404
+
+
 def test_a_connection_that_asks_all_the_time_ends_with_an_answer(address, monkeypatch):
     """So that the places of a witness go round; whoever was served asks anew."""
     monkeypatch.setattr(serving, "_CONNECTION_SECONDS", 0.1)

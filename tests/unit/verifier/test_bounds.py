@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import os
 import socket
+import tempfile
 import threading
 
 import httpx
@@ -129,6 +130,14 @@ def test_a_line_without_end_is_refused():
         with pytest.raises(errors.Refused, match=f"more than {bounds.LINE_BYTES} bytes") as caught:
             next(lines)
     assert caught.value.where == f"{log.name}/checkpoints.jsonl line 2"
+
+
+def test_a_list_that_finds_no_space_is_told(monkeypatch):
+    """It is kept in a temporary file, whose folder may be full, or none."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with served(lambda: [b"{}\n"]) as log, pytest.raises(failures.Misconfigured, match="No such file") as caught:
+        list(log.lines(source.CHECKPOINTS))
+    assert "TMPDIR" in caught.value.hint
 
 
 def test_a_list_without_end_is_refused(monkeypatch):
