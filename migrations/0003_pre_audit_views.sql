@@ -87,15 +87,38 @@ SELECT source, ref, old, new, forced, deleted, sequence, new_commits, audit.inst
     audit.instant(recorded_us) AS recorded_at
 FROM audit.ref_move;
 
--- While its source cannot be followed, or its ref is not there, nobody knows what an application is to be in sync with.
+-- Together with what keeps an application from getting further although nothing of its own failed: its source cannot be
+-- followed (a ref that is missing concerns those who follow it alone), or what it names is not declared. While it is not
+-- known what Git wants, nothing is in sync with it.
 CREATE VIEW audit.applications AS
-SELECT a.name, cluster, a.declared, a.spec, a.origin, a.actor, a.reason, audit.instant(a.declared_us) AS declared_at,
-    CASE WHEN sync_status = 'in_sync' AND s.failure IS NOT NULL THEN 'unknown' ELSE sync_status END AS sync_status,
-    health, health_message, synced_commit, audit.instant(synced_us) AS synced_at, objects, modified, missing, extra,
-    unknown, failures
+SELECT a.name, a.cluster, a.declared, a.spec, a.origin, a.actor, a.reason,
+    audit.instant(a.declared_us) AS declared_at,
+    CASE
+        WHEN a.sync_status = 'in_sync' AND a.declared AND f.source_failure IS NOT NULL THEN 'unknown'
+        ELSE a.sync_status
+    END AS sync_status,
+    a.health, a.health_message, a.synced_commit, audit.instant(a.synced_us) AS synced_at, a.objects, a.modified,
+    a.missing, a.extra, a.unknown, a.failures, f.source_failure,
+    CASE
+        WHEN NOT EXISTS (SELECT FROM audit.cluster c WHERE c.name = a.cluster AND c.declared)
+        THEN jsonb_build_object(
+            'reason', 'UnknownCluster',
+            'message', format('there is no cluster ''%s''', a.cluster),
+            'hint', 'Declare it, or correct the application''s destCluster')
+    END AS cluster_failure
 FROM audit.application a
-LEFT JOIN audit.source s ON s.name = a.spec ->> 'source'
-    AND (s.failure -> 'refs' IS NULL OR s.failure -> 'refs' ? (a.spec ->> 'ref'));
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN NOT EXISTS (SELECT FROM audit.source s WHERE s.name = a.spec ->> 'source' AND s.declared)
+        THEN jsonb_build_object(
+            'reason', 'UnknownSource',
+            'message', format('there is no source ''%s''', a.spec ->> 'source'),
+            'hint', 'Declare it, or correct the application''s source')
+        ELSE (
+            SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source'
+                AND (s.failure -> 'refs' IS NULL OR s.failure -> 'refs' ? (a.spec ->> 'ref')))
+    END AS source_failure
+) f;
 
 CREATE VIEW audit.syncs AS
 SELECT sync_id, cluster, application, trigger, nullif(cause, '') AS cause, actor, actor_kind, reason, source, ref, commit,

@@ -19,33 +19,12 @@ _APPLICATION = columns(rows.Application, without=["sync_status"])
 _MOMENT = columns(rows.Moment)
 _EPISODE = columns(rows.DriftEpisode)
 
-# Together with what keeps an application from getting further although nothing of its own failed: its source cannot be
-# followed (a ref that is missing concerns those who follow it alone), or what it names is not declared. While it is not
-# known what Git wants, nothing is in sync with it.
+# With what the public view makes of it: what keeps it from getting further, and that nobody knows then what is in sync.
 _DECLARED_APPLICATION = f"""
-SELECT {_APPLICATION},
-    CASE WHEN sync_status = 'in_sync' AND source_failure IS NOT NULL THEN 'unknown' ELSE sync_status END AS sync_status,
-    source_failure,
-    CASE
-        WHEN NOT EXISTS (SELECT FROM audit.cluster c WHERE c.name = a.cluster AND c.declared)
-        THEN jsonb_build_object(
-            'reason', 'UnknownCluster',
-            'message', format('there is no cluster ''%s''', a.cluster),
-            'hint', 'Declare it, or correct the application''s destCluster')
-    END AS cluster_failure
-FROM audit.application a
-CROSS JOIN LATERAL (
-    SELECT CASE
-        WHEN NOT EXISTS (SELECT FROM audit.source s WHERE s.name = a.spec ->> 'source' AND s.declared)
-        THEN jsonb_build_object(
-            'reason', 'UnknownSource',
-            'message', format('there is no source ''%s''', a.spec ->> 'source'),
-            'hint', 'Declare it, or correct the application''s source')
-        ELSE (
-            SELECT s.failure FROM audit.source s WHERE s.name = a.spec ->> 'source'
-                AND (s.failure -> 'refs' IS NULL OR s.failure -> 'refs' ? (a.spec ->> 'ref')))
-    END AS source_failure
-) f
+SELECT {_APPLICATION}, standing AS sync_status, source_failure, cluster_failure FROM audit.application
+JOIN (
+    SELECT name AS named, sync_status AS standing, source_failure, cluster_failure FROM audit.applications
+) v ON v.named = name
 """  # noqa: S608
 
 APPLICATIONS = f"{_DECLARED_APPLICATION} WHERE declared ORDER BY name"

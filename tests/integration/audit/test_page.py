@@ -137,7 +137,7 @@ async def test_a_missing_ref_is_shown_to_those_who_follow_it(process: Process) -
 
 
 async def test_nothing_is_in_sync_with_what_nobody_knows(process: Process, database: str) -> None:
-    """While the source cannot be followed the application is unknown, also to queries; afterwards as it was."""
+    """While the source cannot be followed, or is not declared, the application is unknown, also to queries."""
     spec = some.declared("shop").after
     await process.say("ingest", fleet_pb2.SourceDeclared(name="infrastructure"), key="source/infrastructure")
     await process.say("ingest", fleet_pb2.ApplicationDeclared(name="shop", after=spec), key="application/shop")
@@ -158,6 +158,8 @@ async def test_nothing_is_in_sync_with_what_nobody_knows(process: Process, datab
     assert await status(last) == ("unknown", "unknown")
     back = git_pb2.SourceFailed(source="infrastructure", recovered=True)
     assert await status(await process.say("ingest", back, key="infrastructure")) == ("in_sync", "in_sync")
+    gone = fleet_pb2.SourceRemoved(name="infrastructure", origin=audit_process.source().origin)
+    assert await status(await process.say("ingest", gone, key="source/infrastructure")) == ("unknown", "unknown")
 
 
 async def test_a_refusal_that_is_taken_back_is_gone(process: Process) -> None:
