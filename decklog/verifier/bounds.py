@@ -8,26 +8,9 @@ from typing import IO
 
 from decklog.client import failures
 from decklog.model import errors
-from decklog.model.tlog import tiles
-
-_LENGTH_BYTES, _LONGEST_ENTRY = 2, 0xFFFF
-_SMALL_BYTES = 1 << 20
-_TILE_BYTES = 1 << 16
-"""Well above the 8 KiB of a whole one: what is a little too long is told with its length."""
-_BUNDLE_BYTES = tiles.WIDTH * (_LENGTH_BYTES + _LONGEST_ENTRY) + _TILE_BYTES
-LINE_BYTES = 4 << 20
-"""Room for a note of the largest size with its cosignatures, as JSON."""
-LIST_BYTES = 1 << 30
-"""Of a file of lines, which is never in memory as a whole."""
+from decklog.verifier import limits
 
 _BUFFER = 1 << 18
-
-
-def most(path: str) -> int:
-    """The largest file of a log that is read at a path (c2sp.org/tlog-tiles), in bytes."""
-    if path.startswith("tile/entries/"):
-        return _BUNDLE_BYTES
-    return _TILE_BYTES if path.startswith("tile/") else _SMALL_BYTES
 
 
 def whole(parts: Iterable[bytes], limit: int, where: str) -> Iterator[bytes]:
@@ -51,10 +34,10 @@ def read(opened: IO[bytes], limit: int, where: str) -> bytes:
 def lines(opened: IO[bytes], where: str) -> Iterator[bytes]:
     """A file's lines. Raises Refused where one is too long to be one."""
     number = 0
-    while line := opened.readline(LINE_BYTES + 1):
+    while line := opened.readline(limits.LINE + 1):
         number += 1
-        if len(line) > LINE_BYTES:
-            raise _too_large(LINE_BYTES, f"{where} line {number}")
+        if len(line) > limits.LINE:
+            raise _too_large(limits.LINE, f"{where} line {number}")
         yield line
 
 

@@ -4,18 +4,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from decklog.model import evidence
-from decklog.verifier import bounds
+from decklog.verifier import limits
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 """What is raised at a file that is damaged, too large, or packed in a way that is not known."""
 
-LINE_BYTES = 32 << 20
-"""Room for the largest event (4 MiB), should JSON escape each byte of it."""
-_SMALL_BYTES = 32 << 20
-_TABLE_BYTES = 8 << 30
-"""Never in memory as a whole."""
-_VALUE_BYTES = 1 << 30
 _CHUNK = 1 << 16
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The others unpack all that a piece holds at once, however much that is."""
@@ -23,7 +16,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 def parts(opened: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     """A file in pieces of 64 KiB. Raises KeyError where there is none, and any of `UNREADABLE`."""
-    info, size, limit = opened.getinfo(name), 0, _most(name)
+    info, size, limit = opened.getinfo(name), 0, limits.of_evidence(name)
     if info.compress_type not in _METHODS:
         raise zipfile.BadZipFile("it is neither stored nor deflated: unpack it, and pack it with zip")
     with opened.open(info) as stream:
@@ -48,15 +41,7 @@ def lines(opened: zipfile.ZipFile, name: str) -> Iterator[bytes]:
             yield bytes(kept + line)
             number, kept = number + 1, bytearray()
         kept += rest
-        if len(kept) > LINE_BYTES:
-            raise zipfile.BadZipFile(f"line {number} has more than {LINE_BYTES} bytes")
+        if len(kept) > limits.EVIDENCE_LINE:
+            raise zipfile.BadZipFile(f"line {number} has more than {limits.EVIDENCE_LINE} bytes")
     if kept:
         yield bytes(kept)
-
-
-def _most(name: str) -> int:
-    if name in (evidence.ROWS, evidence.TABLE):
-        return _TABLE_BYTES
-    if name.startswith(evidence.LOG):
-        return bounds.most(name.removeprefix(evidence.LOG))
-    return _VALUE_BYTES if name.endswith(evidence.VALUE) else _SMALL_BYTES

@@ -11,7 +11,7 @@ import orjson
 
 from decklog.client import failures
 from decklog.model import errors, payload_file
-from decklog.verifier import bounds, exchange
+from decklog.verifier import bounds, exchange, limits
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +22,6 @@ TIME_STAMPS = "timestamps.jsonl"
 ROTATIONS = "rotations.jsonl"
 
 _BUFFER = 1 << 18
-_PROBLEM_BYTES = 1 << 16
 _SILENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 _OK, _NOT_FOUND, _GONE, _UNAUTHORISED, _FORBIDDEN = 200, 404, 410, 401, 403
@@ -68,7 +67,7 @@ class Folder:
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
             open(where, "rb", opener=bounds.regular) as opened,
         ):
-            return bounds.read(opened, bounds.most(path), str(where))
+            return bounds.read(opened, limits.of_log(path), str(where))
         return None
 
     def lines(self, path: str) -> Iterator[bytes]:
@@ -114,7 +113,7 @@ class Url:
                 raise Pruned(f"{path} is pruned", where=f"{self._prefix}/{path}", hint=self._way_out(answer, path))
             if self._missing(answer.head.status, path):
                 return None
-            return b"".join(self._parts(answer, path, bounds.most(path)))
+            return b"".join(self._parts(answer, path, limits.of_log(path)))
 
     def lines(self, path: str) -> Iterator[bytes]:
         """See `Source`."""
@@ -125,7 +124,7 @@ class Url:
                 kept = opened.enter_context(tempfile.TemporaryFile())
                 with self._translated(path), exchange.get(self._http, where) as answer:
                     if not self._missing(answer.head.status, path):
-                        kept.writelines(self._parts(answer, path, bounds.LIST_BYTES))
+                        kept.writelines(self._parts(answer, path, limits.LIST))
                 kept.seek(0)
             yield from bounds.lines(kept, where)
 
@@ -141,7 +140,7 @@ class Url:
     def _way_out(self, answer: exchange.Exchange, path: str) -> str:
         """What a server says about from where on it is not pruned; a hint of ours, where it is not one of ours."""
         try:
-            said = orjson.loads(b"".join(self._parts(answer, path, _PROBLEM_BYTES)))
+            said = orjson.loads(b"".join(self._parts(answer, path, limits.PROBLEM)))
             return str(said["hint"])
         except (ValueError, KeyError, TypeError, errors.Refused):
             return "Ask for leaves behind those that are pruned, or the operator for a copy"

@@ -12,7 +12,7 @@ import pytest
 
 from decklog.client import failures
 from decklog.model import errors
-from decklog.verifier import bounds, exchange, source
+from decklog.verifier import exchange, limits, source
 from tests import log_server
 
 
@@ -37,7 +37,10 @@ def trickle():
 @pytest.mark.parametrize("path", ["checkpoint", "tile/0/000", "tile/entries/000"])
 def test_a_server_that_never_ends_a_file_is_refused(path):
     """At the most that such a file may have, with the URL."""
-    with served(endless) as log, pytest.raises(errors.Refused, match=f"more than {bounds.most(path)} bytes") as caught:
+    with (
+        served(endless) as log,
+        pytest.raises(errors.Refused, match=f"more than {limits.of_log(path)} bytes") as caught,
+    ):
         log.read(path)
     assert caught.value.where == f"{log.name}/{path}"
 
@@ -127,7 +130,7 @@ def test_a_line_without_end_is_refused():
     with served(lambda: body) as log:
         lines = log.lines(source.CHECKPOINTS)
         assert next(lines) == b"{}\n"
-        with pytest.raises(errors.Refused, match=f"more than {bounds.LINE_BYTES} bytes") as caught:
+        with pytest.raises(errors.Refused, match=f"more than {limits.LINE} bytes") as caught:
             next(lines)
     assert caught.value.where == f"{log.name}/checkpoints.jsonl line 2"
 
@@ -142,7 +145,7 @@ def test_a_list_that_finds_no_space_is_told(monkeypatch):
 
 def test_a_list_without_end_is_refused(monkeypatch):
     """However short its lines are."""
-    monkeypatch.setattr(bounds, "LIST_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "LIST", 1 << 20)
     with served(lambda: endless(b"{}\n" * 1000)) as log, pytest.raises(errors.Refused, match="more than 1048576"):
         list(log.lines(source.CHECKPOINTS))
 
@@ -165,5 +168,5 @@ def test_a_file_of_a_folder_is_bounded(tmp_path):
             opened.truncate(1 << 40)
     with pytest.raises(errors.Refused, match="more than 1048576 bytes"):
         source.Folder(tmp_path).read("checkpoint")
-    with pytest.raises(errors.Refused, match=f"more than {bounds.LINE_BYTES} bytes"):
+    with pytest.raises(errors.Refused, match=f"more than {limits.LINE} bytes"):
         list(source.Folder(tmp_path).lines("checkpoints.jsonl"))
