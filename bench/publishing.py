@@ -55,10 +55,10 @@ async def _measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace)
     with tempfile.TemporaryDirectory() as path:
         log = Path(path) / "log"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch()).run(stop))
+            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch(), lately).run(stop))
             await sequencing.sequenced(watching, given.leaves)
             began = time.perf_counter()
-            tasks.create_task(sequencing.publisher_of(uri, log).run(stop))
+            tasks.create_task(sequencing.publisher_of(uri, log, lately).run(stop))
             await sequencing.published(log, given.leaves)
             print(f"caught up: {given.leaves / (time.perf_counter() - began):,.0f} leaves/s, {given.leaves:,} behind")
             _show(await _latencies(kafka, prefix, log, given))

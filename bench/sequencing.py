@@ -38,6 +38,7 @@ from decklog.model.tlog import checkpoint, keys, note
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
+from services.audit.core import recent
 from services.audit.publisher import folder, publisher, ring
 from services.audit.sequencer import collecting, parts, sequencer
 
@@ -165,9 +166,10 @@ async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | N
     watching = await asyncpg.connect(uri)
     before = await _wal(watching)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(sequencer_of(kafka, uri, prefix, watch).run(stop))
+        lately = recent.Recent()
+        tasks.create_task(sequencer_of(kafka, uri, prefix, watch, lately).run(stop))
         if log is not None:
-            tasks.create_task(publisher_of(uri, log).run(stop))
+            tasks.create_task(publisher_of(uri, log, lately).run(stop))
         await (sequenced(watching, count) if log is None else published(log, count))
         figure = watch.figure(count, await _wal(watching) - before, await _spent(watching))
         stop.set()
@@ -206,7 +208,7 @@ async def _spent(watching: asyncpg.Connection) -> float:
     return sum(cpu.seconds(row["pid"]) for row in found)
 
 
-def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.Sequencer:
+def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch, lately: recent.Recent) -> sequencer.Sequencer:
     """The sequencer of these servers; its first poll starts the watch."""
     reached = connection.Connection(bootstrap=kafka)
     return sequencer.Sequencer(
@@ -220,11 +222,12 @@ def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch) -> sequencer.S
             entropy=system.entropy,
             readiness=ops.Readiness("sequencer"),
             failpoint=lambda name: watch.start() if name == "sequencer.after_poll" else None,
+            appended=lately.take,
         )
     )
 
 
-def publisher_of(uri: str, log: Path) -> publisher.Publisher:
+def publisher_of(uri: str, log: Path, lately: recent.Recent) -> publisher.Publisher:
     """The publisher of a database into a folder."""
     return publisher.Publisher(
         publisher.Parts(
@@ -234,6 +237,7 @@ def publisher_of(uri: str, log: Path) -> publisher.Publisher:
             domain="bench.example",
             installation=lambda: "i",
             readiness=ops.Readiness("publisher"),
+            recent=lately,
         )
     )
 

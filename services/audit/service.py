@@ -18,7 +18,7 @@ from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
 from services.audit import privileges, waiting
 from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
-from services.audit.core import publication, sequencing_limits
+from services.audit.core import publication, recent, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
@@ -74,6 +74,7 @@ class Audit:
         self._time = system.SystemClock()
         self._token = settings.read_secret(told.token_file)
         self._keys = _key_files(told)
+        self._recent = recent.Recent()
         self._log = None if told.log_dir is None else folder.LogFolder(told.log_dir)
         self._rule = None if told.log_policy is None else witnessed.read(told.log_policy, wait=told.log_wait)
         self._stamps = None
@@ -209,6 +210,7 @@ class Audit:
                 installation=installation,
                 readiness=self._readiness,
                 witnesses=self._rule,
+                recent=self._recent,
             )
         )
 
@@ -226,6 +228,7 @@ class Audit:
                 entropy=system.entropy,
                 readiness=self._readiness,
                 limit=sequencing_limits.Limit(admitted=self._told.admitted),
+                appended=self._recent.take,
             )
         )
 

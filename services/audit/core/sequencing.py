@@ -173,13 +173,12 @@ class Draft:
         self._hash()
 
     def _record(self, found: examination.Examined, salt: bytes) -> None:
-        record = found.record
-        cursor = self._cursors.get((record.topic, record.partition)) or self._cursor(record.topic, record.partition)
-        offset = record.offset
-        if offset < cursor.next_offset:
-            self._repeated += 1
-            return
-        if offset > cursor.next_offset:
+        topic, partition, offset, *_ = found.record
+        cursor = self._cursors.get((topic, partition)) or self._cursor(topic, partition)
+        if offset != cursor.next_offset:
+            if offset < cursor.next_offset:
+                self._repeated += 1
+                return
             self._gap(cursor, offset, ABSENT)
         cursor.next_offset, cursor.last_leaf = offset + 1, self._next
         if found.identity is not None:
@@ -244,17 +243,17 @@ class Draft:
         if first is None:
             self._known[identity] = known = (self._next, found.sha256)
             self._firsts.append((identity, known))
-            self._append(receipt.Kind.EVENT, found, cursor, salt=salt)
+            self._append(receipt.Kind.EVENT, found, cursor, salt)
             if found.order is not None:
                 self._obey(found.order, cursor, found.record.offset)
             return
         leaf, sha256 = first
         original = receipt.about_text(receipt.Original(leaf))
         if sha256 is None or sha256 == found.sha256:
-            self._append(receipt.Kind.DUPLICATE, found, cursor, about=original)
+            self._append(receipt.Kind.DUPLICATE, found, cursor, None, original)
         else:
             self._alert(Notice.CONFLICT, cursor, found.record.offset, f"same id as leaf {leaf}, other bytes")
-            self._append(receipt.Kind.CONFLICT, found, cursor, salt=salt, about=original)
+            self._append(receipt.Kind.CONFLICT, found, cursor, salt, original)
 
     def _obey(self, order: orders.Order, cursor: _Cursor, offset: int) -> None:
         """Carry out what the event behind which we stand tells the ledger to do."""
@@ -286,7 +285,7 @@ class Draft:
         self._alert(Notice.POISON, cursor, found.record.offset, reason)
         self._dead_letters.append(dead_letter(found.record, reason, self._rules.dead_letter))
         about = receipt.about_text(receipt.Poison(reason))
-        self._append(receipt.Kind.POISON, found, cursor, salt=salt, about=about)
+        self._append(receipt.Kind.POISON, found, cursor, salt, about)
 
     def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
         first, where = cursor.next_offset, cursor.where
@@ -308,13 +307,11 @@ class Draft:
         kind: receipt.Kind,
         found: examination.Examined,
         cursor: _Cursor,
-        *,
-        salt: bytes | None = None,
+        salt: bytes | None,
         about: str = receipt.NULL,
     ) -> None:
         """The leaf of a record; one with a salt has a payload."""
-        record = found.record
-        value = record.value
+        _, _, offset, _, key, value, _ = found.record
         if salt is not None:
             self._payloads.append((self._next, salt, value, found.kept))
         self._receipts.append(
@@ -323,8 +320,8 @@ class Draft:
                 about,
                 found.stated,
                 receipt.NULL if salt is None or value is None else receipt.commitment_text(salt, value),
-                receipt.place_text(cursor.frame, record.offset),
-                receipt.key_text(record.key),
+                receipt.place_text(cursor.frame, offset),
+                receipt.key_text(key),
                 0 if value is None else len(value),
                 self._recorded_at,
             )

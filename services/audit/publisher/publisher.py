@@ -17,6 +17,7 @@ from decklog.model.tlog import keys, rotation
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
 from services.audit.core import publication
+from services.audit.core import recent as recents
 from services.audit.publisher import folder as folders
 from services.audit.publisher import publishing, records, ring, witnessed
 
@@ -60,6 +61,8 @@ class Parts:
     witnesses: witnessed.Rule | None = None
     """Who is to cosign the checkpoints; None where nobody is asked."""
     failpoint: Callable[[str], None] = no_failpoint
+    recent: recents.Recent | None = None
+    """What the sequencer beside it appended last; None where it runs elsewhere."""
 
 
 class Publisher:
@@ -140,7 +143,8 @@ class Publisher:
             signers = await self._signers(stop)
             if signers is not None:
                 witnessed.check_policy(self._parts.witnesses, [one.verifier for one in signers.held])
-                climb = publishing.Publishing(connection, self._parts.folder, signers, self._parts.failpoint)
+                parts = self._parts
+                climb = publishing.Publishing(connection, parts.folder, signers, parts.failpoint, parts.recent)
                 await climb.resume()
                 await self._climb(connection, climb, signers, stop)
         return True

@@ -10,6 +10,7 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, merkle
 from decklog.model.tlog import checkpoint, edge, note, proofs, tile_hashes, tiles
 from services.audit.core import integration, publication
+from services.audit.core import recent as recents
 from services.audit.publisher import folder as folders
 from services.audit.publisher import records, ring, tallying, witnesses
 
@@ -44,8 +45,10 @@ class Publishing:
         folder: folders.LogFolder,
         signers: ring.Ring,
         failpoint: Callable[[str], None],
+        recent: recents.Recent | None = None,
     ) -> None:
         self._connection = connection
+        self._recent = recents.Recent() if recent is None else recent
         self._folder = folder
         self._signers = signers
         self._failpoint = failpoint
@@ -138,7 +141,7 @@ class Publishing:
         reached = integration.Integrated(start, ())
         while True:
             first = reached.edge.size
-            found = await records.entries(self._connection, first, min(first + CHUNK, end))
+            found = await self._entries(first, min(first + CHUNK, end))
             if first <= self.size <= first + len(found):
                 self._check_continues(reached.edge, found)
             reached = await asyncio.to_thread(self._write, reached.edge, found)
@@ -147,6 +150,10 @@ class Publishing:
                 break
         await asyncio.to_thread(self._folder.write, integration.partial(reached))
         return reached
+
+    async def _entries(self, first: int, end: int) -> list[integration.Entry]:
+        recent = self._recent.entries(first, end)
+        return await records.entries(self._connection, first, end) if recent is None else recent
 
     def _write(self, start: edge.Edge, entries: list[integration.Entry]) -> integration.Integrated:
         reached, files = integration.integrate(start, entries)

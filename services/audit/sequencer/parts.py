@@ -28,4 +28,6 @@ class Parts:
     readiness: ops.Readiness
     limit: sequencing_limits.Limit = field(default_factory=sequencing_limits.Limit)
     batch_records: int = 4000
+    appended: Callable[[ledger.Addition], None] = lambda _addition: None
+    """Told of every addition once it is committed."""
     failpoint: Failpoint = no_failpoint

@@ -145,6 +145,7 @@ class Term:
             self._parts.failpoint("sequencer.before_append")
             await self._writer.append(batch.addition)
             self._parts.failpoint("sequencer.after_append")
+            self._parts.appended(batch.addition)
         reporting.appended(batch)
 
     async def _settle(self) -> None:
