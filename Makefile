@@ -18,7 +18,7 @@ export DECKLOG_GIVEN := $(strip $(foreach name,$(GIVEN),$(if $(filter command,$(
 # Compiling every module anew at every start costs seconds; some images ask for that.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises prove-tampers proto bench venv
+.PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises prove-tampers proto compile bench venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ prove-promises: venv ## Break each promise on purpose and require its test to fa
 
 prove-tampers: venv ## Tamper with a log of 100,000 leaves and require each to be named
 	@DECKLOG_TAMPER_LEAVES=100000 $(PY) -m pytest tests/tampers -q -s -p no:xdist
+
+compile: venv ## Compile the core of the sequencer: a third less work for each event (needs a C compiler)
+	@$(PY) -m services.audit.compiled
 
 bench: venv ## Measure what the README claims
 	@$(PY) -m bench

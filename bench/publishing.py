@@ -23,6 +23,7 @@ from bench import sequencing
 from decklog.adapters.kafka import connection, producer
 from decklog.model import envelope, topics
 from decklog.ports import stream
+from services.audit.core import recent
 
 LIMIT = 1.0
 """Seconds within which 99 of 100 events must be published."""
@@ -54,6 +55,7 @@ async def _measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace)
     stop, watching = asyncio.Event(), await asyncpg.connect(uri)
     with tempfile.TemporaryDirectory() as path:
         log = Path(path) / "log"
+        lately = recent.Recent()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch(), lately).run(stop))
             await sequencing.sequenced(watching, given.leaves)

@@ -28,7 +28,7 @@ from urllib import parse
 import asyncpg
 import structlog
 
-from bench import cpu
+from bench import COMPILED, cpu
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
@@ -350,7 +350,10 @@ async def main() -> None:
     name = f"bench-{secrets.token_hex(4)}"
     try:
         size = await fill(kafka, name, given.events)
-        print(f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}")
+        print(
+            f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}, "
+            f"the core {'compiled' if COMPILED else 'not compiled'}"
+        )
         print(summary(await measure(kafka, server, name, given)))
     finally:
         await remove_topics(kafka, name)

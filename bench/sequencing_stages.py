@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from bench import COMPILED
 from bench import sequencing as whole
 from decklog.model import envelope, merkle, receipt, record_headers, topics
 from decklog.ports import ledger, stream
@@ -82,7 +83,8 @@ def main() -> None:
     collecting.collect_rarely()
     run(read, clock)
     costs = {stage: sorted(spent)[len(spent) // 20] / whole.BATCH * 1e6 for stage, spent in clock.spent.items()}
-    print(f"{given.events:,} events in memory, load {os.getloadavg()[0]:.1f}")
+    core = "compiled" if COMPILED else "not compiled"
+    print(f"{given.events:,} events in memory, load {os.getloadavg()[0]:.1f}, the core {core}")
     for stage, cost in [*costs.items(), ("together", sum(costs.values()))]:
         print(f"{stage:16} {cost:6.2f} µs/event")
 

@@ -29,7 +29,7 @@ _READ = (*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "tracepar
 _KNOWN = frozenset(_READ)
 _DIFFERING = ("ce_id", "ce_time", "ce_subject", "ce_sequence", "ce_traceparent", "traceparent")
 
-REPEATING = _KNOWN - frozenset(_DIFFERING)
+REPEATING: frozenset[str] = _KNOWN - frozenset(_DIFFERING)
 """The headers that one sender's events of one type have in common."""
 _EXTENSION = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -16,7 +16,7 @@ from decklog.model import door as doors
 from decklog.model import errors
 from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
-from services.audit import privileges, waiting
+from services.audit import compiled, privileges, waiting
 from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
 from services.audit.core import publication, recent, sequencing_limits
 from services.audit.core.privileges import Part
@@ -61,6 +61,7 @@ def make(told: settings.ServiceSettings) -> process.Serve:
         topics=admin.KafkaTopics(reached),
     )
     collecting.collect_rarely()
+    log.info("the core of the sequencer", compiled=compiled.in_use())
     return Audit(told, kafka).serve
 
 

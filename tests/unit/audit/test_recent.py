@@ -40,7 +40,7 @@ def test_leaves_are_told_as_they_were_appended(batches, data):
         appended += entries(taken)
     first = data.draw(strategies.integers(5, 9 + len(appended)))
     end = data.draw(strategies.integers(first + 1, first + 12))
-    here = 7 <= first and end <= 7 + len(appended)
+    here = first >= 7 and end <= 7 + len(appended)
     assert recent.entries(first, end) == (appended[first - 7 : end - 7] if here else None)
 
 
