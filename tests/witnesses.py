@@ -68,7 +68,9 @@ def running(folder: Path, *vkeys: str, argv: Sequence[str] | None = None) -> Ite
 
 
 @contextlib.contextmanager
-def liar(status: int, *bodies: bytes, shown: bytes | None = None, encoding: str = "identity") -> Iterator[str]:
+def liar(
+    status: int, *bodies: bytes, shown: bytes | None = None, encoding: str = "identity", port: int = 0
+) -> Iterator[str]:
     """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint."""
     turns = itertools.cycle(bodies)
 
@@ -90,7 +92,7 @@ def liar(status: int, *bodies: bytes, shown: bytes | None = None, encoding: str 
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

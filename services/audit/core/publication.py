@@ -123,8 +123,8 @@ _FORKED = (
 _UNMET = (
     "Nobody signed that, so it may be wrong; but without them no checkpoint gets its quorum. Ask who runs the witness "
     "for the checkpoint that it cosigned. If this log signed it, restore what is missing (docs/ledger.md, When it "
-    "refuses); if not, take the witness out of the quorum in DECKLOG_LOG_POLICY. Then restart audit; nothing is signed "
-    "until then"
+    "refuses); if not, take the witness out of the quorum in DECKLOG_LOG_POLICY and restart audit. They are asked "
+    "again; until they cosign nothing is signed, and after a start nothing is sequenced"
 )
 _RESTORE_BOTH = (
     "Restore a newer backup of both. If only the folder can be had as it was, stop audit and run `decklog admin ledger "

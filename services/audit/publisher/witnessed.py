@@ -89,13 +89,12 @@ class Bench:
     async def judge(self, claims: Sequence[witnesses.Claim]) -> dict[str, str]:
         """The claims that stand and are not proved, by witness.
 
-        Raises Disputed where one is proved by a signature of this log, or where nobody is left for a quorum: an answer
-        alone is signed by nobody, so a single witness, or whoever stands before it, must not stop the log.
+        An answer alone is signed by nobody, so a single witness, or whoever stands before it, must not stop the log.
+        Raises Disputed where one is proved by a signature of this log, Transient where nobody is left for a quorum.
         """
-        if not claims:
-            return {}
-        newest = records.parse(await records.newest(self.connection), "ledger.checkpoint")
+        newest = records.parse(await records.newest(self.connection), "ledger.checkpoint") if claims else None
         if newest is None:
+            _disputed.set(0)
             return {}
         standing: dict[str, str] = {}
         for one in claims:
@@ -107,7 +106,10 @@ class Bench:
                 _insist(one.witness, publication.proved(one.witness, shown, newest=newest, root=root))
             standing[one.witness] = publication.claim(one.said, asked=one.size)
         if standing and not self.rule.policy.met(set(self.rule.policy.urls) - set(standing)):
-            _insist(" and ".join(standing), publication.unmet(standing))
+            _disputed.set(1)
+            found = publication.unmet(standing)
+            raise errors.Transient(found.text, where="publisher", hint=found.hint)
+        _disputed.set(0)
         return standing
 
     def _own(self, shown: bytes, origin: str) -> checkpoint.Checkpoint | None:
@@ -163,7 +165,8 @@ class Witnessed:
     async def climb(self, climb: publishing.Publishing, stop: asyncio.Event) -> bool:
         """Have the newest checkpoint cosigned, and serve it; False where it is held back for the quorum.
 
-        Raises Disputed where a witness has provably seen another history, or no quorum is left without who says so.
+        Raises Disputed where a witness has provably seen another history, Transient where without those who say so no
+        quorum is left.
         """
         offered = climb.newest
         if offered is None:
@@ -227,7 +230,7 @@ async def asking(
 async def check(bench: Bench, stop: asyncio.Event) -> None:
     """Ask the witnesses, as far as they answer, whether they have seen more of the log than the database holds.
 
-    They are the only ones who can tell when database and folder were both restored. Raises Disputed.
+    They are the only ones who can tell when database and folder were both restored. Raises as `Bench.judge` does.
     """
     signed = await records.newest(bench.connection)
     tree = records.parse(signed, "ledger.checkpoint")

@@ -166,16 +166,33 @@ async def test_one_witness_beside_the_quorum_stops_a_log_that_was_set_back(log, 
         assert "shows a checkpoint of 9 leaves" in log.readiness.reasons["publisher"]
 
 
-async def test_without_a_quorum_an_answer_that_nobody_signed_is_enough_to_wait_for_a_person(log, tmp_path):
-    """The only witness of the quorum speaks of more leaves: nothing is sequenced, and it says whom to ask for what."""
+async def test_without_a_quorum_an_answer_that_nobody_signed_is_waited_out(log, ours, tmp_path):
+    """The only witness of the quorum speaks of more leaves: nothing is sequenced or signed, and it says whom to ask.
+
+    It was somebody in between: once the witness itself answers, all goes on.
+    """
+    key, _ = ours
     await log.grow(5)
     await log.publish()
-    other = witnesses.made(tmp_path / "other", "liar.example/1", seed=b"o")
+    stop = asyncio.Event()
     with witnesses.liar(409, b"999999\n") as url:
-        given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
-        assert not await log.publisher(rule=given).may_go_on(asyncio.Event())
-        assert "cosigned 999999 leaves" in log.readiness.reasons["publisher"]
+        given = rule(tmp_path, f"witness w {key} {url}", "quorum w", wait=False)
+        asking = asyncio.create_task(log.publisher(rule=given).may_go_on(stop))
+        await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons["publisher"])
         assert "take the witness out of the quorum" in log.readiness.reasons["publisher"]
+        assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 1
+        async with running(log.publisher(rule=given)):
+            await log.grow(5)
+            await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons.get("publisher", ""))
+        assert [one.size for one in await log.stored()] == [5]
+        assert not asking.done()
+    where = url.removeprefix("http://")
+    argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", where]
+    with witnesses.running(tmp_path / "ours", argv=argv):
+        assert await asyncio.wait_for(asking, 60)
+        assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 0
+        async with running(log.publisher(rule=given)):
+            await cosigned(log, given, 10)
 
 
 async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, tmp_path):
