@@ -129,8 +129,6 @@ class Form(NamedTuple):
     """Of the headers that differ."""
 
 
-# What repeats from record to record is judged once; what is refused is not remembered.
-@functools.lru_cache(maxsize=4096)
 def form(shape: record_headers.Shape) -> Form:
     """Judge the names of headers and what repeats of their values. Raises `Undecodable`."""
     found: dict[str, int] = {}
@@ -176,7 +174,7 @@ def differing(said: Form, values: Sequence[bytes | None]) -> Differing:
         _time(time),
         _subject(subject),
         None if sequence is None else _sequence(sequence),
-        None if origin is None else _trace(origin),
+        None if origin is None else _trace(origin[:_MAX_TRACE]),
         hop,
     )
 
@@ -233,5 +231,5 @@ def _sequence(raw: bytes) -> int:
 @functools.lru_cache(maxsize=4096)
 def _trace(raw: bytes) -> str | None:
     """An invalid trace parent starts a new trace (W3C); it does not spoil the event."""
-    text = raw[:_MAX_TRACE].decode(errors="replace")
+    text = raw.decode(errors="replace")
     return text if traceparent.parse(text) is not None else None

@@ -234,11 +234,20 @@ def _json(value: Text) -> str:
     return f'{{"len":{value.length},"sha256":"{value.sha256}"}}'
 
 
-@functools.lru_cache(maxsize=4096)
 def key_text(raw: bytes | None) -> str:
     """A record's key in canonical form."""
-    named = key(raw)
-    return NULL if named is None else _json(named)
+    if raw is None:
+        return NULL
+    # Nothing long is remembered: a sender could fill the memory with it.
+    return _short_key_text(raw) if len(raw) <= MAX_TEXT_BYTES else _json(_digest(raw))
+
+
+@functools.lru_cache(maxsize=4096)
+def _short_key_text(raw: bytes) -> str:
+    try:
+        return _json(raw.decode())
+    except UnicodeDecodeError:
+        return _json(_digest(raw))
 
 
 def about_text(about: About) -> str:

@@ -13,7 +13,8 @@ NONE = b"\x00"
 """No headers."""
 
 _TEMPLATES = 8
-_PLACES = 2048
+_KNOWN_BYTES = 8 << 20
+_LONG = 4096
 
 T = TypeVar("T")
 
@@ -22,23 +23,15 @@ class Malformed(ValueError):
     """Bytes that are not what Kafka's format has there."""
 
 
-class Shape:
+class Shape(NamedTuple):
     """What two lists of headers of one kind share: their names in order, and the values that repeat.
 
-    `values` are those, with None for each of `varying`, the places of the headers that differ. `names` are all names.
+    `values` are those, with None for each of `varying`, the places of the headers that differ.
     """
 
-    __slots__ = ("_hash", "names", "values", "varying")
-
-    def __init__(self, names: tuple[str, ...], values: tuple[bytes | None, ...], varying: tuple[int, ...]) -> None:
-        self.names, self.values, self.varying = names, values, varying
-        self._hash = hash((names, values))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shape) and (self.names, self.values) == (other.names, other.values)
+    names: tuple[str, ...]
+    values: tuple[bytes | None, ...]
+    varying: tuple[int, ...]
 
 
 class Block(NamedTuple):
@@ -59,14 +52,15 @@ def apart(headers: Sequence[tuple[str, bytes | None]], repeating: Collection[str
 class Reader(Generic[T]):
     """Takes blocks apart, most of them by comparing with one that was seen before, without reading a name of theirs.
 
-    `judge` says what is to be known of a shape. What is remembered is bounded: of 2,048 combinations of key and length
-    the 8 templates that were met last.
+    `judge` says what is to be known of a shape. What is remembered is bounded: of each combination of key and length
+    the 8 templates that were met last, of at most 8 MiB in all, and none that is longer than 4 KiB with its key.
     """
 
     def __init__(self, repeating: Collection[str], judge: Callable[[Shape], T]) -> None:
         self._repeating = frozenset(repeating)
         self._judge = judge
         self._templates: dict[tuple[bytes | None, int], list[_Template[T]]] = {}
+        self._bytes = 0
 
     def read(self, key: bytes | None, block: bytes) -> tuple[T, Sequence[bytes | None]]:
         """What is judged of the headers of a record with that key, and their values that differ.
@@ -89,10 +83,12 @@ class Reader(Generic[T]):
         headers = decode(block)
         shape, values = apart(headers, self._repeating)
         judged = self._judge(shape)
-        # A null in place of a value is told from an empty one by the bytes that are shared.
-        if None not in values:
-            if len(self._templates) >= _PLACES:
+        size = len(place[0] or b"") + len(block)
+        if size <= _LONG and None not in values:
+            self._bytes += size
+            if self._bytes > _KNOWN_BYTES:
                 self._templates.clear()
+                self._bytes, known = size, ()
             self._templates[place] = [_Template(judged, headers, shape.varying), *known][:_TEMPLATES]
         return judged, values
 
@@ -107,9 +103,9 @@ class _Template(Generic[T]):
         shared, lengths = [_varint(len(headers))], []
         for place, (name, value) in enumerate(headers):
             shared[-1] += _text(name)
-            if place in varying and value is not None:
-                shared[-1] += _varint(len(value))
-                lengths.append(len(value))
+            if place in varying:
+                shared[-1] += _varint(len(value or b""))
+                lengths.append(len(value or b""))
                 shared.append(b"")
             else:
                 shared[-1] += _value(value)

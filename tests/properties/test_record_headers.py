@@ -51,12 +51,15 @@ def test_bytes_that_are_no_headers_stand_whole(raw, given, cut):
 
 
 def test_what_is_remembered_is_bounded():
-    """Neither many keys nor many shapes of one length fill the memory."""
+    """Neither many keys, nor many shapes of one length, nor long headers fill the memory."""
     reader = record_headers.Reader(REPEATING, lambda shape: shape)
     for number in range(20_000):
-        reader.read(str(number).encode(), record_headers.encode([("ce_type", b"t")]))
+        reader.read(b"%d" % number, record_headers.encode([("ce_type", b"%01000d" % number)]))
     for number in range(100):
         reader.read(b"k", record_headers.encode([("ce_type", b"%02d" % number)]))
-    templates = reader._templates
-    assert len(templates) <= 2048
-    assert max(map(len, templates.values())) <= 8
+    reader.read(b"k", record_headers.encode([("ce_type", b"t" * 5000)]))
+    reader.read(b"k" * 5000, record_headers.encode([("ce_type", b"t")]))
+    places = reader._templates
+    assert max(map(len, places.values())) <= 8
+    assert sum(len(templates) * (len(key) + size) for (key, size), templates in places.items()) <= 8 << 20
+    assert all(len(key) + size <= 4096 for key, size in places)

@@ -69,7 +69,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     source, ce_type, *_ = sender.form
     stated = receipt.event_text(sender.frame, differing)
     topic = given.topics[name]
-    kind = _judged(ce_type, source, topic.label)
+    kind = sender.kinds.get(topic.label) or sender.kind(topic.label)
     if isinstance(kind, str):
         return _poison(record, stated, kind)
     if not _trial(ce_type).holds(value):
@@ -93,13 +93,20 @@ class _Sender(NamedTuple):
     frame: tuple[str, str, str]
     kept: Sequence[tuple[int, bytes]]
     """Which of the values that differ the receipt will not hold, by place, and how the header of each begins."""
+    kinds: dict[str, events.Kind | str]
+    """What of it was asked about, by the label of the topic."""
+
+    def kind(self, label: str) -> events.Kind | str:
+        """The kind of event that it may say on a topic, or why it may not."""
+        found = self.kinds[label] = _judged(self.form.type, self.form.source, label)
+        return found
 
 
 def _sender(shape: record_headers.Shape) -> _Sender:
     """Raises Undecodable."""
     form = envelope.form(shape)
     kept = [(place, headers.framed_name(name)) for place, name in enumerate(form.names) if name not in _IN_RECEIPT]
-    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept)
+    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept, {})
 
 
 _HEADERS = record_headers.Reader(envelope.REPEATING, _sender)
@@ -112,7 +119,6 @@ def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
     return Examined(record, None, stated, refusal, None, None, kept)
 
 
-@functools.lru_cache(maxsize=4096)
 def _judged(ce_type: str, source: str, label: str) -> events.Kind | str:
     """The kind of event that this source may say on this topic, or why it may not."""
     try:
@@ -164,6 +170,8 @@ def _trial(ce_type: str) -> _Trial:
 
 def misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
     """What is odd about the partition that a record with this key came by; None if it belongs there."""
+    if key is not None and len(key) > receipt.MAX_TEXT_BYTES:
+        return "the key is longer than any of ours"
     expected = _expected_partition(topic.label, key)
     if expected == partition:
         return None
