@@ -123,8 +123,8 @@ def event(number: int) -> envelope.Event:
         subject=f"bench@{sha}",
         time_us=stamp * 1000,
         data=events.encode(commit),
-        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        origin_traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        traceparent=f"00-{number + 1:032x}-{number + 2:016x}-01",
+        origin_traceparent=f"00-{number + 1:032x}-{number + 1:016x}-01",
     )
 
 
