@@ -14,25 +14,29 @@ from services.audit.core.privileges import Held, Part
 _SCHEMAS = ["ledger", "audit"]
 _LOGINS = [*(part.role for part in Part), "decklog_reader"]
 _PARTITION_LEAVES = 10_000_000
+_PROTECTED = "^(entry|payload|source|dedup|checkpoint|legal_hold|rotation|cosignature|time_stamp|missing)"
+"""Tables of the ledger, and their partitions, that are only ever added to."""
 
 # 58 = before, on delete, update and truncate, for each statement (pg_trigger.h); no condition, no list of columns.
 _TABLES = """
 SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner),
-    n.nspname = 'ledger' AND c.relname
-        ~ '^(entry|payload|source|dedup|checkpoint|legal_hold|rotation|cosignature|time_stamp|missing)' AS protected,
+    n.nspname = 'ledger' AND c.relname ~ $2 AS protected,
     t.tgenabled::text,
     coalesce(t.tgtype = 58 AND t.tgqual IS NULL AND t.tgattr::text = ''
         AND t.tgfoid = to_regproc('ledger.refuse_change'), false),
     ARRAY(
         SELECT format('trigger %I', x.tgname) FROM pg_trigger x WHERE x.tgrelid = c.oid AND NOT x.tgisinternal
-            AND NOT (n.nspname = 'ledger' AND x.tgname IN ('append_only', 'announce_head'))
+            AND NOT (x.tgname = 'append_only' AND t.oid IS NOT NULL AND c.relname ~ $2)
+            -- 17 = after, on update, for each row
+            AND NOT (x.tgname = 'announce_head' AND c.oid = to_regclass('ledger.head') AND x.tgtype = 17
+                AND x.tgqual IS NULL AND x.tgfoid = to_regproc('ledger.announce_head'))
         UNION ALL
         SELECT format('rule %I', r.rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'
         ORDER BY 1),
-    c.relrowsecurity, c.relpersistence = 'u'
+    c.relrowsecurity, c.relpersistence = 'u', n.nspname <> 'ledger' OR c.relkind IN ('r', 'p')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'append_only'
-WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v') ORDER BY 1, 2
+LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'append_only' AND n.nspname = 'ledger'
+WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1, 2
 """
 
 _ROLES = "SELECT rolname FROM pg_roles"
@@ -62,10 +66,12 @@ WHERE n.nspname = ANY ($1) AND a.grantee <> p.proowner
 ORDER BY 2, 3, 5, 4
 """
 
+# Whatever is read together with a table of ours: its partitions, and tables that inherit from it.
 _PARTITIONS = """
-SELECT parent.relname, child.relname
-FROM pg_inherits i JOIN pg_class parent ON parent.oid = i.inhparent JOIN pg_class child ON child.oid = i.inhrelid
-WHERE parent.relnamespace = 'ledger'::regnamespace AND parent.relkind = 'p'
+SELECT p.nspname || '.' || parent.relname, n.nspname || '.' || child.relname
+FROM pg_inherits i JOIN pg_class parent ON parent.oid = i.inhparent JOIN pg_namespace p ON p.oid = parent.relnamespace
+JOIN pg_class child ON child.oid = i.inhrelid JOIN pg_namespace n ON n.oid = child.relnamespace
+WHERE p.nspname = ANY ($1) AND parent.relkind IN ('r', 'p') ORDER BY 1, 2
 """
 
 _SCHEMA_OWNERS = "SELECT nspname, pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = ANY ($1)"
@@ -132,9 +138,9 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
     `known` are excuses for what a provider brought: each is the exact name of a thing, with the digest of what it does.
     """
     roles = [row[0] for row in await connection.fetch(_ROLES)]
-    tables = [_table(row) for row in await connection.fetch(_TABLES, _SCHEMAS)]
+    tables = [_table(row) for row in await connection.fetch(_TABLES, _SCHEMAS, _PROTECTED)]
     held = [Held(*row) for row in await connection.fetch(_HELD, _SCHEMAS)]
-    attached = [tuple(row) for row in await connection.fetch(_PARTITIONS)]
+    attached = [tuple(row) for row in await connection.fetch(_PARTITIONS, _SCHEMAS)]
     schemas = {row[0]: row[1] for row in await connection.fetch(_SCHEMA_OWNERS, _SCHEMAS)}
     foreign = [
         protection.Foreign(*row)
@@ -154,8 +160,8 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
 
 
 def _table(row: asyncpg.Record) -> protection.Table:
-    schema, name, owner, protected, enabled, usual, strangers, row_security, unlogged = row
-    return protection.Table(schema, name, owner, protected, enabled, usual, tuple(strangers), row_security, unlogged)
+    schema, name, owner, protected, enabled, usual, strangers, *rest = row
+    return protection.Table(schema, name, owner, protected, enabled, usual, tuple(strangers), *rest)
 
 
 async def _views(connection: asyncpg.Connection) -> dict[str, protection.Definition]:

@@ -1,5 +1,6 @@
 """What protects the ledger in Postgres, and what was done to it: facts about tables and functions in, findings out."""
 
+import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -33,6 +34,8 @@ class Table(NamedTuple):
     strangers: tuple[str, ...]
     row_security: bool
     unlogged: bool
+    stored: bool
+    """Whether its rows are its own, where they must be."""
 
     @property
     def where(self) -> str:
@@ -78,6 +81,8 @@ def _table_problems(table: Table) -> Iterator[str]:
         yield f"has a {stranger} that is not ours: what is written or read may not be what was meant"
     if table.row_security:
         yield "has row-level security: it may hide rows"
+    if not table.stored:
+        yield "is no table any more: it shows what is elsewhere"
     if table.unlogged:
         yield "is unlogged: a crash empties it"
 
@@ -136,10 +141,15 @@ def excused(found: Iterable[Foreign], known: Iterable[str]) -> tuple[list[str], 
 
 
 def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Partitions that must be there for a ledger of `size` leaves, two ahead of the head, and are not."""
+    """Partitions that must be there for a ledger of `size` leaves, two ahead of the head; and tables that are read with
+    one of ours and are no partition of it.
+    """
     there = set(attached)
-    for parent in ("entry", "payload"):
+    for parent in ("ledger.entry", "ledger.payload"):
         for number in range(size // width + 3):
             child = f"{parent}_p{number:06}"
             if (parent, child) not in there:
-                yield Finding(None, f"partition ledger.{child} is not attached to ledger.{parent}")
+                yield Finding(None, f"partition {child} is not attached to {parent}")
+    for parent, child in sorted(there):
+        if not (parent in ("ledger.entry", "ledger.payload") and re.fullmatch(re.escape(parent) + r"_p\d{6}", child)):
+            yield Finding(None, f"{child} is read together with {parent}, and is not ours")

@@ -171,6 +171,20 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
          "ledger.payload has a rule silence"),
         ((), "CREATE TRIGGER twist BEFORE INSERT ON ledger.entry_p000000 FOR EACH ROW EXECUTE FUNCTION "
          "ledger.announce_head()", "ledger.entry_p000000 has a trigger twist"),
+        ((), "CREATE TRIGGER announce_head BEFORE INSERT ON ledger.entry_p000000 FOR EACH ROW EXECUTE FUNCTION "
+         "ledger.announce_head()", "ledger.entry_p000000 has a trigger announce_head"),
+        ((), "DROP TRIGGER announce_head ON ledger.head; CREATE TRIGGER announce_head BEFORE UPDATE ON ledger.head "
+         "FOR EACH ROW EXECUTE FUNCTION ledger.announce_head()", "ledger.head has a trigger announce_head"),
+        ((), "CREATE TRIGGER append_only BEFORE INSERT ON ledger.head FOR EACH ROW EXECUTE FUNCTION "
+         "ledger.announce_head()", "ledger.head has a trigger append_only"),
+        ((), "CREATE TRIGGER append_only BEFORE INSERT ON audit.cursor FOR EACH ROW EXECUTE FUNCTION "
+         "ledger.announce_head()", "audit.cursor has a trigger append_only"),
+        ((), "CREATE TABLE public.more () INHERITS (ledger.missing)",
+         "public.more is read together with ledger.missing, and is not ours"),
+        ((), "CREATE TABLE public.extra PARTITION OF ledger.payload DEFAULT",
+         "public.extra is read together with ledger.payload, and is not ours"),
+        ((), "ALTER TABLE ledger.position SET SCHEMA public; CREATE VIEW ledger.position AS SELECT * FROM "
+         "public.position", "ledger.position is no table any more"),
         ((), "ALTER TABLE ledger.entry ENABLE ROW LEVEL SECURITY", "ledger.entry has row-level security"),
         ((), "ALTER TABLE ledger.source SET UNLOGGED", "ledger.source is unlogged"),
         ((), "ALTER TABLE ledger.checkpoint OWNER TO decklog_writer",
