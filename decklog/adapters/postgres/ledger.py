@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from decklog.adapters.postgres import failures, migrations
+from decklog.adapters.postgres import failures, migrations, naming
 from decklog.model import errors, merkle
 from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
@@ -270,7 +270,7 @@ async def connect(uri: str, name: str, *, by_index: bool = False) -> asyncpg.Con
     `by_index`: what it asks again and again is found by index. Postgres keeps a statement's plan until it next analyzes
     the tables; one that was made while they were nearly empty reads them whole a minute later, when they are large.
     """
-    settings = {"application_name": name, "synchronous_commit": "on"}
+    settings = naming.SETTINGS | {"application_name": name, "synchronous_commit": "on"}
     if by_index:
         settings["enable_seqscan"] = "off"
     with failures.translated(f"Postgres at {failures.address_of(uri)}"):

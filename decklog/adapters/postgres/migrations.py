@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import failures, naming
 from decklog.model import errors
 
 FOLDER = pathlib.Path(__file__).parents[3] / "migrations"
@@ -141,7 +141,7 @@ def _migration(file: pathlib.Path) -> Migration:
 
 async def _run(uri: str, phase: Phase) -> None:
     with failures.translated("Postgres"):
-        connection = await asyncpg.connect(uri, timeout=30)
+        connection = await asyncpg.connect(uri, timeout=30, server_settings=naming.SETTINGS)
     try:
         for name in await apply(connection, phase=phase):
             sys.stdout.write(f"applied {name}\n")

@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import typer
 
-from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import failures, naming
 from decklog.model import errors
 from services.audit import privileges as checking
 from services.audit.core import privileges
@@ -83,7 +83,7 @@ async def ensure(administrator: str, passwords: Mapping[Part, str]) -> dict[Part
     The migrations must be applied. Raises Transient, or Terminal with the way out where this may not be done.
     """
     with failures.translated("logins"):
-        connection = await asyncpg.connect(administrator, timeout=10)
+        connection = await asyncpg.connect(administrator, timeout=10, server_settings=naming.SETTINGS)
         try:
             return await _ensured(connection, administrator, passwords)
         except asyncpg.InsufficientPrivilegeError as error:
@@ -115,7 +115,7 @@ async def _make(connection: asyncpg.Connection, login: str, part: Part, verified
 
 async def _checked(uri: str, part: Part) -> None:
     with failures.translated(part.variable):
-        connection = await asyncpg.connect(uri, timeout=10)
+        connection = await asyncpg.connect(uri, timeout=10, server_settings=naming.SETTINGS)
     try:
         await checking.check(connection, part)
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import failures, naming
 from decklog.model import errors
 from services.audit.core import storable
 from services.audit.projector import tables
@@ -76,6 +76,7 @@ class Database:
                 timeout=WAIT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
                 server_settings={
+                    **naming.SETTINGS,
                     "application_name": "decklog api",
                     # A plan for any value would pass over most of the timeline to find what is rare.
                     "plan_cache_mode": "force_custom_plan",

@@ -9,7 +9,7 @@ import structlog
 from opentelemetry import trace
 from prometheus_client import Counter, Gauge
 
-from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import failures, naming
 from decklog.model import errors
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
@@ -96,7 +96,7 @@ class Projector:
 @asynccontextmanager
 async def _connected(postgres: str) -> AsyncIterator[asyncpg.Connection]:
     # Its plans are kept from when the ledger was nearly empty; with them it would read all leaves again for each batch.
-    settings = {"application_name": "projector", "enable_seqscan": "off"}
+    settings = naming.SETTINGS | {"application_name": "projector", "enable_seqscan": "off"}
     with failures.translated("projector"):
         connection = await asyncpg.connect(postgres, timeout=10, server_settings=settings)
     try:

@@ -208,7 +208,7 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         ((), "ALTER FUNCTION ledger.refuse_change() SET search_path = public",
          "function ledger.refuse_change() is not the one of this release"),
         ((), "CREATE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
-         "function byway() runs with the rights of decklog, and everybody may execute it"),
+         "function public.byway() runs with the rights of decklog, and everybody may execute it"),
         ((), "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
          "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION public.nothing()",
          "the database has an event trigger mine that is not ours"),
@@ -329,17 +329,36 @@ def test_what_a_provider_brought_is_excused_by_its_name_and_what_it_does(recorde
     excuses = [
         shlex.split(line)[-1] for line in audit(recorded).output.splitlines() if "if your provider brought it: " in line
     ]
-    assert [one.rpartition(" ")[0] for one in excuses] == ["function byway()", "event trigger provided"]
+    assert [one.rpartition(" ")[0] for one in excuses] == ["function public.byway()", "event trigger provided"]
     known = [word for one in excuses for word in ("--known", one)]
     clean = audit(recorded, *known)
     assert clean.exit_code == 0, clean.output
-    assert "excused: function byway() runs with the rights of" in clean.output
+    assert "excused: function public.byway() runs with the rights of" in clean.output
     assert "excused: the database has an event trigger provided" in clean.output
     asyncio.run(tamper(recorded, BYWAY.format(2)))
     changed = audit(recorded, *known)
     assert changed.exit_code == 1
-    assert "function byway() runs with the rights of" in changed.output
+    assert "function public.byway() runs with the rights of" in changed.output
     assert f"--known {excuses[0]!r} fits nothing: it is gone, or is another by now" in changed.output
+
+
+SHADOWS = (
+    "CREATE SCHEMA shadow",
+    "CREATE FUNCTION shadow.convert_to(text, name) RETURNS bytea LANGUAGE plpgsql AS "
+    "$$BEGIN RAISE EXCEPTION 'code of somebody else'; END$$",
+    "CREATE FUNCTION shadow.never(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS "
+    "$$BEGIN RAISE EXCEPTION 'an operator of somebody else'; END$$",
+    "CREATE OPERATOR shadow.= (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = shadow.never)",
+)
+
+
+async def test_no_function_that_was_put_in_the_way_is_run(recorded, published):
+    """Who may alter a database cannot have the administrator run functions and operators of somebody else."""
+    name = parse.urlsplit(recorded).path.removeprefix("/")
+    await tamper(recorded, *SHADOWS, f'ALTER DATABASE "{name}" SET search_path = shadow, pg_catalog, public')
+    result = await asyncio.to_thread(audit, recorded, "--log", str(published))
+    assert (result.exit_code, "clean: 31 leaves" in result.output) == (0, True), (result.output, result.exception)
+    await rebuilding.rebuild(recorded, tell=lambda *_: None)
 
 
 def test_findings_are_limited(recorded):
