@@ -1,6 +1,7 @@
 """`decklog admin audit-db` on a real Postgres: clean where nothing was touched, else the exact leaf that was."""
 
 import asyncio
+import hashlib
 import itertools
 import shlex
 from urllib import parse
@@ -12,12 +13,13 @@ import typer.testing
 from decklog.adapters import system
 from decklog.adapters.memory import stream as memory_stream
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import merkle
-from decklog.ports import stream
+from decklog.events.v1 import control_pb2
+from decklog.model import merkle, receipt
+from decklog.ports import ledger, stream
 from services.audit.admin import audit_db
 from services.audit.projector import projecting, rebuilding, scratch, tables
 from services.audit.sequencer import term
-from tests import audit_process, published_log, sequenced
+from tests import audit_process, ordered, published_log, sequenced
 from tests import stack as stacks
 
 EVENTS = 12
@@ -359,6 +361,50 @@ async def test_no_function_that_was_put_in_the_way_is_run(recorded, published):
     result = await asyncio.to_thread(audit, recorded, "--log", str(published))
     assert (result.exit_code, "clean: 31 leaves" in result.output) == (0, True), (result.output, result.exception)
     await rebuilding.rebuild(recorded, tell=lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ([], "leaf 31: no ErasureRequested stands before it: nobody ordered it"),
+        ([(2, 3)], "leaf 32: the ErasureRequested before it orders something else"),
+        ([(2, 4)], None),
+    ],
+    ids=["without a request", "with another request", "as requested"],
+)
+async def test_an_erasure_that_nobody_asked_for_is_found(recorded, asked, found):
+    """Who has the passwords of writer and eraser can append the leaf by itself; the request for it is missing."""
+    writer = await postgres.PostgresWriter.connect(recorded)
+    await writer.lead()
+    head = await writer.head()
+    now = head.recorded_at
+    receipts, payloads, firsts = [], [], []
+    if asked:
+        ranges = [control_pb2.LeafRange(first=first, end=end) for first, end in asked]
+        event = sequenced.event(message=control_pb2.ErasureRequested(leaves=ranges), source=ordered.AUDIT, key="k")
+        salt = b"s" * receipt.SALT_BYTES
+        made = receipt.Receipt(
+            kind=receipt.Kind.EVENT, recorded_at=now, attributes=receipt.attributes(event), key="k",
+            commitment=receipt.commitment(salt, event.data), length=len(event.data), place=None, about=None,
+        )  # fmt: skip
+        receipts, payloads = [receipt.encode(made)], [(head.size, salt, event.data, None)]
+        firsts = [((event.source, event.id), (head.size, hashlib.sha256(event.data).digest()))]
+    erasure = receipt.Receipt(
+        kind=receipt.Kind.ERASURE, recorded_at=now, attributes=None, key=None, commitment=None, length=0, place=None,
+        about=receipt.Erasure(((2, 4),), "order"),
+    )  # fmt: skip
+    receipts.append(receipt.encode(erasure))
+    hashes = merkle.leaf_hashes(receipts)
+    leaves = ledger.Leaves(
+        first=head.size, recorded_at=now, hashes=hashes, receipts=receipts, payloads=payloads, firsts=firsts
+    )
+    after = ledger.Head(frontier=head.frontier.extend(hashes), recorded_at=now)
+    last = head.size + len(receipts) - 1
+    await writer.append(ledger.Addition(before=head, after=after, leaves=leaves, positions={}, erasures=[last]))
+    await writer.close()
+    result = await asyncio.to_thread(audit, recorded, "--ledger-only")
+    assert result.exit_code == (0 if found is None else 1), result.output
+    assert (found or "clean: 33 leaves") in result.output
 
 
 def test_findings_are_limited(recorded):
