@@ -107,6 +107,20 @@ WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_s
 GROUP BY p.oid, p.proowner, p.proacl ORDER BY 1
 """
 
+# Constraints, defaults and indexes of our tables that run a function or operator that does not come with Postgres.
+_RUN = """
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(d.refclassid, d.refobjid, 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN (
+    SELECT 'pg_constraint'::regclass AS kind, oid, conrelid AS relation FROM pg_constraint
+    UNION ALL SELECT 'pg_attrdef'::regclass, oid, adrelid FROM pg_attrdef
+    UNION ALL SELECT 'pg_class'::regclass, indexrelid, indrelid FROM pg_index
+) part ON part.relation = c.oid
+JOIN pg_depend d ON d.classid = part.kind AND d.objid = part.oid
+    AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass)
+WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') ORDER BY 1, 2
+"""
+
 _EVENT_TRIGGERS = """
 SELECT format('event trigger %I', evtname),
     format('the database has an event trigger %I that is not ours: it may undo what a migration does', evtname),
@@ -153,6 +167,10 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
         *protection.grant_findings(held, {table.owner for table in tables}),
         *protection.definition_findings("function", shipped, functions, roles),
         *protection.definition_findings("view", await _shipped_views(connection), await _views(connection)),
+        *(
+            Finding(None, f"{part} runs {code}, with the rights of whoever writes: it is not ours")
+            for part, code in await connection.fetch(_RUN, _SCHEMAS)
+        ),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
         *protection.foreign_findings(foreign, known),
     ]

@@ -181,6 +181,12 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
          "ledger.announce_head()", "ledger.head has a trigger append_only"),
         ((), "CREATE TRIGGER append_only BEFORE INSERT ON audit.cursor FOR EACH ROW EXECUTE FUNCTION "
          "ledger.announce_head()", "audit.cursor has a trigger append_only"),
+        ((), "CREATE FUNCTION public.look(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1'; "
+         "CREATE INDEX looked ON ledger.checkpoint (public.look(size))",
+         "index ledger.looked runs function public.look(bigint), with the rights of whoever writes"),
+        ((), "CREATE FUNCTION public.look(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true'; "
+         "ALTER TABLE ledger.payload ADD CONSTRAINT looked CHECK (public.look(leaf))",
+         "constraint looked on table ledger.payload runs function public.look(bigint)"),
         ((), "CREATE TABLE public.more () INHERITS (ledger.missing)",
          "public.more is read together with ledger.missing, and is not ours"),
         ((), "CREATE TABLE public.extra PARTITION OF ledger.payload DEFAULT",
