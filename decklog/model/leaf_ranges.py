@@ -17,3 +17,14 @@ def of(leaves: Iterable[int]) -> list[Range]:
         else:
             found.append((leaf, leaf + 1))
     return found
+
+
+def joined(ranges: Iterable[Range]) -> list[Range]:
+    """The leaves of ranges in any order, that may overlap, as `of` gives them."""
+    found: list[Range] = []
+    for first, end in sorted(ranges):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((first, end))
+    return found

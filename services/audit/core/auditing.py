@@ -4,6 +4,7 @@ Pure: rows in, findings out, in one pass over the leaves and in memory that does
 per Kafka partition and one range per stretch of erased leaves).
 """
 
+import bisect
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from decklog.events.v1 import control_pb2
-from decklog.model import coverage, events, merkle, receipt
+from decklog.model import coverage, events, leaf_ranges, merkle, receipt
 from decklog.model.tlog import checkpoint, keys, note, policy, rotation
 from decklog.ports import ledger, stream
 
@@ -209,9 +210,12 @@ class Audit:
             self._gone.append([number, number + 1])
 
     def _gone_without_erasure(self) -> Iterator[Finding]:
+        erased = leaf_ranges.joined(self.erased)
+        firsts = [first for first, _ in erased]
         for first, end in self._gone:
             for number in range(first, end):
-                if number not in self.missing and not any(start <= number < stop for start, stop in self.erased):
+                at = bisect.bisect_right(firsts, number) - 1
+                if number not in self.missing and (at < 0 or number >= erased[at][1]):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
 
 
