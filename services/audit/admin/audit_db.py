@@ -107,7 +107,7 @@ def audit_db(
         trusted=vouched.trusted(policy, tsa_ca),
         known=known or (),
     )
-    findings, audit = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
+    findings, audit, compared = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
     for finding in findings:
         typer.echo(printable.shown(str(finding)))
     if not log:
@@ -125,7 +125,8 @@ def audit_db(
         found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         typer.echo(f"{found} in {audit.size} leaves: restore from a backup, and find out who", err=True)
         raise typer.Exit(1)
-    typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}")
+    without = "" if compared else "; the projections were not compared"
+    typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}{without}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +145,8 @@ class Told:
 
 async def _audit(
     uri: str, most: int, told: Told | None = None, *, projections: bool = True
-) -> tuple[list[auditing.Finding], auditing.Audit]:
-    """Audit one consistent snapshot, streaming; stops at `most` findings.
+) -> tuple[list[auditing.Finding], auditing.Audit, bool]:
+    """Audit one consistent snapshot, streaming; stops at `most` findings. Whether the projections were compared, too.
 
     Everything that is compared is read from that snapshot: on a live ledger two moments never agree.
     """
@@ -153,7 +154,7 @@ async def _audit(
     # Read before the snapshot: what was served by then is in it.
     served = None if told.log is None else _served(told.log)
     known = _known_lost(told)
-    audit, found = auditing.Audit(), list[auditing.Finding]()
+    audit, found, compared = auditing.Audit(), list[auditing.Finding](), False
     async with contextlib.AsyncExitStack() as opened:
         # Taken before the snapshot, so that nothing takes the place of the projections in it.
         scratch_tables = await _taken(opened, uri) if projections else None
@@ -170,8 +171,10 @@ async def _audit(
                         break
                     found.append(finding)
                 if scratch_tables is not None and len(found) < most:
-                    found += await _projection_findings(uri, connection, audit, scratch_tables)
-    return found[:most], audit
+                    more = await _projection_findings(uri, connection, audit, scratch_tables)
+                    compared = more is not None
+                    found += more or []
+    return found[:most], audit, compared
 
 
 async def _taken(opened: contextlib.AsyncExitStack, uri: str) -> asyncpg.Connection | None:
@@ -233,8 +236,8 @@ def _known_lost(told: Told) -> Sequence[leaf_ranges.Range] | None:
 
 async def _projection_findings(
     uri: str, connection: asyncpg.Connection, audit: auditing.Audit, scratch_tables: asyncpg.Connection
-) -> list[auditing.Finding]:
-    """Rows that are not what a replay of the ledger gives, as of the connection's snapshot."""
+) -> list[auditing.Finding] | None:
+    """Rows that are not what a replay of the ledger gives, as of the connection's snapshot; None: it cannot be said."""
     cursor = await connection.fetchval(_CURSOR)
     if cursor is None or cursor > audit.size:
         return [auditing.Finding(None, f"audit.cursor says {cursor}, and the ledger has {audit.size} leaves")]
@@ -244,7 +247,7 @@ async def _projection_findings(
             "something, after which they are made anew; run it again then",
             err=True,
         )
-        return []
+        return None
     moment = await rebuilding.exported(connection)
     compared = await rebuilding.compare_in(scratch_tables, uri, tell=lambda *_: None, snapshot=moment)
     return [auditing.Finding(None, _told(difference)) for difference in compared.differences]

@@ -120,7 +120,7 @@ async def test_nothing_of_a_person_is_left_and_everything_still_proves(terminal,
     assert (await terminal.run("ledger", "export", str(copy))).code == 0
     verified = await terminal.run("verify", str(copy), "--vkey", vkey)
     assert verified.code == 0, verified.out + verified.err
-    findings, audit = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
+    findings, audit, _ = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
     assert [str(one) for one in findings] == []
     assert len(audit.erased) == 2
     compared = await rebuilding.compare(stacks.logins(database)[stacks.Part.PROJECTOR], tell=lambda *_: None)
@@ -140,12 +140,12 @@ async def test_projections_from_before_an_erasure_are_no_finding(terminal, datab
         async with asyncio.timeout(20):
             while not await connection.fetchval(ordered):  # noqa: ASYNC110 (a table)
                 await asyncio.sleep(0.02)
-        findings, _ = await audit_db._audit(database, 10)
+        findings, *_ = await audit_db._audit(database, 10)
         assert findings == []
         assert "projections not compared" in capsys.readouterr().err
     await connection.close()
     assert (await erasing).code == 0
-    findings, _ = await audit_db._audit(database, 10)
+    findings, *_ = await audit_db._audit(database, 10)
     assert findings == []
     assert "not compared" not in capsys.readouterr().err
 
@@ -381,7 +381,7 @@ async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database)
     assert not any(b"Ida Rhodes" in file for file in files)
     assert await salts_of(database, [first + 1, first + 2, first + 3]) == []
     assert len(await salts_of(database, [first])) == 1
-    findings, _ = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
+    findings, *_ = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
     assert [str(one) for one in findings] == []
 
 
@@ -411,7 +411,7 @@ async def test_a_payload_that_vanished_is_told_from_one_that_was_erased(terminal
     await connection.execute("INSERT INTO ledger.payload VALUES ($1, sha256('x'), 'y', NULL)", ordered)
     await connection.execute("ALTER TABLE ledger.payload ENABLE ALWAYS TRIGGER append_only")
     await connection.close()
-    findings, _ = await audit_db._audit(database, 10, projections=False)
+    findings, *_ = await audit_db._audit(database, 10, projections=False)
     assert [str(one) for one in findings] == [
         f"leaf {ordered}: its payload is not the one its receipt commits to",
         f"leaf {ordered}: the deduplication index has another digest of its payload, or none",

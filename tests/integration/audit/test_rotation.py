@@ -122,7 +122,7 @@ async def test_a_checkpoint_by_a_retired_key_stops_the_log(log):
     )
     with pytest.raises(errors.Terminal, match=f"was retired at leaf {leaf}"):
         await log.publish(signers=BOTH)
-    findings, _ = await audit_db._audit(log.uri, 10)
+    findings, *_ = await audit_db._audit(log.uri, 10)
     expected = f"was not signed by {NEXT.verifier.label}, which signs from leaf {leaf} on"
     assert [expected in str(one) for one in findings if "signed" in str(one)] == [True]
 
@@ -231,7 +231,7 @@ async def test_an_operator_replaces_the_key(terminal, database, tmp_path):
     async with terminal.process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as reader:
         rotated = [json.loads(line) for line in (await reader.get("/rotations.jsonl")).text.splitlines()]
     assert [(one["vkey"], one["beside"]) for one in rotated] == [(new, old), (new, None)]
-    findings, _ = await audit_db._audit(database, 10, audit_db.Told(log=tmp_path / "log"))
+    findings, *_ = await audit_db._audit(database, 10, audit_db.Told(log=tmp_path / "log"))
     assert [str(one) for one in findings] == []
 
 
@@ -259,6 +259,6 @@ async def test_what_an_administrator_does_to_the_table_is_found(log, statement, 
     await log.execute("ALTER TABLE ledger.rotation DISABLE TRIGGER append_only")
     await log.execute(statement)
     await log.execute("ALTER TABLE ledger.rotation ENABLE ALWAYS TRIGGER append_only")
-    findings, _ = await audit_db._audit(log.uri, 10)
+    findings, *_ = await audit_db._audit(log.uri, 10)
     said = [str(one) for one in findings if one.leaf is not None]  # the positions of these leaves are not kept
     assert [one[: len(finding)] for one in said] == [finding]
