@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from decklog.model import errors, record_headers, timestamps, traceparent
+from decklog.model import errors, header_shapes, timestamps, traceparent
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
 MAX_SEQUENCE = 2**53 - 1
 NO_VALUE = "the record has no value"
 _MAX_TRACE = 512
+_MAX_NAME = 1024
 
 _PROTOBUF = CONTENT_TYPE.encode()
 _VERSION = SPECVERSION.encode()
@@ -99,7 +100,7 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
     """The event of a record. Raises `Undecodable`; extension attributes we do not know are left alone."""
     if value is None:
         raise Undecodable(NO_VALUE)
-    read = record_headers.apart(list(headers), REPEATING)
+    read = header_shapes.apart(list(headers), REPEATING)
     said = form(read.shape)
     identifier, time, subject, sequence, origin, hop = differing(said, read.values)
     return Event(
@@ -128,10 +129,12 @@ class Form(NamedTuple):
     """Of the headers that differ."""
 
 
-def form(shape: record_headers.Shape) -> Form:
+def form(shape: header_shapes.Shape) -> Form:
     """Judge the names of headers and what repeats of their values. Raises `Undecodable`."""
     found: dict[str, int] = {}
     for index, name in enumerate(shape.names):
+        if len(name) > _MAX_NAME:
+            raise Undecodable(f"header {name[:80]!r}… has a name of {len(name)} characters")
         if name not in _KNOWN:
             if not name.startswith(_PREFIX):
                 continue

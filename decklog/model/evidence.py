@@ -109,7 +109,7 @@ def headers_json(entry: bytes, kept: bytes) -> bytes:
     said = [(name, value) for name, value in _said(entry) if name not in names]
     values: list[dict[str, str | None]]
     values = [{"name": name, "value": value, "from": "receipt"} for name, value in said]
-    values += [{"name": name, **_value(value), "from": "record"} for name, value in found]
+    values += [{**_name(name), **_value(value), "from": "record"} for name, value in found]
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -120,8 +120,19 @@ def kept(data: bytes) -> bytes:
         if one["from"] == "record":
             raw = base64.b64decode(one["base64"], validate=True) if "base64" in one else None
             text = one.get("value")
-            found.append((one["name"], text.encode() if text is not None else raw))
+            name = one["name"]
+            if "name_base64" in one:
+                name = base64.b64decode(one["name_base64"], validate=True).decode(errors="surrogateescape")
+            found.append((name, text.encode() if text is not None else raw))
     return headers.encode(found)
+
+
+def _name(name: str) -> dict[str, str | None]:
+    """A name that is no UTF-8 cannot be written in JSON: it stands there legibly, and as it is beside that."""
+    legible = headers.legible(name)
+    if legible == name:
+        return {"name": name}
+    return {"name": legible, "name_base64": base64.b64encode(name.encode(errors="surrogateescape")).decode()}
 
 
 class About(NamedTuple):

@@ -10,6 +10,8 @@ _NAME = struct.Struct(">H")
 _VALUE = struct.Struct(">i")
 _NULL = -1
 
+MAX_NAME_BYTES = 65_535
+
 
 class Malformed(ValueError):
     """Bytes that are not headers in this framing."""
@@ -18,6 +20,11 @@ class Malformed(ValueError):
 def encode(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
     """The headers one after the other, order and repeats kept."""
     return b"".join([framed(framed_name(name), value) for name, value in headers])
+
+
+def legible(name: str) -> str:
+    """A name, with the hexadecimal number in place of each byte that is no UTF-8."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def framed_name(name: str) -> bytes:

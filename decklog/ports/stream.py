@@ -62,7 +62,10 @@ class Message:
 def check_size(message: Message) -> None:
     """Refuse what no topic would take, before anything of its batch is sent. Raises Refused."""
     size = len(message.key or b"") + len(message.value or b"")
-    size += sum(len(name) + len(value) for name, value in message.headers)
+    try:
+        size += sum(len(name.encode()) + len(value) for name, value in message.headers)
+    except UnicodeEncodeError as error:
+        raise errors.Refused("a header's name is no text", where=message.topic, hint="Send names in UTF-8") from error
     if size > topics.MAX_MESSAGE_BYTES - _BATCH_OVERHEAD:
         raise errors.Refused(
             f"a message of {size} bytes is over the limit of {topics.MAX_MESSAGE_BYTES}",

@@ -2,10 +2,12 @@
 
     python -m services.audit.compiled        (or `make compile`)
 
-Nothing depends on it. What was compiled is used as long as the sources are the very ones it was made from, and lies
-beside them in `.compiled`; otherwise Python reads the sources as ever.
+Nothing depends on it. What was compiled lies beside the sources in `.compiled`, under the digest of the very sources
+it was made from, and is used as long as they are these; otherwise Python reads the sources as ever. Whoever may write
+there may write the sources, too.
 """
 
+import contextlib
 import hashlib
 import importlib
 import itertools
@@ -21,10 +23,12 @@ from decklog.model import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".compiled"
+_COMPLETE = "complete"
 MODULES = (
     "decklog.adapters.kafka.batches",
     "decklog.model.envelope",
     "decklog.model.hashing",
+    "decklog.model.header_shapes",
     "decklog.model.headers",
     "decklog.model.merkle",
     "decklog.model.receipt",
@@ -49,7 +53,7 @@ def use(folder: Path = FOLDER) -> bool:
     Raises RuntimeError if one of them was imported before: the two do not go together.
     """
     made = folder / _digest()
-    if not made.is_dir():
+    if not (made / _COMPLETE).exists():
         return False
     if early := [module for module in MODULES if module in sys.modules]:
         raise RuntimeError(f"imported before it was decided whether to take what is compiled: {', '.join(early)}")
@@ -62,23 +66,28 @@ def use(folder: Path = FOLDER) -> bool:
 
 def in_use() -> bool:
     """Whether the compiled modules are the ones that run."""
-    loaded = sys.modules.get(MODULES[0])
-    return loaded is not None and not str(loaded.__file__).endswith(".py")
+    return all(module in sys.modules and not str(sys.modules[module].__file__).endswith(".py") for module in MODULES)
 
 
 def make(folder: Path = FOLDER) -> Path:
     """Compile, unless that was done; the folder of the outcome. Takes half a minute. Raises Terminal."""
     made = folder / _digest()
-    if made.is_dir():
+    if (made / _COMPLETE).exists():
         return made
     _check_tools()
-    folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as temporary:
-        _compile(Path(temporary))
-        Path(temporary, "lib").replace(made)
-    for other in folder.iterdir():
-        if other != made and not other.name.startswith("making-"):
-            shutil.rmtree(other)
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as temporary:
+            built = Path(temporary, "lib")
+            _compile(Path(temporary), built)
+            (built / _COMPLETE).touch()
+            os.sync()  # A library of which a crash left a part would crash whoever loads it.
+            shutil.rmtree(made, ignore_errors=True)
+            with contextlib.suppress(OSError):  # somebody else has made it meanwhile
+                built.rename(made)
+    except OSError as error:
+        hint = "It is made beside the sources: let it be done by whoever owns them"
+        raise errors.Terminal(f"{error.strerror or error}", where=str(folder), hint=hint) from error
     return made
 
 
@@ -104,7 +113,7 @@ def _check_tools() -> None:
             raise errors.Terminal(f"{name} is missing", where="services.audit.compiled", hint=f"To compile, {remedy}")
 
 
-def _compile(temporary: Path) -> None:
+def _compile(temporary: Path, built: Path) -> None:
     import setuptools
     from mypyc import build
 
@@ -113,7 +122,7 @@ def _compile(temporary: Path) -> None:
     os.chdir(temporary)  # away from the pyproject.toml that setuptools would read
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(temporary / "types")]
     extensions = build.mypycify([*options, *paths], opt_level="3", debug_level="0", target_dir=str(temporary / "c"))
-    arguments = ["--quiet", "build_ext", "--build-lib", str(temporary / "lib"), "--build-temp", str(temporary / "o")]
+    arguments = ["--quiet", "build_ext", "--build-lib", str(built), "--build-temp", str(temporary / "o")]
     setuptools.setup(name="compiled", packages=[], ext_modules=extensions, script_args=arguments)
     os.chdir(ROOT)
 

@@ -7,7 +7,7 @@ import pytest
 import rfc8785
 from hypothesis import strategies
 
-from decklog.model import envelope, merkle, receipt, record_headers, timestamps
+from decklog.model import envelope, header_shapes, merkle, receipt, record_headers, timestamps
 from decklog.ports import ledger
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
@@ -141,7 +141,7 @@ def _changed(headers, how, name, raw):
 
 def _stated(headers):
     """The attributes in canonical form, without what the sequencer remembers."""
-    shape, values = record_headers.apart(headers, envelope.REPEATING)
+    shape, values = header_shapes.apart(headers, envelope.REPEATING)
     form = envelope.form(shape)
     return receipt.event_text(
         receipt.event_frame(form.source, form.type, form.dataschema), envelope.differing(form, values)

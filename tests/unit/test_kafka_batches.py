@@ -1,10 +1,13 @@
 """Record batches, against the client library that writes them."""
 
+import gzip
+
 import pytest
 from aiokafka import errors as kafka
 from aiokafka.record import default_records, legacy_records
 
 from decklog.adapters.kafka import batches
+from decklog.model import headers
 from decklog.ports import stream
 
 WHERE = stream.TopicPartition("t", 3)
@@ -75,8 +78,7 @@ def test_a_record_that_lies_about_its_length_is_an_error(raw):
 
 def test_markers_of_transactions_are_no_records():
     """They take an offset and say nothing."""
-    (control,) = batches.batches(rewritten(batch(), 21, b"\x00\x20"), WHERE)
-    assert control == ([], 8)
+    assert list(batches.batches(rewritten(batch(), 21, b"\x00\x20"), WHERE)) == [([], 8)]
 
 
 def test_the_broker_time_stands_where_a_topic_wants_it():
@@ -87,8 +89,56 @@ def test_the_broker_time_stands_where_a_topic_wants_it():
 
 def test_the_offset_after_a_batch_outlives_its_last_record():
     """Compaction removes records, not offsets."""
-    (one,) = batches.batches(rewritten(batch(), 23, (41).to_bytes(4, "big")), WHERE)
-    assert one.next_offset == 42
+    *_, last = batches.batches(rewritten(batch(), 23, (41).to_bytes(4, "big")), WHERE)
+    assert last == ([], 42)
+
+
+def test_a_large_batch_comes_in_parts():
+    """Each with the offset to go on from, in case the rest is never taken."""
+    data = batch(GZIP, [(number, 0, None, b"v", []) for number in range(2500)])
+    parts = list(batches.batches(data, WHERE))
+    assert [(len(one.records), one.next_offset) for one in parts] == [
+        (1000, 1000),
+        (1000, 2000),
+        (500, 2500),
+        (0, 2500),
+    ]
+
+
+@pytest.mark.parametrize("compression", [NONE, GZIP])
+def test_header_names_may_be_any_bytes(compression):
+    """Brokers do not look at them; they come back as they were."""
+    data = batch(compression, [(0, 0, None, b"v", [("nnn", b"1")])])
+    if compression == NONE:
+        at = data.index(b"nnn")
+        ((name, value),) = read(rewritten(data, at, b"n\xffn"))[0].headers
+        assert (name.encode(errors="surrogateescape"), value) == (b"n\xffn", b"1")
+        assert headers.legible(name) == "n\\xffn"
+    else:
+        plain = batch(NONE, [(0, 0, None, b"v", [("nnn", b"1")])])
+        squeezed = gzip.compress(plain[61:].replace(b"nnn", b"n\xffn"))
+        body = (61 - 12 + len(squeezed)).to_bytes(4, "big")
+        changed = plain[:8] + body + plain[12:21] + b"\x00\x01" + plain[23:61] + squeezed
+        ((name, _),) = read(rewritten(changed, 61, b""))[0].headers
+        assert name.encode(errors="surrogateescape") == b"n\xffn"
+
+
+@pytest.mark.parametrize("length", [-(2**31), -12, -1, 0, 13, 20])
+@pytest.mark.parametrize("attributes", [b"\x00\x00", b"\x00\x01", b"\x00\x20", b"\x00\x07"])
+def test_a_batch_that_lies_about_its_length_is_an_error(length, attributes):
+    """Too short for its own head, or of a negative length: neither an endless loop nor another exception."""
+    data = bytearray(batch())
+    data[8:12] = length.to_bytes(4, "big", signed=True)
+    data[21:23] = attributes
+    with pytest.raises(kafka.CorruptRecordException):
+        read(bytes(data))
+
+
+def test_bytes_that_cannot_be_decompressed_are_an_error():
+    """Whatever they are said to be compressed with."""
+    for method in range(1, 8):
+        with pytest.raises(kafka.CorruptRecordException):
+            read(rewritten(batch(), 21, bytes([0, method])))
 
 
 def test_an_old_format_is_read_too():

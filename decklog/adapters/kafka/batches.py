@@ -2,14 +2,17 @@
 
 aiokafka makes several objects of every record and two of every header. The sequencer needs most of those bytes only to
 compare them with the last record's, so a record keeps its headers as they came (bench/sequencing_stages.py). Batches
-that are compressed, or of an older format, are left to the library.
+of an older format are left to the library.
 Source: https://kafka.apache.org/41/implementation/message-format/
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import cramjam
+from aiokafka import codec
 from aiokafka import errors as kafka
 from aiokafka.record import memory_records
 from aiokafka.record import util as kafka_record
@@ -19,52 +22,84 @@ from decklog.ports import stream
 
 _LENGTH = struct.Struct(">qi")
 _HEADER = struct.Struct(">qiibIhiqqqhii")
+_OLD_HEADER_BYTES = 14
 _MAGIC_AT = 16
 _CRC_FROM = 21
-_COMPRESSED = 0x07
+_COMPRESSION = 0x07
 _LOG_APPEND_TIME = 0x08
 _CONTROL = 0x20
 _FORMAT = 2
+_AT_ONCE = 1000
+"""Records read at a stretch: whoever takes them has other things to do, too."""
+
+_DECOMPRESSED = {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
+_ILLEGIBLE = (
+    *(struct.error, IndexError, ValueError, OverflowError, AttributeError, SystemError),
+    *(cramjam.DecompressionError, zlib.error, EOFError, OSError),
+)
+"""What reading bytes raises that are no batch: by us, compiled or not, by the library, and by what decompresses."""
 
 
 class Batch(NamedTuple):
-    """The records of a batch, and the offset after the last it ever had: compaction removes records, not offsets."""
+    """Records of a batch, and the offset to go on from: compaction removes records, not offsets."""
 
     records: list[stream.Record]
     next_offset: int
 
 
 def batches(data: bytes, where: stream.TopicPartition) -> Iterator[Batch]:
-    """The batches in what a broker sent, but for one that was cut off. Raises CorruptRecordException."""
+    """The batches in what a broker sent, large ones in parts, but for one that was cut off.
+
+    Raises CorruptRecordException for anything else.
+    """
     at = 0
     while at + _LENGTH.size <= len(data):
-        end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[1]
+        length = _LENGTH.unpack_from(data, at)[1]
+        end = at + _LENGTH.size + length
         if end > len(data):
             return
         try:
-            yield _batch(data, at, end, where)
-        except (struct.error, IndexError, record_headers.Malformed) as error:
-            raise kafka.CorruptRecordException(f"{where.topic}/{where.partition}: no record batch: {error}") from error
+            if length < _OLD_HEADER_BYTES:
+                raise record_headers.Malformed(f"a batch of {length} bytes")
+            yield from _batch(data, at, end, where)
+        except _ILLEGIBLE as error:
+            problem = f"{where.topic}/{where.partition}, byte {at}: no record batch: {error}"
+            raise kafka.CorruptRecordException(problem) from error
         at = end
 
 
-def _batch(data: bytes, at: int, end: int, where: stream.TopicPartition) -> Batch:
+def _batch(data: bytes, at: int, end: int, where: stream.TopicPartition) -> Iterator[Batch]:
     if data[at + _MAGIC_AT] != _FORMAT:
-        return _by_library(data[at:end], where)
-    base, _, _, _, crc, attributes, last, first_time, last_time, _, _, _, count = _HEADER.unpack_from(data, at)
-    if attributes & _COMPRESSED:
-        return _by_library(data[at:end], where)
+        yield _of_old_format(data[at:end], where)
+        return
+    base, _, _, _, crc, attributes, last, first_time, last_time, _, _, _, count = _HEADER.unpack_from(
+        memoryview(data)[at:end]
+    )
     if kafka_record.calc_crc32c(memoryview(data)[at + _CRC_FROM : end]) != crc:
-        raise kafka.CorruptRecordException(f"Invalid CRC - {where}")
+        raise record_headers.Malformed("its checksum is another")
     next_offset = base + last + 1
     if attributes & _CONTROL:
-        return Batch([], next_offset)
-    records, after = _records(data, at + _HEADER.size, count, where, base, first_time)
-    if after != end:
-        raise record_headers.Malformed(f"{count} records end at byte {after - at} of {end - at}")
-    if attributes & _LOG_APPEND_TIME:
-        records = [record._replace(timestamp_ms=last_time) for record in records]
-    return Batch(records, next_offset)
+        yield Batch([], next_offset)
+        return
+    start = at + _HEADER.size
+    if attributes & _COMPRESSION:
+        data = _decompressed(attributes & _COMPRESSION, data[start:end])
+        start, end = 0, len(data)
+    while count > 0:
+        records, start = _records(data, start, min(count, _AT_ONCE), where, base, first_time)
+        count -= len(records)
+        if attributes & _LOG_APPEND_TIME:
+            records = [record._replace(timestamp_ms=last_time) for record in records]
+        yield Batch(records, records[-1].offset + 1)
+    if start != end or count < 0:
+        raise record_headers.Malformed(f"its records end at byte {start} of {end}")
+    yield Batch([], next_offset)
+
+
+def _decompressed(method: int, data: bytes) -> bytes:
+    if method not in _DECOMPRESSED:
+        raise record_headers.Malformed(f"compression {method} is not known")
+    return bytes(_DECOMPRESSED[method](data))
 
 
 def _records(
@@ -95,13 +130,11 @@ def _records(
     return records, at
 
 
-def _by_library(data: bytes, where: stream.TopicPartition) -> Batch:
+def _of_old_format(data: bytes, where: stream.TopicPartition) -> Batch:
     batch = memory_records.MemoryRecords(data).next_batch()
     if not batch.validate_crc():
-        raise kafka.CorruptRecordException(f"Invalid CRC - {where}")
-    records = []
-    if not batch.is_control_batch:
-        for one in batch:
-            block = record_headers.encode(one.headers)
-            records.append(stream.Record(*where, one.offset, one.timestamp, one.key, one.value, block))
+        raise record_headers.Malformed("its checksum is another")
+    records = [
+        stream.Record(*where, one.offset, one.timestamp, one.key, one.value, record_headers.NONE) for one in batch
+    ]
     return Batch(records, batch.next_offset)

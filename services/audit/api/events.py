@@ -112,4 +112,6 @@ def _decoded(record: asyncpg.Record) -> tuple[Leaf, dict[str, Any] | None]:
 
 def _headers(framed: bytes | None) -> dict[str, str]:
     """The headers that the receipt does not repeat."""
-    return {name: (value or b"").decode(errors="replace") for name, value in headers.decode(framed or b"")}
+    return {
+        headers.legible(name): (value or b"").decode(errors="replace") for name, value in headers.decode(framed or b"")
+    }

@@ -1,6 +1,7 @@
 """The leaves that were appended last, so that whoever publishes them need not read them back at once.
 
-Only what was committed comes in, and the root of what is published is compared with the head row all the same.
+They are told to whoever knows the root of a tree that ends with an addition of these, and to nobody else: where
+another process appended, or a commit came through of which its writer never heard, the ledger has another root.
 """
 
 import collections
@@ -21,6 +22,8 @@ class _Run(NamedTuple):
     salts: Sequence[tuple[int, bytes]]
     """Of the leaves that have a payload, in order."""
     size: int
+    root: bytes
+    """Of the tree that ends with them."""
 
     @property
     def end(self) -> int:
@@ -44,15 +47,17 @@ class Recent:
         if addition.erasures:
             return
         salts = [(leaf, salt) for leaf, salt, _, _ in leaves.payloads]
-        run = _Run(leaves.first, leaves.receipts, salts, sum(map(len, leaves.receipts)))
+        run = _Run(leaves.first, leaves.receipts, salts, sum(map(len, leaves.receipts)), addition.after.frontier.root())
         self._runs.append(run)
         self._bytes += run.size
         while self._bytes - self._runs[0].size >= self._max_bytes:
             self._bytes -= self._runs.popleft().size
 
-    def entries(self, first: int, end: int) -> list[integration.Entry] | None:
-        """The leaves [first, end), or None if not all of them are here."""
-        if not self._runs or first < self._runs[0].first or end > self._runs[-1].end:
+    def entries(self, first: int, end: int, *, size: int, root: bytes) -> list[integration.Entry] | None:
+        """The leaves [first, end) of the tree of that size and root, or None if not all of them are surely here."""
+        if not any(run.end == size and run.root == root for run in self._runs):
+            return None
+        if first < self._runs[0].first or end > size:
             return None
         found: list[integration.Entry] = []
         for run in self._runs:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from decklog.events.v1 import control_pb2
-from decklog.model import merkle, receipt, topics
+from decklog.model import headers, merkle, receipt, topics
 from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
 from services.audit.core import erasing, orders, rotating
@@ -349,7 +349,9 @@ def dead_letter(record: stream.Record, reason: str, topic: str) -> stream.Messag
     A value that would not fit together with them is left out and said to be; the ledger's payload has it.
     """
     value = record.value or b""
-    size = len(record.key or b"") + len(value) + sum(len(name) + len(kept or b"") for name, kept in record.headers)
+    # A name may be bytes that are no text, which no producer sends.
+    original = [(headers.legible(name), kept or b"") for name, kept in record.headers]
+    size = len(record.key or b"") + len(value) + sum(len(name.encode()) + len(kept) for name, kept in original)
     fits = size <= topics.MAX_MESSAGE_BYTES - _DEAD_LETTER_ROOM
     notes = {
         "decklog_error": reason,
@@ -359,10 +361,9 @@ def dead_letter(record: stream.Record, reason: str, topic: str) -> stream.Messag
         "decklog_timestamp_ms": str(record.timestamp_ms),
         **({} if fits else {"decklog_omitted": "value and headers: the ledger has them"}),
     }
-    original = [(name, kept or b"") for name, kept in record.headers] if fits else []
     return stream.Message(
         topic=topic,
         key=(record.key or b"")[:_DEAD_LETTER_ROOM],
         value=value if fits else b"",
-        headers=(*original, *((name, text.encode()) for name, text in notes.items())),
+        headers=(*(original if fits else ()), *((name, text.encode()) for name, text in notes.items())),
     )

@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
-from decklog.model import envelope, events, hashing, headers, receipt, record_headers, timestamps, topics
+from decklog.model import envelope, events, hashing, header_shapes, headers, receipt, timestamps, topics
 from decklog.ports import ledger, stream
 from services.audit.core import orders
 
@@ -19,6 +19,29 @@ AHEAD = "ce_time is over 24 hours in the future"
 """What is odd about an event whose producer's clock runs ahead."""
 
 
+class _Sender(NamedTuple):
+    """What headers say that one sender's events of one type share."""
+
+    form: envelope.Form
+    frame: tuple[str, str, str]
+    kept: Sequence[tuple[int, bytes]]
+    """Which of the values that differ the receipt will not hold, by place, and how the header of each begins."""
+    kinds: dict[str, events.Kind | str]
+    """What of it was asked about, by the label of the topic."""
+
+    def kind(self, label: str) -> events.Kind | str:
+        """The kind of event that it may say on a topic, or why it may not."""
+        found = self.kinds[label] = _judged(self.form.type, self.form.source, label)
+        return found
+
+
+def _sender(shape: header_shapes.Shape) -> _Sender:
+    """Raises Undecodable."""
+    form = envelope.form(shape)
+    kept = [(place, headers.framed_name(name)) for place, name in enumerate(form.names) if name not in _IN_RECEIPT]
+    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept, {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the sequencer goes by: the Kafka cluster's own id, and the sequenced topics by full name."""
@@ -26,6 +49,10 @@ class Rules:
     cluster: str
     topics: Mapping[str, topics.Topic]
     dead_letter: str
+    headers: header_shapes.Reader[_Sender] = field(
+        default_factory=lambda: header_shapes.Reader(envelope.REPEATING, _sender)
+    )
+    """What was found of senders before, which is the same whoever finds it."""
 
 
 class Examined(NamedTuple):
@@ -61,7 +88,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     if value is None:
         return _poison(record, receipt.NULL, envelope.NO_VALUE)
     try:
-        sender, values = _HEADERS.read(key, block)
+        sender, values = given.headers.read(block)
         differing = envelope.differing(sender.form, values)
     except envelope.Undecodable as error:
         return _poison(record, receipt.NULL, error.reason)
@@ -86,35 +113,11 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     )
 
 
-class _Sender(NamedTuple):
-    """What headers say that one sender's events of one type share."""
-
-    form: envelope.Form
-    frame: tuple[str, str, str]
-    kept: Sequence[tuple[int, bytes]]
-    """Which of the values that differ the receipt will not hold, by place, and how the header of each begins."""
-    kinds: dict[str, events.Kind | str]
-    """What of it was asked about, by the label of the topic."""
-
-    def kind(self, label: str) -> events.Kind | str:
-        """The kind of event that it may say on a topic, or why it may not."""
-        found = self.kinds[label] = _judged(self.form.type, self.form.source, label)
-        return found
-
-
-def _sender(shape: record_headers.Shape) -> _Sender:
-    """Raises Undecodable."""
-    form = envelope.form(shape)
-    kept = [(place, headers.framed_name(name)) for place, name in enumerate(form.names) if name not in _IN_RECEIPT]
-    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept, {})
-
-
-_HEADERS = record_headers.Reader(envelope.REPEATING, _sender)
-
-
 def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
-    """A record that is no event keeps all its headers."""
+    """A record that is no event keeps all its headers; where a name is too long, as one whole without a name."""
     attached = record.headers
+    if any(len(name.encode(errors="surrogateescape")) > headers.MAX_NAME_BYTES for name, _ in attached):
+        attached = [("", record.header_block)]
     kept = headers.encode(attached) if attached else None
     return Examined(record, None, stated, refusal, None, None, kept)
 
@@ -200,7 +203,4 @@ def _kept(sender: _Sender, values: Sequence[bytes | None], record: stream.Record
     """The headers that the receipt does not hold: all of them where the subject stands as a digest."""
     if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
         return headers.encode(record.headers)
-    kept = b""
-    for place, name in sender.kept:
-        kept += headers.framed(name, values[place])
-    return kept or None
+    return b"".join([headers.framed(name, values[place]) for place, name in sender.kept]) if sender.kept else None

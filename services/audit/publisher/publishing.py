@@ -102,7 +102,7 @@ class Publishing:
             insist(publication.problem(found))
         if head.size == self.size:
             return False
-        reached = await self._integrate(self._edge, head.size)
+        reached = await self._integrate(self._edge, head)
         if reached.tree(head.size).root() != head.root:
             text = f"the first {head.size} leaves do not give the root that the head row has"
             raise records.Refused(text, where="ledger.entry", hint="Run `decklog admin audit-db`")
@@ -136,23 +136,23 @@ class Publishing:
         self._failpoint("log.after_store")
         self._signed, self._note = tree, signed
 
-    async def _integrate(self, start: edge.Edge, end: int) -> integration.Integrated:
-        """Make the files of the tree of `end` leaves durable, from a number of whole tiles on."""
+    async def _integrate(self, start: edge.Edge, head: records.Head) -> integration.Integrated:
+        """Make the files of a tree durable, from a number of whole tiles on."""
         reached = integration.Integrated(start, ())
         while True:
             first = reached.edge.size
-            found = await self._entries(first, min(first + CHUNK, end))
+            found = await self._entries(first, min(first + CHUNK, head.size), head)
             if first <= self.size <= first + len(found):
                 self._check_continues(reached.edge, found)
             reached = await asyncio.to_thread(self._write, reached.edge, found)
             await self._forget(found)
-            if reached.size == end:
+            if reached.size == head.size:
                 break
         await asyncio.to_thread(self._folder.write, integration.partial(reached))
         return reached
 
-    async def _entries(self, first: int, end: int) -> list[integration.Entry]:
-        recent = self._recent.entries(first, end)
+    async def _entries(self, first: int, end: int, head: records.Head) -> list[integration.Entry]:
+        recent = self._recent.entries(first, end, size=head.size, root=head.root)
         return await records.entries(self._connection, first, end) if recent is None else recent
 
     def _write(self, start: edge.Edge, entries: list[integration.Entry]) -> integration.Integrated:
@@ -193,7 +193,7 @@ class Publishing:
             rest = await records.entries(self._connection, found.size, self.size)
             self._check_continues(found, rest)
         except (Missing, _Diverged, ValueError):
-            found = (await self._integrate(edge.Edge(), self.size)).edge
+            found = (await self._integrate(edge.Edge(), records.Head(self.size, self._signed.root))).edge
         return found
 
 

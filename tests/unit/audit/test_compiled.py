@@ -50,14 +50,18 @@ def test_the_compiled_core_passes_the_tests_of_its_sources(tmp_path: Path) -> No
 
 
 def test_what_was_made_of_other_sources_is_not_used(tmp_path: Path) -> None:
-    """A folder of another digest is passed over, and Python reads the sources."""
-    (tmp_path / "0123456789abcdef0123").mkdir()
+    """A folder of another digest, or one that is not complete, is passed over, and Python reads the sources."""
+    for name in ("0123456789abcdef0123", compiled._digest()):
+        (tmp_path / name).mkdir()
+    (tmp_path / "0123456789abcdef0123" / "complete").touch()
     assert not compiled.use(tmp_path)
 
 
 def test_it_is_decided_before_anything_of_it_is_imported(tmp_path: Path) -> None:
     """The two do not go together: half of each would crash."""
-    (tmp_path / compiled._digest()).mkdir()
+    made = tmp_path / compiled._digest()
+    made.mkdir()
+    (made / "complete").touch()
     late = f"from decklog.model import merkle\nfrom services.audit import compiled\ncompiled.use({tmp_path!r})"
     outcome = run(late.replace("PosixPath", "__import__('pathlib').Path"))
     assert "imported before" in outcome.stderr

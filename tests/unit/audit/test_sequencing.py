@@ -3,7 +3,7 @@
 import pytest
 
 from decklog.events.v1 import control_pb2, git_pb2
-from decklog.model import headers, merkle, receipt, record_headers, topics
+from decklog.model import evidence, headers, merkle, receipt, record_headers, topics
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
@@ -121,6 +121,10 @@ def _poison():
     yield "no value", good._replace(value=None)
     yield "a doubled attribute", good._replace(header_block=record_headers.encode([*good.headers, ("ce_id", b"x")]))
     yield "no attributes", good._replace(header_block=record_headers.NONE)
+    named = lambda name: good._replace(header_block=record_headers.encode([*good.headers, (name, b"x")]))  # noqa: E731
+    yield "a name over a kilobyte", named("n" * 1025)
+    yield "a name over 64 kilobytes", named("n" * 65_536)
+    yield "a name over 64 kilobytes that is no text", named("\udcff" * 65_536)
     yield "headers that are none", good._replace(header_block=b"\x04\x02")
     yield "a broken message", good._replace(value=b"\xff\xff\xff")
     yield "another service's type", sequenced.record(sequenced.event(1, message=request), offset=0)
@@ -150,7 +154,21 @@ def test_what_is_no_event_of_its_sender_is_poison(_name, record):
     assert (letter.key, letter.value) == (record.key, record.value or b"")
     assert dict(letter.headers)["decklog_error"].decode() == said.about.reason
     assert dict(letter.headers)["decklog_offset"] == b"0"
+    stream.check_size(letter)
     assert batch.addition.positions[GIT].next_offset == 1
+
+
+def test_a_header_name_that_is_no_text_is_kept_as_it_is():
+    """An event may carry foreign headers, named in any bytes; where they cannot stand, they stand legibly."""
+    good = sequenced.record(sequenced.event(1), offset=0)
+    record = good._replace(header_block=record_headers.encode([*good.headers, ("x\udcff", b"y")]))
+    (leaf,) = leaves(decide([record]))
+    assert ("x\udcff", b"y") in headers.decode(leaf.headers)
+    shown = evidence.headers_json(leaf.receipt, leaf.headers)
+    assert b"x\\\\xff" in shown
+    assert evidence.kept(shown) == leaf.headers
+    letter = sequencing.dead_letter(record, "too bad", RULES.dead_letter)
+    assert dict(letter.headers)["x\\xff"] == b"y"
 
 
 def test_a_dead_letter_always_fits():
