@@ -9,34 +9,34 @@ Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kaf
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from decklog.model import errors, header_shapes, timestamps, traceparent
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
-MAX_SEQUENCE = 2**53 - 1
+MAX_SEQUENCE: Final = 2**53 - 1
 NO_VALUE = "the record has no value"
-_MAX_TRACE = 512
-_MAX_NAME = 1024
+_MAX_TRACE: Final = 512
+_MAX_NAME: Final = 1024
 
-_PROTOBUF = CONTENT_TYPE.encode()
-_VERSION = SPECVERSION.encode()
-_CONTENT_TYPE = "content-type"
-_PREFIX = "ce_"
+_PROTOBUF: Final = CONTENT_TYPE.encode()
+_VERSION: Final = SPECVERSION.encode()
+_CONTENT_TYPE: Final = "content-type"
+_PREFIX: Final = "ce_"
 _REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_source", "ce_type", "ce_id", "ce_time", "ce_subject")
 _READ = (*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent")
-_KNOWN = frozenset(_READ)
+_KNOWN: Final = frozenset(_READ)
 _DIFFERING = ("ce_id", "ce_time", "ce_subject", "ce_sequence", "ce_traceparent", "traceparent")
 
 REPEATING: frozenset[str] = _KNOWN - frozenset(_DIFFERING)
 """The headers that one sender's events of one type have in common."""
-_EXTENSION = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_URI_REFERENCE = re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_TYPE = re.compile(rb"[A-Za-z0-9_\-.]+")
-_SEQUENCE = re.compile(rb"0|[1-9][0-9]{0,15}")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_EXTENSION: Final = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
+_UUID: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_URI_REFERENCE: Final = re.compile(rb"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_TYPE: Final = re.compile(rb"[A-Za-z0-9_\-.]+")
+_SEQUENCE: Final = re.compile(rb"0|[1-9][0-9]{0,15}")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class Undecodable(errors.Refused):

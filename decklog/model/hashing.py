@@ -6,8 +6,9 @@ a hasher that is at hand does not.
 
 import hashlib
 from collections.abc import Iterable
+from typing import Final
 
-_SHA256 = hashlib.sha256()
+_SHA256: Final = hashlib.sha256()
 
 
 def sha256(data: bytes) -> bytes:

@@ -5,12 +5,13 @@ A value that is null, which Kafka allows, has the length -1. Numbers are big-end
 
 import struct
 from collections.abc import Iterable
+from typing import Final
 
-_NAME = struct.Struct(">H")
-_VALUE = struct.Struct(">i")
-_NULL = -1
+_NAME: Final = struct.Struct(">H")
+_VALUE: Final = struct.Struct(">i")
+_NULL: Final = -1
 
-MAX_NAME_BYTES = 65_535
+MAX_NAME_BYTES: Final = 65_535
 
 
 class Malformed(ValueError):

@@ -6,15 +6,16 @@ A frontier is all that appending needs (at most 64 hashes); the root of the whol
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from decklog.model import hashing
 
-HASH_SIZE = 32
+HASH_SIZE: Final = 32
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
-_LEAF = b"\x00"
-_NODE = b"\x01"
+_LEAF: Final = b"\x00"
+_NODE: Final = b"\x01"
 
 
 def leaf_hash(data: bytes) -> bytes:

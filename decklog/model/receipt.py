@@ -11,16 +11,16 @@ with the payload, a commitment says nothing about the payload, however few value
 import enum
 import functools
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from decklog.model import canonical, envelope, hashing, timestamps
 
-VERSION = 1
-MAX_TEXT_BYTES = 1024
-MAX_RECEIPT_BYTES = 65_535
-SALT_BYTES = 32
+VERSION: Final = 1
+MAX_TEXT_BYTES: Final = 1024
+MAX_RECEIPT_BYTES: Final = 65_535
+SALT_BYTES: Final = 32
 
 
 class Kind(enum.StrEnum):
@@ -218,7 +218,7 @@ def check_about(kind: Kind, about: Any) -> None:
         raise ValueError("it is about more than version 1 knows")
 
 
-NULL = "null"
+NULL: Final = "null"
 
 Frame = tuple[str, str]
 """The canonical form of an object before and after the members that differ from record to record."""

@@ -5,10 +5,10 @@ An invalid value is not an error: the specification asks the receiver to start a
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 _IDS = "-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-_PARENT = re.compile(f"00{_IDS}|(?!00|ff)[0-9a-f]{{2}}{_IDS}(?:-.*)?", re.ASCII | re.DOTALL)
+_PARENT: Final = re.compile(f"00{_IDS}|(?!00|ff)[0-9a-f]{{2}}{_IDS}(?:-.*)?", re.ASCII | re.DOTALL)
 
 
 class TraceParent(NamedTuple):

@@ -26,6 +26,7 @@ FOLDER = ROOT / ".compiled"
 _COMPLETE = "complete"
 MODULES = (
     "decklog.adapters.kafka.batches",
+    "decklog.model.canonical",
     "decklog.model.envelope",
     "decklog.model.hashing",
     "decklog.model.header_shapes",
@@ -37,6 +38,7 @@ MODULES = (
     "decklog.model.tlog.bundle",
     "decklog.model.tlog.edge",
     "decklog.model.tlog.tiles",
+    "decklog.model.traceparent",
     "services.audit.core.integration",
     "services.audit.core.recent",
     "services.audit.core.sequencing",

@@ -13,6 +13,7 @@ Pure: the salts and the time are given. Each record becomes exactly one leaf, in
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from decklog.events.v1 import control_pb2
 from decklog.model import headers, merkle, receipt, topics
@@ -21,7 +22,7 @@ from decklog.ports import ledger, stream
 from services.audit.core import erasing, orders, rotating
 from services.audit.core import sequencing_examine as examination
 
-ABSENT = "absent"
+ABSENT: Final = "absent"
 """Gap reason: the broker has no record at these offsets (transaction markers, compaction)."""
 RETENTION = "retention"
 """Gap reason: removed before they were sequenced."""

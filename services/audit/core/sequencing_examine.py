@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
@@ -14,7 +14,7 @@ from services.audit.core import orders
 _IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
 
 MAX_SKEW_US = 24 * 3600 * timestamps.MICROSECONDS
-_TRIAL_BYTES = 1 << 18
+_TRIAL_BYTES: Final = 1 << 18
 AHEAD = "ce_time is over 24 hours in the future"
 """What is odd about an event whose producer's clock runs ahead."""
 

@@ -93,21 +93,25 @@ class Term:
     async def _take(self, records: Sequence[stream.Record]) -> None:
         """Decide a batch on top of the one that is committing, then let it follow."""
         halted = len(self._halted)
+        draft = sequencing.Draft(self._standing, rules=self._rules, now_us=self._parts.time.now_us())
+        # Decided on, but perhaps not yet there when the ledger is asked.
+        draft.learn(self._fresh)
         asked: list[_Asked] = []
         try:
             for share in _stretches(records, LOOKUP):
                 examined = await self._examined(share)
                 known = asyncio.create_task(self._writer.known(sequencing.identities(examined)), name="ledger lookup")
                 asked.append((examined, known))
-            self._keep_limits([found for examined, _ in asked for found in examined])
-            batch = await self._decided(asked)
+                if len(asked) > 1:
+                    await self._decide(draft, *asked.pop(0))
+            while asked:
+                await self._decide(draft, *asked.pop(0))
         finally:
-            lookups = [known for _, known in asked]
-            for lookup in lookups:
-                lookup.cancel()
+            for _, known in asked:
+                known.cancel()
             # What they raise besides was raised by one of them already.
-            await asyncio.gather(*lookups, return_exceptions=True)
-        await self._follow(batch)
+            await asyncio.gather(*(known for _, known in asked), return_exceptions=True)
+        await self._follow(draft.batch())
         if len(self._halted) > halted:
             await self._assign()
 
@@ -119,16 +123,18 @@ class Term:
             await asyncio.sleep(0)
         return examined
 
-    async def _decided(self, asked: Sequence["_Asked"]) -> sequencing.Batch:
-        draft = sequencing.Draft(self._standing, rules=self._rules, now_us=self._parts.time.now_us())
-        # Decided on, but perhaps not yet there when the ledger was asked.
-        draft.learn(self._fresh)
-        for examined, known in asked:
-            draft.learn(await known)
-            for stretch in _stretches(self._without_halted(examined), SLICE):
-                draft.add(stretch, self._parts.entropy(receipt.SALT_BYTES * len(stretch)))
-                await asyncio.sleep(0)
-        return draft.batch()
+    async def _decide(
+        self,
+        draft: sequencing.Draft,
+        examined: Sequence[examination.Examined],
+        known: asyncio.Task[Mapping[ledger.Identity, ledger.Known]],
+    ) -> None:
+        """Decide a share once the ledger has answered; the share behind it was examined meanwhile."""
+        self._keep_limits(examined)
+        draft.learn(await known)
+        for stretch in _stretches(self._without_halted(examined), SLICE):
+            draft.add(stretch, self._parts.entropy(receipt.SALT_BYTES * len(stretch)))
+            await asyncio.sleep(0)
 
     async def _follow(self, batch: sequencing.Batch) -> None:
         if batch.dead_letters:
