@@ -10,6 +10,8 @@ there may write the sources, too.
 import contextlib
 import hashlib
 import importlib
+import importlib.util
+import io
 import itertools
 import os
 import shutil
@@ -38,7 +40,6 @@ MODULES = (
     "decklog.model.tlog.bundle",
     "decklog.model.tlog.edge",
     "decklog.model.tlog.tiles",
-    "decklog.model.traceparent",
     "services.audit.core.integration",
     "services.audit.core.recent",
     "services.audit.core.sequencing",
@@ -123,7 +124,17 @@ def _compile(temporary: Path, built: Path) -> None:
     os.environ["MYPYPATH"] = str(ROOT)
     os.chdir(temporary)  # away from the pyproject.toml that setuptools would read
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(temporary / "types")]
-    extensions = build.mypycify([*options, *paths], opt_level="3", debug_level="0", target_dir=str(temporary / "c"))
+    said = io.StringIO()
+    try:
+        # It warns of generators that it makes into lists, which is as well for ours.
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            extensions = build.mypycify(
+                [*options, *paths], opt_level="3", debug_level="0", target_dir=str(temporary / "c")
+            )
+    except SystemExit as error:
+        raise errors.Terminal(
+            f"mypyc refuses the sources: {said.getvalue()}", where="services.audit.compiled"
+        ) from error
     arguments = ["--quiet", "build_ext", "--build-lib", str(built), "--build-temp", str(temporary / "o")]
     setuptools.setup(name="compiled", packages=[], ext_modules=extensions, script_args=arguments)
     os.chdir(ROOT)
@@ -131,6 +142,7 @@ def _compile(temporary: Path, built: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(f"compiled: {make()}")
+        made = make().relative_to(ROOT)
+        print(f"The core of the sequencer is compiled, in {made}. audit uses it from its next start on.")
     except errors.Terminal as error:
         sys.exit(str(error))
