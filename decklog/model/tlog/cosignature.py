@@ -51,6 +51,14 @@ def verify(signed: note.Note, key: keys.VerifierKey) -> list[int]:
     return times
 
 
+def is_line(line: str, text: str, key: keys.VerifierKey) -> bool:
+    """Whether a signature line, as it was kept, is a cosignature of this key for this very text."""
+    try:
+        return bool(verify(note.Note(text, note.parse_signatures(f"{line}\n".encode())), key))
+    except (note.Malformed, note.Unverified):
+        return False
+
+
 def sign(text: str, signer: keys.CosigningKey, time: int) -> note.Signature:
     """The line that vouches for a checkpoint's text at a time: what `verify` accepts."""
     key = signer.verifier

@@ -82,10 +82,18 @@ def parse(data: bytes) -> Note:
     text, separator, block = whole.rpartition("\n\n")
     if not separator or not block.endswith("\n"):
         raise Malformed("a note ends with a blank line and signature lines")
-    lines = block[:-1].split("\n")
-    if len(lines) > MAX_SIGNATURES:
-        raise Malformed(f"a note has at most {MAX_SIGNATURES} signatures here")
-    return Note(text + "\n", tuple(dict.fromkeys(map(_signature, lines))))
+    return Note(text + "\n", _signatures(block))
+
+
+def parse_signatures(data: bytes) -> tuple[Signature, ...]:
+    """Signature lines that come without the note that they are for. Raises Malformed for anything beside them."""
+    try:
+        block = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed("signature lines are UTF-8") from error
+    if not block.endswith("\n"):
+        raise Malformed("signature lines end with a line end")
+    return _signatures(block)
 
 
 def open_with(note: Note, known: Sequence[keys.VerifierKey]) -> Opened:
@@ -128,6 +136,13 @@ def _check(note: Note, signature: Signature, candidates: Sequence[keys.VerifierK
 
 def _signed(note: Note, signer: keys.SigningKey) -> Signature:
     return Signature(signer.name, signer.verifier.id, signer.sign(note.text.encode()))
+
+
+def _signatures(block: str) -> tuple[Signature, ...]:
+    lines = block[:-1].split("\n")
+    if len(lines) > MAX_SIGNATURES:
+        raise Malformed(f"a note has at most {MAX_SIGNATURES} signatures here")
+    return tuple(dict.fromkeys(map(_signature, lines)))
 
 
 def _signature(line: str) -> Signature:

@@ -17,7 +17,7 @@ from prometheus_client import Gauge
 
 from decklog.model import errors
 from decklog.model.tlog import asking as answers
-from decklog.model.tlog import checkpoint, keys, note, policy
+from decklog.model.tlog import checkpoint, cosignature, keys, note, policy
 from decklog.runtime import names, ops
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
@@ -29,6 +29,7 @@ _SETTING = "DECKLOG_LOG_POLICY"
 
 PART = "witnesses"
 CLAIMS = "what witnesses say"
+STORED = "stored cosignatures"
 PATIENCE_SECONDS = 1.0
 """How long a checkpoint is held back for cosignatures, where it is not held back until they are there."""
 START_SECONDS = 5.0
@@ -178,13 +179,35 @@ class Witnessed:
         await self._store()
         claims = await self._bench.judge(self._circle.claims)
         self._tell_claims(claims)
-        lines = await records.cosignatures(self._connection, offered.tree.size)
-        met = self._rule.policy.met({self._names[label] for label in lines if label in self._names})
+        lines = await self._lines(offered)
+        met = self._rule.policy.met(set(lines))
         self._tell(offered.tree.size, met=met)
         if met or not self._rule.wait:
-            await climb.serve(line for label, line in lines.items() if label in self._names)
+            await climb.serve(lines.values())
             return True
         return False
+
+    async def _lines(self, offered: witnesses.Offer) -> dict[str, str]:
+        """What the policy's witnesses have cosigned of a checkpoint, by witness.
+
+        A stored line is verified as a reader would: with one that is wrong the whole checkpoint would be void to him.
+        """
+        stored = await records.cosignatures(self._connection, offered.tree.size)
+        found = {self._names[label]: line for label, line in stored.items() if label in self._names}
+        text, known = offered.signed.text, self._rule.policy.witnesses
+        good = {name: line for name, line in found.items() if cosignature.is_line(line, text, known[name])}
+        self._tell_wrong(offered.tree.size, [name for name in found if name not in good])
+        return good
+
+    def _tell_wrong(self, size: int, wrong: Sequence[str]) -> None:
+        if not wrong:
+            self._readiness.works(STORED)
+            return
+        self._readiness.complains(
+            STORED,
+            f"what is stored as the cosignature of {', '.join(wrong)} for the checkpoint of {size} leaves is none, and "
+            "is not served. Run `decklog admin audit-db`, and find out who stored it; the next one is cosigned anew",
+        )
 
     def _tell_claims(self, claims: Mapping[str, str]) -> None:
         for name in self._rule.policy.urls:

@@ -12,10 +12,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from decklog.model import errors
-from decklog.model.tlog import keys, note, policy
+from decklog.model.tlog import cosignature, keys, note, policy
 from decklog.runtime import names
 from decklog.verifier import log as verifier
 from decklog.verifier import source
+from decklog.witness import keeping
 from services.audit.publisher import folder, ring, witnessed
 from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
@@ -204,6 +205,25 @@ async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, 
         given = rule(tmp_path, f"witness liar {other} {url}", "quorum liar", wait=False)
         async with running(log.publisher(rule=given)):
             await until(lambda: "and now wants" in log.readiness.troubles.get("witnesses", ""))
+
+
+async def test_a_stored_line_that_is_no_cosignature_of_the_checkpoint_is_not_served(log, ours, tmp_path):
+    """One over a longer text: the checkpoint is served without it, in words; the next one has its own."""
+    key, start = ours
+    await log.grow(5)
+    await log.publish()
+    before = note.parse((log.path / folder.CHECKPOINT).read_bytes())
+    line = cosignature.sign(f"{before.text}\nmore\n", keeping.load(tmp_path / "ours")[0], 5)
+    add = "INSERT INTO ledger.cosignature (size, cosigner, line, number) VALUES (5, $1, $2, 0)"
+    await log.execute(add, key.label, str(line))
+    with start() as witness:
+        given = rule(tmp_path, f"witness w {key} {witness.url}", "quorum w", wait=False)
+        async with running(log.publisher(rule=given)):
+            await until(lambda: "cosignature of w" in log.readiness.troubles.get(witnessed.STORED, ""))
+            assert note.parse((log.path / folder.CHECKPOINT).read_bytes()) == before
+            await log.grow(5)
+            await cosigned(log, given, 10)
+            assert witnessed.STORED not in log.readiness.troubles
 
 
 async def test_what_a_witness_packs_is_not_unpacked(log, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from decklog.model import merkle
-from decklog.model.tlog import asking, checkpoint, keys, note, witnessing
+from decklog.model.tlog import asking, checkpoint, cosignature, keys, note, witnessing
 
 LOG = keys.from_pem(keys.new_pem(b"l" * 32), "log.example/1")
 ONE = keys.cosigner_from_pem(keys.new_pem(b"w" * 32), "w.example")
@@ -47,6 +47,16 @@ def test_the_line_of_the_expected_key_counts_and_others_are_passed_over():
 def test_an_answer_without_a_good_signature_is_trouble(body):
     """Nothing, words, another key's, a damaged one, one over another tree: never taken, and no alarm either."""
     assert isinstance(meaning(200, body), asking.Trouble)
+
+
+@pytest.mark.parametrize("added", ["x\n", "\n", "", "x"])
+def test_a_signature_over_a_text_that_the_answer_makes_longer_is_trouble(added):
+    """Its own key, and a good signature over what was asked and more: readers of the checkpoint would refuse it."""
+    longer = cosignature.sign(f"{TREE.to_text()}\n{added}\n", ONE, 5)
+    assert isinstance(meaning(200, f"{added}\n\n{longer}\n".encode()), asking.Trouble)
+    good = lines(ONE)
+    for body in (b"\n" + good, good + b"\n", good + b"x\n", b"x\n\n" + good, good[:-1], good + b"\xff\n"):
+        assert isinstance(meaning(200, body), asking.Trouble), body
 
 
 @pytest.mark.parametrize(
