@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
 
-from decklog.client import failures, problem, settings
+from decklog.client import cookies, failures, problem, settings
 
 # Where click is installed, httpx imports its own command line, and with it rich and pygments: twice the time of all
 # the rest of a command of ours. It knows how to do without that module, so it is told that there is none.
@@ -39,6 +39,7 @@ class Server:
                 "Authorization": f"Bearer {token}",
                 "User-Agent": _agent(),
             },
+            cookies=cookies.none(),
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             # To read the authorities' certificates takes a tenth of a command's time, and only TLS needs them.
             verify=where.encrypted,

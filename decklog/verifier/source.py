@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from decklog.client import failures
+from decklog.client import cookies, failures
 from decklog.model import errors, payload_file
 from decklog.verifier import bounds, exchange, limits
 
@@ -190,7 +190,12 @@ def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
     return Url(
         prefix,
         httpx.Client(
-            headers=headers, timeout=timeout, verify=encrypted, trust_env=not loopback, follow_redirects=False
+            headers=headers,
+            cookies=cookies.none(),
+            timeout=timeout,
+            verify=encrypted,
+            trust_env=not loopback,
+            follow_redirects=False,
         ),
     )
 

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.client import settings
+from decklog.client import cookies, settings
 from decklog.model import errors
 from decklog.model.tlog import time_stamp
 from decklog.ports import clock
@@ -157,6 +157,7 @@ class Anchor:
 def _client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         headers={"Accept-Encoding": "identity"},
+        cookies=cookies.none(),
         timeout=_TIMEOUT,
         trust_env=not settings.is_loopback(httpx.URL(url).host),
     )

@@ -15,7 +15,7 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
-from decklog.client import settings
+from decklog.client import cookies, settings
 from decklog.model import errors
 from decklog.model.tlog import asking, checkpoint, keys, note, policy, witnessing
 from decklog.runtime import backoff, names
@@ -277,5 +277,9 @@ async def _body(answer: httpx.Response) -> bytes | None:
 def _client(url: str) -> httpx.AsyncClient:
     loopback = settings.is_loopback(urlsplit(url).hostname or "")
     return httpx.AsyncClient(
-        headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, trust_env=not loopback, follow_redirects=False
+        headers={"Accept-Encoding": "identity"},
+        cookies=cookies.none(),
+        timeout=_TIMEOUT,
+        trust_env=not loopback,
+        follow_redirects=False,
     )
