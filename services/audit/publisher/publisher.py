@@ -40,7 +40,8 @@ _refused = Gauge(
 )
 
 _withheld = Gauge(
-    names.METRIC_WITHHELD, "1 when key, name or policy of the settings do not fit the log; nothing is signed then"
+    names.METRIC_WITHHELD,
+    "1 when key, name or policy of the settings do not fit the log, or its tally is none; nothing is signed then",
 )
 
 
@@ -181,7 +182,9 @@ class Publisher:
         """Who judges what witnesses say; the log has signed what these keys did, and those that the leaves name."""
         head = await records.head(connection)
         rotations = await postgres.read_rotations(connection)
-        known = [*(one.verifier for one in held), *rotation.parsed(rotations.signers(head.size))]
+        named = rotation.parsed(rotations.signers(head.size))
+        # Each once: of a key that is given twice a note does not say which one signed it.
+        known = list(dict.fromkeys([*(one.verifier for one in held), *named]))
         return witnessed.Bench(connection=connection, rule=rule, folder=self._parts.folder, known=known)
 
     async def _follow(

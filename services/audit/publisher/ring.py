@@ -97,8 +97,9 @@ class Ring:
 def of(files: Files, origin: str) -> Ring:
     """The keys of a log by its name. Raises Terminal for a file that holds none, or a name that cannot be one."""
     read = [(CURRENT, files.current), *([(NEXT, files.following)] if files.following else [])]
-    held = tuple(_note_key(pem, origin, setting) for setting, pem in read)
-    return Ring(held=held, second=None if files.second is None else _second(files.second, origin))
+    # Both settings may name one file, as after a rotation that is done.
+    held = {key.verifier: key for key in (_note_key(pem, origin, setting) for setting, pem in read)}
+    return Ring(held=tuple(held.values()), second=None if files.second is None else _second(files.second, origin))
 
 
 def _note_key(pem: bytes, origin: str, setting: str) -> keys.SigningKey:

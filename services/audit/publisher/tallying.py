@@ -7,7 +7,7 @@ import asyncpg
 from decklog.adapters.postgres import failures
 from services.audit.core import integration, tally
 from services.audit.publisher import folder as folders
-from services.audit.publisher import records
+from services.audit.publisher import ring
 
 _CHUNK = 1000
 
@@ -45,12 +45,12 @@ class Tallying:
 
 
 def read(folder: folders.LogFolder) -> tally.Tally | None:
-    """The tally in a log's folder, None where there is none. Raises Refused for something else there."""
+    """The tally in a log's folder, None where there is none. Raises Unfit for something else there."""
     data = folder.read(tally.PATH)
     try:
         return None if data is None else tally.decode(data)
     except tally.Malformed as error:
-        raise records.Refused(
+        raise ring.Unfit(
             f"this is no tally: {error}",
             where=str(folder.path / tally.PATH),
             hint="Find out who changed it, and put it back from a backup of the folder; removed, it is counted anew",

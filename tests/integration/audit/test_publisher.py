@@ -227,6 +227,23 @@ async def test_another_name_does_not_go_on_with_a_log(log):
         await log.publish(signers=ring.of(ring.Files(current=published_log.PEM), "renamed.example/i"))
 
 
+@pytest.mark.parametrize("data", [b"", b"tally\n", b"\xff"])
+async def test_a_tally_that_is_none_stops_signing_and_nothing_else(log, data):
+    """A file of the log's folder that somebody has spoilt: what comes is sequenced, and signed once it is put back."""
+    await log.grow(3)
+    await log.publish()
+    kept = (log.path / "tally").read_bytes()
+    (log.path / "tally").write_bytes(data)
+    await log.grow(2)
+    assert await log.publisher().may_go_on(asyncio.Event())
+    with pytest.raises(ring.Unfit, match="no tally"):
+        await log.publish()
+    assert log.served().size == 3
+    (log.path / "tally").write_bytes(kept)
+    await log.publish()
+    assert log.served().size == 5
+
+
 @pytest.mark.parametrize("leaf", [0, 299, 301])
 async def test_an_altered_leaf_is_never_signed(log, leaf):
     """A receipt that was changed in the database stops the publisher, published before or not."""

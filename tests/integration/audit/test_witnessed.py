@@ -22,7 +22,7 @@ from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
 from tests import audit_ledger, trickling, witnesses
 from tests import stack as stacks
-from tests.published_log import NEXT, NEXT_PEM, PEM, SIGNER, Log, running, until
+from tests.published_log import BOTH, NEXT, NEXT_PEM, PEM, SIGNER, Log, running, until
 from tests.third_party import verifiers
 
 pytestmark = pytest.mark.timeout(600)
@@ -152,6 +152,28 @@ async def test_an_answer_that_nobody_signed_stops_nothing(log, ours, tmp_path, s
             await until(lambda: "liar: it " in log.readiness.troubles.get(witnessed.CLAIMS, ""))
             assert "publisher" not in log.readiness.reasons
             assert REGISTRY.get_sample_value(names.METRIC_CONTRADICTS, {"witness": "liar"}) == 1
+
+
+@pytest.mark.parametrize("rotated", ["overlap", "finished", "one file twice"])
+async def test_what_a_witness_proves_is_believed_after_a_rotation_too(log, ours, tmp_path, rotated):
+    """The keys that the settings name are those that the leaves name: each is one key, not two of one name."""
+    key, start = ours
+    files, signers = ring.Files(current=PEM, following=NEXT_PEM), BOTH
+    await log.grow(3)
+    if rotated != "one file twice":
+        await log.rotate(NEXT, beside=SIGNER)
+    if rotated == "finished":
+        await log.rotate(NEXT)
+    if rotated == "one file twice":
+        files = ring.Files(current=PEM, following=PEM)
+    await log.publish(signers=signers)
+    signed_by = NEXT if rotated == "finished" else SIGNER
+    ahead = witnesses.History(signed_by, [b"%d" % number for number in range(9)]).tree(9)
+    other = witnesses.made(tmp_path / "other", "w2.example/1", seed=b"o")
+    shown = note.sign(ahead.to_text(), [signed_by]).to_bytes()
+    with start() as honest, witnesses.liar(409, b"9\n", shown=shown) as url:
+        given = rule(tmp_path, f"witness other {other} {url}", f"witness w {key} {honest.url}", "quorum w")
+        assert not await log.publisher(rule=given, files=files).may_go_on(asyncio.Event())
 
 
 async def test_one_witness_beside_the_quorum_stops_a_log_that_was_set_back(log, ours, tmp_path):
