@@ -177,6 +177,12 @@ END
 $$;
 SELECT ledger.ensure_partitions();
 
+-- A receipt as jsonb, whatever a sender wrote: jsonb has no NUL, and in its place U+FFFD is read. Canonical JSON writes NUL
+-- as \u0000 alone; behind an escaped backslash the same letters become others, and the text stays JSON.
+CREATE FUNCTION ledger.said(receipt bytea) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
+    SELECT pg_catalog.replace(pg_catalog.convert_from(receipt, 'UTF8'), '\u0000', '\ufffd')::pg_catalog.jsonb
+$$;
+
 -- Lawful erasure: the payloads that an erasure leaf names, with their salts and headers, and the digests by which a repeated
 -- id would be compared. Erases what a leaf in the ledger orders and nothing else, so nobody can erase without leaving word;
 -- called by the leader in the transaction that appends that leaf. Returns how many payloads went. The triggers are off
@@ -189,7 +195,7 @@ DECLARE
     gone bigint;
     total bigint := 0;
 BEGIN
-    SELECT convert_from(e.receipt, 'UTF8')::jsonb INTO said FROM ledger.entry e WHERE e.leaf = erasure;
+    SELECT ledger.said(e.receipt) INTO said FROM ledger.entry e WHERE e.leaf = erasure;
     IF said IS NULL OR said ->> 'kind' <> 'erasure' THEN
         RAISE EXCEPTION 'leaf % orders no erasure', erasure USING ERRCODE = 'restrict_violation';
     END IF;
@@ -212,7 +218,7 @@ BEGIN
         total := total + gone;
         -- By id: the index knows no leaves.
         UPDATE ledger.dedup d SET sha256 = NULL FROM (
-            SELECT e.leaf, convert_from(e.receipt, 'UTF8')::jsonb AS said FROM ledger.entry e
+            SELECT e.leaf, ledger.said(e.receipt) AS said FROM ledger.entry e
             WHERE e.leaf >= (span ->> 0)::bigint AND e.leaf < least((span ->> 1)::bigint, erasure)
         ) f
         WHERE d.leaf = f.leaf AND d.id = CASE WHEN f.said ->> 'kind' = 'event' THEN (f.said #>> '{ce,id}')::uuid END;
@@ -257,6 +263,7 @@ BEGIN
         GRANT USAGE ON SCHEMA ledger TO decklog_api;
         GRANT SELECT ON ledger.entry, ledger.payload, ledger.source, ledger.dedup, ledger.head, ledger.position,
             ledger.checkpoint, ledger.legal_hold, ledger.rotation TO decklog_api;
+        GRANT EXECUTE ON FUNCTION ledger.said(bytea) TO decklog_api;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'decklog_eraser') THEN
         -- Erases and appends the leaf that says so in one transaction, so it may append like a writer.

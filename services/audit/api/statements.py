@@ -120,9 +120,9 @@ HEAD_SIZE = "SELECT size FROM ledger.head"
 PERSONAL = """
 SELECT e.leaf, e.receipt, p.value FROM ledger.entry e JOIN ledger.payload p USING (leaf)
 WHERE e.leaf >= $1 AND e.leaf < $2
-    AND ((convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') = 'poison'
-        OR p.value IS NOT NULL AND (convert_from(e.receipt, 'UTF8')::jsonb #>> '{ce,type}') = ANY ($3::text[])
-        AND (convert_from(e.receipt, 'UTF8')::jsonb ->> 'kind') IN ('event', 'conflict'))
+    AND ((ledger.said(e.receipt) ->> 'kind') = 'poison'
+        OR p.value IS NOT NULL AND (ledger.said(e.receipt) #>> '{ce,type}') = ANY ($3::text[])
+        AND (ledger.said(e.receipt) ->> 'kind') IN ('event', 'conflict'))
 ORDER BY e.leaf
 """
 
@@ -134,7 +134,7 @@ SELECT e.leaf, e.receipt FROM (
     UNION SELECT leaf FROM audit.notice WHERE event_id = ANY ($1::text[]::uuid[])
     UNION SELECT leaf FROM ledger.entry
     WHERE leaf >= (SELECT next_leaf FROM audit.cursor)
-        AND convert_from(receipt, 'UTF8')::jsonb #>> '{ce,id}' = ANY ($1::text[])
+        AND ledger.said(receipt) #>> '{ce,id}' = ANY ($1::text[])
 ) named
 JOIN ledger.entry e USING (leaf) JOIN ledger.payload p USING (leaf) ORDER BY e.leaf
 """
@@ -149,7 +149,7 @@ TOPICS_OF_LEAVES = """
 SELECT said #>> '{kafka,topic}' AS topic, max(recorded_at) AS newest_us, bool_or(said ->> 'kind' = 'poison') AS poison
 FROM unnest($1::bigint[], $2::bigint[]) AS r (first, beyond)
 JOIN ledger.entry e ON e.leaf >= r.first AND e.leaf < r.beyond
-CROSS JOIN LATERAL (SELECT convert_from(e.receipt, 'UTF8')::jsonb AS said) s
+CROSS JOIN LATERAL (SELECT ledger.said(e.receipt) AS said) s
 WHERE said #>> '{kafka,topic}' IS NOT NULL GROUP BY 1
 """
 

@@ -5,6 +5,7 @@ and an `erasure` leaf behind the request says which. Leaves are never changed, s
 """
 
 import itertools
+import re
 from collections.abc import Collection, Iterable
 
 from decklog.events.v1 import control_pb2
@@ -16,6 +17,7 @@ Hold = control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased
 
 MAX_REASON = 1_000
 """Characters."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def erasure(request: control_pb2.ErasureRequested, leaf: int, holds: Collection[str]) -> receipt.Erasure:
@@ -24,6 +26,8 @@ def erasure(request: control_pb2.ErasureRequested, leaf: int, holds: Collection[
         raise orders.Refused(f"a legal hold stands: {', '.join(sorted(holds))}")
     if len(request.reason) > MAX_REASON:
         raise orders.Refused(f"its reason is longer than {MAX_REASON} characters")
+    if _CONTROL.search(request.reason):
+        raise orders.Refused("its reason has control characters: write it on one line")
     ranges = tuple((one.first, one.end) for one in request.leaves)
     if not ranges or len(ranges) > leaf_ranges.MOST:
         raise orders.Refused(f"it names {len(ranges)} ranges of leaves; from 1 to {leaf_ranges.MOST} are possible")

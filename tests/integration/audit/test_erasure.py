@@ -1,6 +1,7 @@
 """Lawful erasure, end to end: the command, audit's whole process with its own logins, Postgres, the published log."""
 
 import asyncio
+import itertools
 import os
 import re
 
@@ -10,7 +11,7 @@ import pytest
 from decklog.adapters.memory import stream as memory
 from decklog.cli import exits
 from decklog.events.v1 import control_pb2, git_pb2
-from decklog.model import events
+from decklog.model import canonical, events
 from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.api import statements
@@ -383,6 +384,52 @@ async def test_what_came_as_conflict_or_poison_can_be_erased(terminal, database)
     assert len(await salts_of(database, [first])) == 1
     findings, *_ = await audit_db._audit(database, 10, audit_db.Told(log=process.folder / "log"))
     assert [str(one) for one in findings] == []
+
+
+NUL = stream.Message(topic="t.git.v1", key=b"a\0b", value=b"junk", headers=(("x-said", b"y"),), partition=0)
+
+
+async def test_a_record_whose_key_has_a_nul_keeps_nobody_from_erasing(terminal, database):
+    """Postgres has no such text: a person is erased past it, the record itself by its leaf, and audit goes on."""
+    process = terminal.process
+    await memory.MemoryProducer(process.broker).send(NUL)
+    last = await process.say("ingest", commit("9", BOB), key="infrastructure")
+    poison = (await process.get(f"/events/{last}", after=last)).json()["leaf"] - 1
+    erased = await terminal.run("erase", "--subject", ADDRESS, "--reason", "order", "--yes")
+    assert erased.code == 0, erased.err
+    assert f"(poison): {poison};" in " ".join(erased.err.split())
+    single = await terminal.run("erase", "--event", str(poison), "--reason", "order", "--yes")
+    assert single.code == 0, single.err
+    assert await salts_of(database, [poison]) == []
+    findings, *_ = await audit_db._audit(database, 10)
+    assert [str(one) for one in findings] == []
+
+
+async def test_a_reason_with_a_nul_that_came_past_the_api_is_refused(terminal, database):
+    """The request stays an event, nothing goes, and what is sent behind it is sequenced."""
+    process = terminal.process
+    request = control_pb2.ErasureRequested(reason="a\0b", leaves=[control_pb2.LeafRange(first=0, end=1)])
+    said = await process.say("audit", request, key="@ledger/@ledger")
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+    assert (await process.get(f"/erasures/{said}", after=said)).json()["stage"] == "refused"
+    assert len(await salts_of(database, [0])) == 1
+
+
+async def test_no_receipt_is_beyond_reading(database):
+    """Whatever texts stand in a receipt: what is read differs in nothing but NUL, and letters that look like one."""
+    pieces = ["a", "\0", "\\", '"', "u0000", "\ud7ff", "\U0010ffff", "\x1f", "\ufffd"]
+    texts = ["".join(chosen) for length in (1, 2, 3, 4) for chosen in itertools.product(pieces, repeat=length)]
+    written = [canonical.encode({"key": text, "kind": "poison"}) for text in texts]
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch(
+        "SELECT s.said ->> 'kind' AS kind, s.said ->> 'key' AS key FROM unnest($1::bytea[]) WITH ORDINALITY w (r, n) "
+        "CROSS JOIN LATERAL (SELECT ledger.said(w.r) AS said) s ORDER BY n",
+        written,
+    )
+    await connection.close()
+    assert {row["kind"] for row in rows} == {"poison"}
+    plain = [text.replace("\\u0000", "\\ufffd").replace("\0", "\ufffd") for text in texts]
+    assert [row["key"] for row in rows] == plain
 
 
 async def test_what_an_eraser_may_not_do_by_itself(database):

@@ -54,6 +54,15 @@ def test_an_erased_event_that_comes_again_is_a_duplicate(ledger):
     assert ledger.kinds()[-2:] == ["duplicate", "duplicate"]
 
 
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1b", "\x7f", "\x85"])
+def test_a_reason_with_control_characters_is_refused(ledger, control):
+    """The ledger keeps it for ever: the request stays an event, nothing is erased, and an operator hears why."""
+    batch = ledger.take(order(request((0, 1), reason=f"a{control}b"), 0))
+    assert ledger.kinds() == ["event"] * 4
+    assert [alert.reason for alert in batch.alerts] == ["its reason has control characters: write it on one line"]
+    assert ledger.store.entries[0].value is not None
+
+
 @pytest.mark.parametrize("together", [False, True], ids=["in two batches", "in one"])
 def test_a_legal_hold_forbids_it_until_it_is_released(ledger, together):
     """The request stays an event; nothing is erased, and an operator hears why."""
