@@ -1,5 +1,7 @@
 """`decklog erase`: what the law demands to be forgotten, shown first, then erased for ever."""
 
+import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +40,7 @@ def erase(
     what came in conflict with such an event, too. An event by its id goes with all other bytes that came under that id.
     Poison cannot be searched: its leaves are named, and each is erased by its number (--event LEAF).
     Leaves and proofs stay valid. Shows what would go and asks first; waits until nothing of it is left to be read.
+    What came meanwhile is named at the end (exit code 1), with the command that erases it.
     """
     if bool(subject.strip()) == bool(event):
         raise typer.BadParameter("say whose events (--subject) or which (--event), and not both")
@@ -47,7 +50,8 @@ def erase(
         raise typer.BadParameter("the reason names the subject: it is recorded for ever", param_hint="--reason")
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
-        found, unreadable = _found(server, subject, _named(server, event or [], source))
+        named = _named(server, event or [], source)
+        found, unreadable = _found(server, subject, named)
         if unreadable:
             report.note(erasure.unread(unreadable))
         if not found:
@@ -61,8 +65,20 @@ def erase(
         ]
         for request in requests:
             _wait(server, request, seconds)
-    report.note(f"{words.count(len(found), 'payload')} erased; the leaves and every proof stay valid")
-    output.show(erasure.erased(found, requests, session.now()), how)
+        report.note(f"{words.count(len(found), 'payload')} erased; the leaves and every proof stay valid")
+        output.show(erasure.erased(found, requests, session.now()), how)
+        left, unread = _left(server, subject, named)
+    if fresh := sorted(set(unread) - set(unreadable)):
+        report.note(erasure.unread(fresh))
+    # A request names who made it: the ledger keeps that of whoever erases their own.
+    asked = {request["event_id"] for request in requests}
+    if kept := [one["leaf"] for one in left if one["event_id"] not in asked]:
+        chosen = ["--subject", subject] if subject else [word for one in kept for word in ("--event", str(one))]
+        raise failures.Failed(
+            f"{words.count(len(kept), 'payload')} came while this was erased, and can still be read",
+            where=erasure.leaves(kept),
+            hint=shlex.join(["decklog", "erase", *chosen, "--reason", reason]),
+        )
 
 
 def _named(server: api.Caller, named: Sequence[str], source: str) -> api.Named:
@@ -84,6 +100,18 @@ def _found(server: api.Caller, subject: str, named: api.Named) -> tuple[list[led
         unreadable += page["unreadable"]
         first = page["next"]
     return found, unreadable
+
+
+def _left(server: api.Caller, subject: str, named: api.Named) -> tuple[list[ledger_answers.Erasable], list[int]]:
+    """What there is of it once it was erased: it came since it was looked for. Leaves that are erased stay so."""
+    if subject:
+        return _found(server, subject, named)
+    left = list[ledger_answers.Erasable]()
+    for identifier in named.events:
+        # One by one: of an id of which nothing is left the server says that there is no such event.
+        with contextlib.suppress(failures.NotFound):
+            left += _found(server, subject, api.Named(events=[identifier], source=named.source, leaves=[]))[0]
+    return left, []
 
 
 def _full(server: api.Caller, identifier: str) -> str:

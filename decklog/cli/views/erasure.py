@@ -46,10 +46,18 @@ def _leaves(found: Sequence[ledger_answers.Erasable], now: moments.Now, title: s
 
 def unread(leaves: Sequence[int]) -> str:
     """Which leaves could not be searched for a person, and what to do about them."""
-    named = ", ".join(map(str, leaves[:SHOWN])) + (" …" if len(leaves) > SHOWN else "")
     counted = "1 leaf" if len(leaves) == 1 else f"{len(leaves)} leaves"
-    what = f"{counted} cannot be searched for a person (poison): {named}"
+    what = f"{counted} cannot be searched for a person (poison): {_numbers(leaves)}"
     return f"{what}; look into the dead-letter topic, and erase what is personal by leaf: decklog erase --event LEAF"
+
+
+def leaves(numbers: Sequence[int]) -> str:
+    """Leaves as a place: `leaf 5`, `leaves 5, 7`."""
+    return f"{'leaf' if len(numbers) == 1 else 'leaves'} {_numbers(numbers)}"
+
+
+def _numbers(leaves: Sequence[int]) -> str:
+    return ", ".join(map(str, leaves[:SHOWN])) + (" …" if len(leaves) > SHOWN else "")
 
 
 def erased(

@@ -218,16 +218,53 @@ async def test_mistakes_are_told_before_anything_happens(terminal):
     assert "nanosecond" in (await terminal.run("timeline")).out
 
 
+def asked(terminal, *arguments):
+    """The command on a terminal, where it asks."""
+    told = {
+        "DECKLOG_SERVER": terminal.process.address,
+        "DECKLOG_TOKEN_FILE": str(terminal.process.folder / "token"),
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "COLUMNS"))}
+    return Session(["erase", *arguments], kept | told | {"TERM": "xterm"})
+
+
+@pytest.mark.parametrize("by", ["subject", "event"])
+async def test_what_came_while_it_asked_is_named_with_the_command_that_erases_it(terminal, by):
+    """It erases what it showed; the rest is no silent remainder, and the command does what it says."""
+    process = terminal.process
+    said = await process.say("ingest", commit("f", GRACE), key="infrastructure")
+    await process.get("/timeline", after=said)
+    chosen, number = (("--subject", NAME), 4) if by == "subject" else (("--event", said), 1)
+    session = asked(terminal, *chosen, "--reason", "order 12/26")
+    await asyncio.to_thread(session.hear, f"Type {number} to erase")
+    await _again(process, await _sent(process, said), events.encode(commit("f", GRACE, message="Other bytes")))
+    last = await process.say("ingest", commit("9", BOB), key="infrastructure")
+    leaf = (await process.get(f"/events/{last}", after=last)).json()["leaf"] - 1
+    session.type(f"{number}\n")
+    assert await asyncio.to_thread(session.end) == exits.Code.FAILED
+    told = " ".join(session.said.split())
+    assert f"{number} payload" in told
+    assert "1 payload came while this was erased, and can still be read" in told
+    assert f"leaf {leaf} " in told
+    command = f"erase --subject '{NAME}'" if by == "subject" else f"erase --event {leaf}"
+    assert f"next decklog {command} --reason 'order 12/26'" in told.replace("\x1b[2m", "").replace("\x1b[0m", "")
+    chosen = chosen if by == "subject" else ("--event", str(leaf))
+    assert (await terminal.run("erase", *chosen, "--reason", "order 12/26", "--yes")).code == 0
+
+
+async def test_of_whoever_erases_their_own_the_request_stays(terminal):
+    """It names who asked, as the ledger must say for ever; that is no remainder."""
+    await terminal.run("legal-hold", "place", "case 7", "--reason", "litigation")
+    await terminal.run("legal-hold", "release", "case 7", "--reason", "settled")
+    erased = await terminal.run("erase", "--subject", "alice", "--reason", "order", "--yes")
+    assert erased.code == 0, erased.err
+
+
 async def test_a_person_types_how_many_they_are(terminal):
     """What would go is listed on the terminal; anything but the number erases nothing and asks again."""
 
     def play(*answers):
-        told = {
-            "DECKLOG_SERVER": terminal.process.address,
-            "DECKLOG_TOKEN_FILE": str(terminal.process.folder / "token"),
-        }
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DECKLOG_", "COLUMNS"))}
-        session = Session(["erase", "--subject", NAME, "--reason", "order"], kept | told | {"TERM": "xterm"})
+        session = asked(terminal, "--subject", NAME, "--reason", "order")
         session.hear("Type 3 to erase 3 payloads for ever")
         for answer in answers:
             session.type(f"{answer}\n")
