@@ -10,15 +10,16 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from decklog.adapters.postgres import failures
+from decklog.adapters.postgres import failures as postgres_failures
 from decklog.adapters.postgres import ledger as postgres
+from decklog.client import failures
 from decklog.model import errors, leaf_ranges, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import protection, vouched
 from services.audit.core import auditing, lost, tally
 from services.audit.projector import rebuilding, scratch
-from services.audit.publisher import folder, records, tallying
+from services.audit.publisher import folder, records, ring, tallying
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
 
@@ -97,9 +98,10 @@ def audit_db(
     ] = None,
     most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
 ) -> None:
-    """Recompute tree, receipts, commitments, positions and projections; see what protects them. Exit code 1 if wrong.
+    """Recompute tree, receipts, commitments, positions and projections; see what protects them.
 
-    Run it as an administrator: a part of audit may not read everything.
+    Exit code 1 if anything is wrong there; 2 if the command line or the settings are, and 4 if Postgres cannot be
+    reached. Run it as an administrator: a part of audit may not read everything.
     """
     told = Told(
         log=Path(log) if log else None,
@@ -107,9 +109,13 @@ def audit_db(
         trusted=vouched.trusted(policy, tsa_ca),
         known=known or (),
     )
-    findings, audit, compared = asyncio.run(_audit(uri, most, told, projections=not ledger_only))
-    for finding in findings:
-        typer.echo(printable.shown(str(finding)))
+    findings: list[auditing.Finding] = []
+    try:
+        _, audit, compared = asyncio.run(_audit(uri, most, told, projections=not ledger_only, found=findings))
+    finally:
+        # Also before an error: who can bring one about must not hide by it what was found.
+        for finding in findings:
+            typer.echo(printable.line(str(finding)))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
     if told.trusted.unverified:
@@ -144,29 +150,36 @@ class Told:
 
 
 async def _audit(
-    uri: str, most: int, told: Told | None = None, *, projections: bool = True
+    uri: str,
+    most: int,
+    told: Told | None = None,
+    *,
+    projections: bool = True,
+    found: list[auditing.Finding] | None = None,
 ) -> tuple[list[auditing.Finding], auditing.Audit, bool]:
     """Audit one consistent snapshot, streaming; stops at `most` findings. Whether the projections were compared, too.
 
-    Everything that is compared is read from that snapshot: on a live ledger two moments never agree.
+    Everything that is compared is read from that snapshot: on a live ledger two moments never agree. Findings go to
+    `found`, too, one by one: an error does not take them along.
     """
-    told = told or Told()
+    told, found = told or Told(), [] if found is None else found
     # Read before the snapshot: what was served by then is in it.
     served = None if told.log is None else _served(told.log)
     known = _known_lost(told)
-    audit, found, compared = auditing.Audit(), list[auditing.Finding](), False
+    audit, compared = auditing.Audit(), False
+    found += [*([] if served is None else served.problems), *known.problems]
     async with contextlib.AsyncExitStack() as opened:
+        connection = await _connected(uri)
+        opened.push_async_callback(connection.close)
         # Taken before the snapshot, so that nothing takes the place of the projections in it.
         scratch_tables = await _taken(opened, uri) if projections else None
-        connection = await postgres.connect(uri, "decklog audit-db")
-        opened.push_async_callback(connection.close)
-        with failures.translated():
+        with postgres_failures.translated():
             seen = await _protection(connection, told.known, held=scratch_tables is not None)
             found += seen.findings
             _tell_known(seen)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
-                async for finding in _findings(connection, audit, told, served, known):
+                async for finding in _findings(connection, audit, told, served, known.ranges):
                     if len(found) >= most:
                         break
                     found.append(finding)
@@ -174,7 +187,16 @@ async def _audit(
                     more = await _projection_findings(uri, connection, audit, scratch_tables)
                     compared = more is not None
                     found += more or []
-    return found[:most], audit, compared
+    del found[most:]
+    return found, audit, compared
+
+
+async def _connected(uri: str) -> asyncpg.Connection:
+    """A connection. Raises Transient, or Misconfigured where somebody must correct the URI or what it names."""
+    try:
+        return await postgres.connect(uri, "decklog audit-db")
+    except errors.Terminal as error:
+        raise failures.Misconfigured(error.problem, where=error.where, hint=error.hint) from error
 
 
 async def _taken(opened: contextlib.AsyncExitStack, uri: str) -> asyncpg.Connection | None:
@@ -196,42 +218,74 @@ async def _protection(connection: asyncpg.Connection, known: Sequence[str], *, h
 
 def _tell_known(seen: protection.Seen) -> None:
     for problem in seen.excused:
-        typer.echo(printable.shown(f"excused: {problem}"))
+        typer.echo(printable.line(f"excused: {problem}"))
     for excuse in seen.unfit:
-        typer.echo(f"--known {printable.shown(excuse)!r} fits nothing: it is gone, or is another by now", err=True)
+        typer.echo(f"--known {printable.line(excuse)!r} fits nothing: it is gone, or is another by now", err=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """What the log's folder has: the checkpoint that is served, and what was counted before it was."""
+    """What the log's folder has: the checkpoint that is served, and what was counted before it was.
 
-    checkpoint: note.Note
+    Either is None where it cannot be read or is gone; `problems` says so.
+    """
+
+    checkpoint: note.Note | None
     counted: tally.Tally | None
+    problems: Sequence[auditing.Finding]
 
 
 def _served(log: Path) -> _Served | None:
-    """What the published log serves, if anything. Raises Terminal where there is no such folder."""
+    """What the published log serves, if anything. Raises Misconfigured where there is no such folder."""
     if not log.is_dir():
-        raise errors.Terminal("there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR")
+        raise failures.Misconfigured(
+            "there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR"
+        )
     here = folder.LogFolder(log)
     data = here.read(folder.CHECKPOINT)
-    records.parse(data, str(log / folder.CHECKPOINT))
-    return None if data is None else _Served(note.parse(data), tallying.read(here))
+    if data is None:
+        return None
+    signed, counted, problems = None, None, list[str]()
+    try:
+        records.parse(data, folder.CHECKPOINT)
+        signed = note.parse(data)
+    except records.Refused as refusal:
+        problems.append(f"`{folder.CHECKPOINT}` of the log's folder: {refusal.problem}")
+    try:
+        counted = tallying.read(here)
+        problems += [] if counted is not None else [f"the log's folder has no file `{tally.PATH}`: it was removed"]
+    except ring.Unfit as unfit:
+        problems.append(f"`{tally.PATH}` of the log's folder: {unfit.problem}")
+    return _Served(signed, counted, [auditing.Finding(None, problem) for problem in problems])
 
 
-def _known_lost(told: Told) -> Sequence[leaf_ranges.Range] | None:
-    """Which payloads recoveries kept as lost; None where there is nowhere to look. Raises Terminal."""
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Which payloads recoveries kept as lost; None where there is nowhere to look. `problems` of the file itself."""
+
+    ranges: Sequence[leaf_ranges.Range] | None
+    problems: Sequence[auditing.Finding] = ()
+
+
+def _known_lost(told: Told) -> _Lost:
+    """What the file `lost` has. Raises Misconfigured for one that an operator named and that cannot be read."""
     path = told.lost or (None if told.log is None else told.log / lost.PATH)
     if path is None:
-        return None
+        return _Lost(None)
     try:
-        return lost.decode(path.read_bytes())
+        return _Lost(lost.decode(path.read_bytes()))
     except FileNotFoundError:
         if told.lost is None:
-            return []
-        raise errors.Terminal("there is no such file", where=str(path), hint="--lost names a copy of it") from None
+            return _Lost([])
+        raise failures.Misconfigured(
+            "there is no such file", where=str(path), hint="--lost names a copy of it"
+        ) from None
     except (OSError, lost.Malformed) as error:
-        raise errors.Terminal(f"it cannot be read: {error}", where=str(path), hint="Take it from a backup") from error
+        if told.lost is None:
+            return _Lost([], [auditing.Finding(None, f"`{lost.PATH}` of the log's folder cannot be read: {error}")])
+        raise failures.Misconfigured(
+            f"it cannot be read: {error}", where=str(path), hint="Take it from a backup"
+        ) from error
 
 
 async def _projection_findings(
@@ -281,22 +335,20 @@ async def _findings(
         yield finding
     async for finding in vouched.uncounted(connection, None if served is None else served.counted):
         yield finding
-    if served is not None:
-        async for finding in _served_findings(connection, served):
+    if served is not None and served.checkpoint is not None:
+        async for finding in _served_findings(connection, served.checkpoint):
             yield finding
     async for finding in _head_findings(connection, audit):
         yield finding
 
 
-async def _served_findings(connection: asyncpg.Connection, served: _Served) -> AsyncIterator[auditing.Finding]:
+async def _served_findings(connection: asyncpg.Connection, served: note.Note) -> AsyncIterator[auditing.Finding]:
     """What the published log serves and the database does not have."""
-    if served.counted is None:
-        yield auditing.Finding(None, f"the log's folder has no file `{tally.PATH}`: it was removed")
-    tree = checkpoint.parse(served.checkpoint.text)
+    tree = checkpoint.parse(served.text)
     forked = auditing.served_problem(tree, await connection.fetchval(_ROOT_OF_SIZE, tree.size))
     if forked is not None:
         yield forked
-    async for finding in vouched.lost(connection, served.checkpoint, tree):
+    async for finding in vouched.lost(connection, served, tree):
         yield finding
 
 
@@ -376,8 +428,7 @@ def _row(row: asyncpg.Record) -> auditing.Row:
 
 async def _references(connection: asyncpg.Connection, audit: auditing.Audit) -> list[auditing.Finding]:
     references, audit.references = audit.references, []
-    ids = [reference.attributes.id for reference in references if isinstance(reference.attributes.id, str)]
-    rows = await connection.fetch(_KNOWN, ids)
+    rows = await connection.fetch(_KNOWN, auditing.looked_up(references))
     known = {(name, str(key)): (leaf, sha256) for name, key, leaf, sha256 in rows}
     problems = (auditing.reference_problem(reference, known) for reference in references)
     return [problem for problem in problems if problem is not None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from decklog.model import errors
+from decklog.client import failures
 from decklog.model.tlog import checkpoint, keys, note, policy, time_stamp
 from services.audit.core import tally, vouching
 from services.audit.core.auditing import Finding
@@ -45,7 +45,7 @@ class Trusted:
 
 
 def trusted(policy_file: str, ca_file: str) -> Trusted:
-    """What these files (empty: none) say whom to believe. Raises Terminal for one that cannot be read."""
+    """What these files (empty: none) say whom to believe. Raises Misconfigured for one that cannot be read."""
     found = Trusted()
     try:
         if policy_file:
@@ -54,7 +54,7 @@ def trusted(policy_file: str, ca_file: str) -> Trusted:
         if ca_file:
             found.authority = time_stamp.authority(Path(ca_file).read_bytes())
     except (OSError, ValueError) as error:
-        raise errors.Terminal(
+        raise failures.Misconfigured(
             f"it cannot be read: {error}",
             where=ca_file if found.witnesses or not policy_file else policy_file,
             hint="--policy names a file after c2sp.org/tlog-policy, --tsa-ca one of certificates (PEM)",

@@ -6,6 +6,7 @@ per Kafka partition and one range per stretch of erased leaves).
 
 import bisect
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -42,6 +43,9 @@ class Reference(NamedTuple):
     leaf: int
     original: int
     attributes: receipt.Attributes
+
+
+_EVENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Published(NamedTuple):
@@ -248,15 +252,27 @@ def served_problem(served: checkpoint.Checkpoint, stored: bytes | None) -> Findi
     return None
 
 
+def looked_up(references: Sequence[Reference]) -> list[str]:
+    """The ids that duplicates and conflicts have, as far as an event can have them: the index takes no others."""
+    said = (reference.attributes.id for reference in references)
+    return [one for one in said if isinstance(one, str) and _EVENT_ID.fullmatch(one)]
+
+
 def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledger.Known]) -> Finding | None:
     """Whether a duplicate or conflict names the leaf that had its id first."""
     source, identifier = reference.attributes.source, reference.attributes.id
-    if not isinstance(source, str) or not isinstance(identifier, str):
+    if not isinstance(identifier, str) or not _EVENT_ID.fullmatch(identifier):
+        return Finding(reference.leaf, f"its id is none that an event can have: {_quoted(identifier)}")
+    if not isinstance(source, str):
         return None
     leaf, _ = known.get((source, identifier), (None, None))
     if leaf is None or leaf != reference.original or leaf >= reference.leaf:
         return Finding(reference.leaf, f"it names leaf {reference.original}, which did not have its id first")
     return None
+
+
+def _quoted(text: receipt.Text) -> str:
+    return repr(text) if isinstance(text, str) else f"a text of {text.length} bytes"
 
 
 def _order_problem(leaf: int, about: receipt.Erasure | receipt.Rotation, before: Ordering | None) -> Iterator[str]:

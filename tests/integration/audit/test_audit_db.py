@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import shlex
+import shutil
 from urllib import parse
 
 import asyncpg
@@ -13,11 +14,15 @@ import typer.testing
 from decklog.adapters import system
 from decklog.adapters.memory import stream as memory_stream
 from decklog.adapters.postgres import ledger as postgres
+from decklog.cli import exits
+from decklog.cli import main as cli
 from decklog.events.v1 import control_pb2
 from decklog.model import merkle, receipt
 from decklog.ports import ledger, stream
 from services.audit.admin import audit_db
+from services.audit.core import lost, tally
 from services.audit.projector import projecting, rebuilding, scratch, tables
+from services.audit.publisher import folder
 from services.audit.sequencer import term
 from tests import audit_process, ordered, published_log, sequenced
 from tests import stack as stacks
@@ -129,6 +134,13 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
             "leaf 3: offset 4 of t.git.v1",
         ),
         (ENTRY, "UPDATE ledger.entry SET receipt = 'junk' WHERE leaf = 3", "leaf 3: its receipt cannot be read"),
+        (
+            ENTRY,
+            "UPDATE ledger.entry SET receipt = convert_to(regexp_replace(convert_from(receipt, 'UTF8'), "
+            "'\"id\":\"[^\"]*\"', '\"id\":\"abc\"'), 'UTF8') WHERE leaf = "
+            "(SELECT min(leaf) FROM ledger.entry WHERE convert_from(receipt, 'UTF8') LIKE '%\"kind\":\"duplicate\"%')",
+            "leaf 12: its id is none that an event can have: 'abc'",
+        ),
         (DEDUP, "DELETE FROM ledger.dedup WHERE leaf = 5", "leaf 5: the deduplication index does not have it"),
         (DEDUP, "UPDATE ledger.dedup SET sha256 = sha256('x') WHERE leaf = 5", "leaf 5: the deduplication index has"),
         (DEDUP, "UPDATE ledger.dedup SET source = 99 WHERE leaf = 5", "leaf 5: a row of ledger.dedup belongs to no"),
@@ -412,6 +424,61 @@ async def test_an_erasure_that_nobody_asked_for_is_found(recorded, asked, found)
     result = await asyncio.to_thread(audit, recorded, "--ledger-only")
     assert result.exit_code == (0 if found is None else 1), result.output
     assert (found or "clean: 33 leaves") in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (tally.PATH, "`tally` of the log's folder: this is no tally: it has another form than `TABLE ROWS DIGEST`"),
+        (lost.PATH, "`lost` of the log's folder cannot be read: line 1 is not FIRST or FIRST-LAST: 'junk'"),
+        (folder.CHECKPOINT, "`public/checkpoint` of the log's folder: this is no checkpoint: "),
+    ],
+)
+def test_a_file_of_the_log_that_is_no_such_thing_hides_nothing_else(recorded, published, tmp_path, name, found):
+    """It is a finding beside those of the database."""
+    asyncio.run(tamper(recorded, PAYLOAD[0], "DELETE FROM ledger.payload WHERE leaf = 7", PAYLOAD[1]))
+    log = tmp_path / "log"
+    shutil.copytree(published, log)
+    (log / name).write_text("junk\n")
+    result = audit(recorded, "--log", str(log))
+    assert (result.exit_code, "\n2 findings in 31 leaves: " in result.output) == (1, True), result.output
+    assert found in result.output
+    assert "leaf 7: its payload is gone" in result.output
+
+
+def test_what_was_found_before_an_error_is_told(recorded):
+    """A table is gone that is read late: what the leaves showed by then is not lost with it."""
+    asyncio.run(tamper(recorded, PAYLOAD[0], "UPDATE ledger.payload SET value = 'x' WHERE leaf = 5", PAYLOAD[1]))
+    asyncio.run(tamper(recorded, "DROP TABLE ledger.legal_hold"))
+    result = audit(recorded, "--ledger-only")
+    assert "UndefinedTableError" in str(result.exception)
+    assert "leaf 5: its payload is not the one" in result.output
+
+
+def test_a_finding_is_one_line_whatever_it_quotes(recorded):
+    """A topic's name with a line end cannot write a line of its own, such as that all is clean."""
+    asyncio.run(tamper(recorded, "UPDATE ledger.position SET topic = E'x\\nclean: 31 leaves, root 00'"))
+    result = audit(recorded)
+    assert result.exit_code == 1
+    assert "position of x\\x0aclean: 31 leaves" in result.output
+    assert not any(line.startswith("clean") for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--log", "{0}/none"),
+        ("--lost", "{0}/none"),
+        ("--policy", "{0}/none"),
+        ("--tsa-ca", "{0}/none"),
+        ("--postgres", "{1}_none"),
+        ("--most", "0"),
+    ],
+)
+def test_wrong_arguments_are_told_from_a_tampered_ledger(recorded, tmp_path, wrong):
+    """A script tells by the exit code: 1 is for what is wrong in the ledger alone."""
+    arguments = [one.format(tmp_path, recorded) for one in wrong]
+    assert cli.run(["admin", "audit-db", "--postgres", recorded, *arguments]) == exits.Code.USAGE
 
 
 def test_findings_are_limited(recorded):
