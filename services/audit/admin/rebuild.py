@@ -30,8 +30,13 @@ def rebuild(
         return
     compared = asyncio.run(rebuilding.compare(postgres, tell=_progress))
     for difference in compared.differences:
-        sides = f"  live:    {difference.live}\n  rebuilt: {difference.rebuilt}"
-        typer.echo(printable.shown(f"{difference.table} {difference.key}\n{sides}"))
+        said = (
+            f"{difference.table} {difference.key}",
+            f"  live:    {difference.live}",
+            f"  rebuilt: {difference.rebuilt}",
+        )
+        for line in said:
+            typer.echo(printable.line(line))
     if not compared.equal:
         typer.echo(
             f"replay differs from live at {compared.leaves} leaves. Report it with these rows; "

@@ -19,7 +19,7 @@ from decklog.cli import main as cli
 from decklog.events.v1 import control_pb2
 from decklog.model import merkle, receipt
 from decklog.ports import ledger, stream
-from services.audit.admin import audit_db
+from services.audit.admin import audit_db, rebuild
 from services.audit.core import lost, tally
 from services.audit.projector import projecting, rebuilding, scratch, tables
 from services.audit.publisher import folder
@@ -462,6 +462,16 @@ def test_a_finding_is_one_line_whatever_it_quotes(recorded):
     assert result.exit_code == 1
     assert "position of x\\x0aclean: 31 leaves" in result.output
     assert not any(line.startswith("clean") for line in result.output.splitlines())
+
+
+def test_a_difference_of_a_rebuild_is_one_line_a_side_whatever_the_row_holds(recorded):
+    """A row that was rewritten with a line end in it cannot write that replay equals live."""
+    asyncio.run(_project(recorded))
+    asyncio.run(tamper(recorded, "UPDATE audit.ref_move SET new = E'x\\nreplay equals live: 9 rows' WHERE leaf = 2"))
+    result = typer.testing.CliRunner().invoke(rebuild.app, ["--postgres", recorded, "--check"])
+    assert result.exit_code == rebuild.EXIT_DIFFERS
+    assert "x\\x0areplay equals live" in result.output
+    assert not any(line.startswith("replay equals") for line in result.output.splitlines())
 
 
 @pytest.mark.parametrize(
