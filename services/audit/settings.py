@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from decklog.model import timestamps, topics
+from decklog.model import addresses, timestamps, topics
 from decklog.runtime import settings
 from services.audit.core.privileges import Part
 from services.audit.publisher import ring
@@ -65,6 +65,25 @@ class AuditSettings(settings.ServiceSettings):
             Part.API: self.postgres_api,
             Part.ERASER: self.postgres_eraser,
         }
+
+    @field_validator("postgres_writer", "postgres_projector", "postgres_api", "postgres_eraser")
+    @classmethod
+    def _database(cls, uri: str) -> str:
+        try:
+            addresses.postgres(uri)
+        except addresses.Wrong as error:
+            raise ValueError(f"{error}. {addresses.POSTGRES_HINT}") from error
+        return uri
+
+    @field_validator("log_tsa")
+    @classmethod
+    def _authority(cls, url: str | None) -> str | None:
+        try:
+            if url is not None:
+                addresses.http(url)
+        except addresses.Wrong as error:
+            raise ValueError(f"{error}. {addresses.HTTP_HINT}") from error
+        return url
 
     @model_validator(mode="after")
     def _private_code(self) -> Self:

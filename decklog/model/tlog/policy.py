@@ -42,6 +42,8 @@ class Policy:
     quorum: str = NONE
     urls: dict[str, str] = field(default_factory=dict)
     """Where a witness is asked (its submission prefix), for those of which it is said."""
+    lines: dict[str, int] = field(default_factory=dict, compare=False)
+    """On which line of the policy's file a witness stands, from 1."""
     each_kind: bool = False
     """Whether the newest checkpoint of a log must be signed with each kind (ML-DSA-44, Ed25519) of its keys here.
 
@@ -147,12 +149,14 @@ def parse(data: bytes) -> Policy:
         items = [item for item in re.split(r"[ \t]+", line) if item]
         if items and not items[0].startswith("#"):
             try:
-                reading.line(items)
+                reading.line(items, number)
             except ValueError as error:
                 raise Malformed(str(error), line=number) from error
     if reading.quorum is None:
         raise Malformed("there is no line `quorum NAME`; `quorum none` asks for no witness", line=0)
-    return Policy(tuple(reading.logs), reading.witnesses, reading.groups, reading.quorum, reading.urls)
+    return Policy(
+        tuple(reading.logs), reading.witnesses, reading.groups, reading.quorum, reading.urls, lines=reading.lines
+    )
 
 
 class _Reading:
@@ -163,16 +167,18 @@ class _Reading:
         self.witnesses: dict[str, keys.VerifierKey] = {}
         self.groups: dict[str, Group] = {}
         self.urls: dict[str, str] = {}
+        self.lines: dict[str, int] = {}
         self.quorum: str | None = None
         self._taken: set[str] = set()
 
-    def line(self, items: list[str]) -> None:
+    def line(self, items: list[str], number: int) -> None:
         match items:
             case ["log", key, *url] if len(url) <= 1:
                 self.logs.append(_distinct(_key(key), self.logs))
             case ["witness", name, key, *url] if len(url) <= 1:
                 self.witnesses[self._new(name)] = _distinct(_cosigner(key), self.witnesses.values())
                 self.urls |= zip([name], url, strict=False)
+                self.lines[name] = number
             case ["group", name, count, *members] if members:
                 self.groups[self._new(name)] = Group(_threshold(count, len(members)), tuple(self._take(members)))
             case ["quorum", name]:

@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge
 
 from decklog.adapters.postgres import ledger as postgres
 from decklog.client import cookies, settings
-from decklog.model import errors
+from decklog.model import addresses, errors
 from decklog.model.tlog import time_stamp
 from decklog.ports import clock
 from decklog.runtime import backoff, names, ops
@@ -143,7 +143,7 @@ class Anchor:
             time_stamp.check(bytes(token), signed, self._rule.trusted, nonce=query.nonce)
         except TimeoutError as error:
             raise self._trouble(f"the authority's answer takes more than {_EXCHANGE_SECONDS:.0f} s") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._trouble(f"the authority cannot be reached: {str(error) or type(error).__name__}") from error
         except time_stamp.Untrusted as error:
             raise self._trouble(f"the authority's answer is {error}") from error
@@ -159,5 +159,5 @@ def _client(url: str) -> httpx.AsyncClient:
         headers={"Accept-Encoding": "identity"},
         cookies=cookies.none(),
         timeout=_TIMEOUT,
-        trust_env=not settings.is_loopback(httpx.URL(url).host),
+        trust_env=not settings.is_loopback(addresses.http(url).host),
     )

@@ -60,7 +60,7 @@ def read(file: Path, *, wait: bool) -> Rule:
         ) from error
     except policy.Malformed as error:
         raise errors.Terminal(f"{file}: {error}", where=_SETTING, hint="See c2sp.org/tlog-policy") from error
-    witnesses.of_policy(found)
+    witnesses.of_policy(found, str(file))
     return Rule(policy=found, wait=wait)
 
 

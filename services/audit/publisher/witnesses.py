@@ -9,14 +9,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
 from prometheus_client import Counter
 
 from decklog.client import cookies, settings
-from decklog.model import errors
+from decklog.model import addresses, errors
 from decklog.model.tlog import asking, checkpoint, keys, note, policy, witnessing
 from decklog.runtime import backoff, names
 from services.audit import waiting
@@ -29,6 +28,8 @@ BACKOFF = backoff.Policy(initial=0.2, ceiling=10.0)
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 EXCHANGE_SECONDS = 20.0
 """How long one request may take in all: bytes that trickle in would never be silent for long enough."""
+_UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OverflowError)
+"""What a client raises for one that cannot be asked; the last ones for a host or port that cannot even be looked up."""
 
 _failures = Counter(names.METRIC_WITNESS_FAILURES, "Requests that a witness did not cosign", ["witness"])
 
@@ -71,12 +72,21 @@ class Witness:
     url: str
 
 
-def of_policy(given: policy.Policy) -> list[Witness]:
-    """The witnesses that can be asked. Raises Terminal where they are not enough for the quorum, or a URL is none."""
+def of_policy(given: policy.Policy, file: str = "") -> list[Witness]:
+    """The witnesses that can be asked; `file`: of the policy, for messages.
+
+    Raises Terminal where they are not enough for the quorum, or a URL is none.
+    """
     found = [Witness(name, given.witnesses[name], url.rstrip("/")) for name, url in given.urls.items()]
     for one in found:
-        if urlsplit(one.url).scheme not in ("http", "https") or not urlsplit(one.url).hostname:
-            raise errors.Terminal(f"the URL of the witness {one.name!r} is none: {one.url}", where="DECKLOG_LOG_POLICY")
+        try:
+            addresses.http(one.url)
+        except addresses.Wrong as error:
+            line = f"{file}: line {given.lines.get(one.name, 0)}"
+            problem = f"the URL of the witness {one.name!r} is none that can be asked: {error}"
+            raise errors.Terminal(
+                f"{line}: {problem}", where="DECKLOG_LOG_POLICY", hint=f"{addresses.HTTP_HINT}, and restart audit"
+            ) from error
     if not given.met({one.name for one in found}):
         raise errors.Terminal(
             f"the quorum {given.quorum!r} cannot be met: too few of its witnesses have a URL",
@@ -215,7 +225,7 @@ class _Follower:
                 return await self._request(client, offered)
         except TimeoutError:
             return asking.Trouble(f"its answer takes more than {EXCHANGE_SECONDS:.0f} s")
-        except (errors.Transient, httpx.HTTPError) as error:
+        except (errors.Transient, *_UNREACHABLE) as error:
             return asking.Trouble(str(error) or type(error).__name__)
 
     async def _request(self, client: httpx.AsyncClient, offered: Offer) -> asking.Answer:
@@ -235,7 +245,7 @@ class _Follower:
         try:
             async with asyncio.timeout(EXCHANGE_SECONDS), client.stream("GET", url) as answer:
                 return (await _body(answer) or b"") if answer.is_success else b""
-        except (TimeoutError, httpx.HTTPError) as error:
+        except (TimeoutError, *_UNREACHABLE) as error:
             log.info("a witness shows no checkpoint", witness=self.witness.name, error=str(error) or repr(error))
             return b""
 
@@ -275,7 +285,7 @@ async def _body(answer: httpx.Response) -> bytes | None:
 
 
 def _client(url: str) -> httpx.AsyncClient:
-    loopback = settings.is_loopback(urlsplit(url).hostname or "")
+    loopback = settings.is_loopback(addresses.http(url).host)
     return httpx.AsyncClient(
         headers={"Accept-Encoding": "identity"},
         cookies=cookies.none(),

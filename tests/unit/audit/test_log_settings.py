@@ -56,3 +56,16 @@ def test_poison_is_admitted_of_topics_that_are_sequenced_and_of_no_other(tmp_pat
         with pytest.raises(errors.Terminal, match=r"t\.git\.v1, t\.") as caught:
             load(tmp_path, topic_prefix="t", admitted_poison=f"t.live.v1={moment},{wrong}={moment}")
         assert f"DECKLOG_ADMITTED_POISON: {wrong!r} is no topic that is sequenced" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("postgres_api", "postgresql://me:secret@[::1/x"), ("log_tsa", "http://127.0.0.1:99999")],
+)
+def test_an_address_that_cannot_be_asked_is_refused_at_the_start(tmp_path: Path, setting: str, value: str) -> None:
+    """A database's and the authority's: the variable is named, the password is not."""
+    logins = {f"postgres_{part}": "postgresql://x@127.0.0.1/x" for part in ("writer", "projector", "api", "eraser")}
+    values = {"kafka": "127.0.0.1:9092", "state_dir": tmp_path, "token_file": private(tmp_path, "token"), **logins}
+    with pytest.raises(errors.Terminal, match=f"DECKLOG_{setting.upper()}: .*Write ") as caught:
+        settings.load(AuditSettings, **values | {setting: value})
+    assert "secret" not in str(caught.value)
