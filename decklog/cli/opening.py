@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from decklog.client import settings
+from decklog.model import addresses
 
 if TYPE_CHECKING:
     from decklog.verifier import source
@@ -15,14 +15,15 @@ def log(where: str) -> "source.Source":
     """The log in a folder or behind a URL. Close it."""
     from decklog.verifier import source
 
-    if not source.is_url(where):
+    if not addresses.is_http(where):
         return source.Folder(Path(where))
-    return source.url(where, token=_token(where), loopback=settings.is_loopback(urlsplit(where).hostname or ""))
+    there = settings.check_url(where, where="DIR|URL")
+    return source.url(where, token=_token(there), loopback=settings.is_loopback(there.host))
 
 
-def _token(where: str) -> str | None:
+def _token(there: addresses.Server) -> str | None:
     """The bearer token, for the server of the environment alone."""
-    given = os.environ.get(settings.SERVER, "")
-    if not given or urlsplit(given)[:2] != urlsplit(where)[:2]:
+    given = os.environ.get(settings.SERVER, "").strip()
+    if not given or settings.check_url(given, where=settings.SERVER) != there:
         return None
     return settings.read_token(settings.read(os.environ).token_file)

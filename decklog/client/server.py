@@ -123,7 +123,7 @@ class Server:
             yield
         except httpx.ConnectTimeout as error:
             raise self._unreachable("it did not answer in time") from error
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.InvalidURL, UnicodeError) as error:  # a host that cannot even be looked up
             raise self._unreachable(_cause(error)) from error
         except httpx.TimeoutException as error:
             raise failures.Unavailable(

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from decklog.client import failures
+from decklog.model import addresses
 
 SERVER = "DECKLOG_SERVER"
 TOKEN_FILE = "DECKLOG_TOKEN_FILE"  # noqa: S105 (the name of a variable)
@@ -56,21 +57,24 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(server=server, token_file=Path(token_file))
 
 
+def check_url(text: str, *, where: str, hint: str = addresses.HTTP_HINT) -> addresses.Server:
+    """The server of a URL that somebody wrote. Raises Misconfigured; `where`: the variable or argument that has it."""
+    try:
+        return addresses.http(text)
+    except addresses.Wrong as error:
+        raise failures.Misconfigured(f"this is not the address of a server: {error}", where=where, hint=hint) from error
+
+
 def _check_address(server: str) -> None:
+    host = check_url(server, where=SERVER, hint="Write http://127.0.0.1:PORT or https://HOST").host
     parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise failures.Misconfigured(
-            f"{server!r} is not the address of a server",
-            where=SERVER,
-            hint="Write http://127.0.0.1:PORT or https://HOST",
-        )
     if parts.username is not None or parts.password is not None:
         raise failures.Misconfigured(
             "the address holds credentials", where=SERVER, hint=f"Put the token in a file and name it by {TOKEN_FILE}"
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise failures.Misconfigured(
-            f"http:// to {parts.hostname} would show the token to the network",
+            f"http:// to {host} would show the token to the network",
             where=SERVER,
             hint="Use https://, or tunnel to the server's loopback address",
         )

@@ -162,7 +162,7 @@ class Url:
 
         try:
             yield
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # a host may fail where it is looked up
             raise failures.Unavailable(
                 f"it cannot be read: {str(error) or type(error).__name__}",
                 where=f"{self._prefix}/{path}",
@@ -198,11 +198,6 @@ def url(prefix: str, *, token: str | None, loopback: bool) -> Url:
             follow_redirects=False,
         ),
     )
-
-
-def is_url(text: str) -> bool:
-    """Whether somebody means a URL and not a folder."""
-    return urlsplit(text).scheme in ("http", "https")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from decklog.adapters.postgres import failures, naming
-from decklog.model import errors
+from decklog.model import addresses, errors
 
 FOLDER = pathlib.Path(__file__).parents[3] / "migrations"
 
@@ -157,6 +157,11 @@ def main() -> int:
     uri = os.environ.get("DECKLOG_POSTGRES")
     if not uri:
         sys.stderr.write("DECKLOG_POSTGRES is not set: it names the database, e.g. postgresql://user@host/decklog\n")
+        return 2
+    try:
+        addresses.postgres(uri)
+    except addresses.Wrong as error:
+        sys.stderr.write(f"DECKLOG_POSTGRES: {error}. {addresses.POSTGRES_HINT}\n")
         return 2
     try:
         asyncio.run(_run(uri, phase))

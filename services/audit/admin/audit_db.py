@@ -12,6 +12,7 @@ import typer
 
 from decklog.adapters.postgres import failures as postgres_failures
 from decklog.adapters.postgres import ledger as postgres
+from decklog.cli import databases
 from decklog.client import failures
 from decklog.model import errors, leaf_ranges, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
@@ -82,7 +83,9 @@ _HAS_CURSOR = "SELECT to_regclass('audit.cursor') IS NOT NULL"
 
 @app.command()
 def audit_db(
-    uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
+    uri: str = typer.Option(
+        ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
+    ),
     log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
     lost_file: str = typer.Option(

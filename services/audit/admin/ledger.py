@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from decklog.adapters.kafka import admin, connection, reader
+from decklog.cli import databases
 from decklog.model import topics
 from decklog.runtime import settings
 from services.audit.admin import recovering
@@ -27,7 +28,9 @@ def _group() -> None:
 @app.command()
 def recover(
     *,
-    uri: str = typer.Option(..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…"),
+    uri: str = typer.Option(
+        ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
+    ),
     kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
     prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
     log: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_DIR", help="The folder of the published log.")],
