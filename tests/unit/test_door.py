@@ -31,6 +31,8 @@ def test_the_subject_of_the_right_token_is_the_actor() -> None:
         ({"origin": "http://evil.example", "authorization": "Bearer alice.s3cr3t-value"}, door.Reason.FOREIGN_ORIGIN),
         ({"origin": "null", "authorization": "Bearer alice.s3cr3t-value"}, door.Reason.FOREIGN_ORIGIN),
         ({"origin": "https://localhost:8080"}, door.Reason.FOREIGN_ORIGIN),
+        ({"origin": "http://[::1"}, door.Reason.FOREIGN_ORIGIN),
+        ({"origin": ""}, door.Reason.FOREIGN_ORIGIN),
     ],
 )
 def test_everybody_else_is_refused_with_a_reason_and_a_hint(asked: dict[str, str], reason: door.Reason) -> None:
