@@ -77,7 +77,7 @@ def make(folder: Path = FOLDER) -> Path:
     made = folder / _digest()
     if (made / _COMPLETE).exists():
         return made
-    _check_tools()
+    check_tools()
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as temporary:
@@ -106,7 +106,8 @@ def _sources() -> Iterator[Path]:
     return itertools.chain.from_iterable(sorted((ROOT / folder).rglob("*.py")) for folder in _SEEN)
 
 
-def _check_tools() -> None:
+def check_tools() -> None:
+    """Raises Terminal for what compiling needs and is not there."""
     for name, found, remedy in (
         ("mypyc", importlib.util.find_spec("mypyc"), "run `make venv`"),
         ("a C compiler", shutil.which(sysconfig.get_config_var("CC").split()[0]), "`apt install gcc` brings one"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from decklog.model import errors
 from services.audit import compiled
 
 ROOT = compiled.ROOT
@@ -42,6 +43,10 @@ def run(*argv: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.timeout(600)
 def test_the_compiled_core_passes_the_tests_of_its_sources(tmp_path: Path) -> None:
     """Compiled here, and found by the digest of the very sources that are under test."""
+    try:
+        compiled.check_tools()
+    except errors.Terminal as lacking:
+        pytest.skip(str(lacking))
     made = compiled.make(tmp_path)
     assert made.parent == tmp_path
     assert compiled.make(tmp_path) == made
