@@ -246,17 +246,20 @@ def _served(log: Path) -> _Served | None:
         )
     here = folder.LogFolder(log)
     data = here.read(folder.CHECKPOINT)
-    if data is None:
-        return None
     signed, counted, problems = None, None, list[str]()
     try:
         records.parse(data, folder.CHECKPOINT)
-        signed = note.parse(data)
+        signed = None if data is None else note.parse(data)
     except records.Refused as refusal:
         problems.append(f"`{folder.CHECKPOINT}` of the log's folder: {refusal.problem}")
     try:
         counted = tallying.read(here)
+        if counted is None and data is None:
+            return None
         problems += [] if counted is not None else [f"the log's folder has no file `{tally.PATH}`: it was removed"]
+        # The first is counted a moment before it is served.
+        if data is None and counted is not None and counted[tally.Kind.CHECKPOINT].rows > 1:
+            problems.append(f"the log's folder has no file `{folder.CHECKPOINT}`: it was removed")
     except ring.Unfit as unfit:
         problems.append(f"`{tally.PATH}` of the log's folder: {unfit.problem}")
     return _Served(signed, counted, [auditing.Finding(None, problem) for problem in problems])

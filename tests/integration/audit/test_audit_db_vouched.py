@@ -139,6 +139,15 @@ async def test_a_folder_without_its_tally_is_a_finding_until_audit_counted_anew(
     assert (log.path / tally.PATH).read_bytes() == before
 
 
+async def test_a_folder_without_its_checkpoint_is_a_finding(log):
+    """Who removes it hides neither that nor what was deleted in the database: the tally is compared all the same."""
+    (log.path / folder.CHECKPOINT).unlink()
+    output = (await audited(log)).output
+    assert "the log's folder has no file `public/checkpoint`: it was removed" in output
+    await tamper(log, "DELETE FROM ledger.time_stamp")
+    assert "ledger.time_stamp has 0 of the" in (await audited(log)).output
+
+
 async def test_what_another_signed_is_found_with_the_key(log, tmp_path):
     """A cosignature over the tree of another size, in the right form; a time stamp of an authority of somebody else."""
     moved = "UPDATE ledger.cosignature c SET line = k.line FROM ledger.cosignature k WHERE c.size = 5 AND k.size = 9"
