@@ -17,10 +17,9 @@ from decklog.client import failures
 from decklog.model import errors, leaf_ranges, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import protection, vouched
-from services.audit.core import auditing, lost, tally
+from services.audit.admin import log_files, protection, vouched
+from services.audit.core import auditing, lost
 from services.audit.projector import rebuilding, scratch
-from services.audit.publisher import folder, records, ring, tallying
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
 
@@ -167,8 +166,8 @@ async def _audit(
     """
     told, found = told or Told(), [] if found is None else found
     # Read before the snapshot: what was served by then is in it.
-    served = None if told.log is None else _served(told.log)
-    known = _known_lost(told)
+    served = None if told.log is None else log_files.served(told.log)
+    known = log_files.kept_as_lost(told.log, told.lost)
     audit, compared = auditing.Audit(), False
     found += [*([] if served is None else served.problems), *known.problems]
     async with contextlib.AsyncExitStack() as opened:
@@ -226,74 +225,6 @@ def _tell_known(seen: protection.Seen) -> None:
         typer.echo(f"--known {printable.line(excuse)!r} fits nothing: it is gone, or is another by now", err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """What the log's folder has: the checkpoint that is served, and what was counted before it was.
-
-    Either is None where it cannot be read or is gone; `problems` says so.
-    """
-
-    checkpoint: note.Note | None
-    counted: tally.Tally | None
-    problems: Sequence[auditing.Finding]
-
-
-def _served(log: Path) -> _Served | None:
-    """What the published log serves, if anything. Raises Misconfigured where there is no such folder."""
-    if not log.is_dir():
-        raise failures.Misconfigured(
-            "there is no such folder", where=str(log), hint="Name the folder of DECKLOG_LOG_DIR"
-        )
-    here = folder.LogFolder(log)
-    data = here.read(folder.CHECKPOINT)
-    signed, counted, problems = None, None, list[str]()
-    try:
-        records.parse(data, folder.CHECKPOINT)
-        signed = None if data is None else note.parse(data)
-    except records.Refused as refusal:
-        problems.append(f"`{folder.CHECKPOINT}` of the log's folder: {refusal.problem}")
-    try:
-        counted = tallying.read(here)
-        if counted is None and data is None:
-            return None
-        problems += [] if counted is not None else [f"the log's folder has no file `{tally.PATH}`: it was removed"]
-        # The first is counted a moment before it is served.
-        if data is None and counted is not None and counted[tally.Kind.CHECKPOINT].rows > 1:
-            problems.append(f"the log's folder has no file `{folder.CHECKPOINT}`: it was removed")
-    except ring.Unfit as unfit:
-        problems.append(f"`{tally.PATH}` of the log's folder: {unfit.problem}")
-    return _Served(signed, counted, [auditing.Finding(None, problem) for problem in problems])
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """Which payloads recoveries kept as lost; None where there is nowhere to look. `problems` of the file itself."""
-
-    ranges: Sequence[leaf_ranges.Range] | None
-    problems: Sequence[auditing.Finding] = ()
-
-
-def _known_lost(told: Told) -> _Lost:
-    """What the file `lost` has. Raises Misconfigured for one that an operator named and that cannot be read."""
-    path = told.lost or (None if told.log is None else told.log / lost.PATH)
-    if path is None:
-        return _Lost(None)
-    try:
-        return _Lost(lost.decode(path.read_bytes()))
-    except FileNotFoundError:
-        if told.lost is None:
-            return _Lost([])
-        raise failures.Misconfigured(
-            "there is no such file", where=str(path), hint="--lost names a copy of it"
-        ) from None
-    except (OSError, lost.Malformed) as error:
-        if told.lost is None:
-            return _Lost([], [auditing.Finding(None, f"`{lost.PATH}` of the log's folder cannot be read: {error}")])
-        raise failures.Misconfigured(
-            f"it cannot be read: {error}", where=str(path), hint="Take it from a backup"
-        ) from error
-
-
 async def _projection_findings(
     uri: str, connection: asyncpg.Connection, audit: auditing.Audit, scratch_tables: asyncpg.Connection
 ) -> list[auditing.Finding] | None:
@@ -326,7 +257,7 @@ async def _findings(
     connection: asyncpg.Connection,
     audit: auditing.Audit,
     told: Told,
-    served: _Served | None,
+    served: log_files.Served | None,
     known: Sequence[leaf_ranges.Range] | None,
 ) -> AsyncIterator[auditing.Finding]:
     async for finding in _leaf_findings(connection, audit):
