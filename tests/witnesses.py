@@ -5,7 +5,8 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -55,6 +56,14 @@ class Process:
         return httpx.post(f"{self.url}/add-checkpoint", content=body, timeout=30, trust_env=False)
 
 
+def wait_for(witness: Process, origin: str) -> None:
+    """Return once it has cosigned a checkpoint of that log."""
+    deadline = time.monotonic() + 20
+    while not httpx.get(f"{witness.url}/{witnessing.origin_hash(origin)}/checkpoint", trust_env=False).is_success:
+        assert time.monotonic() < deadline, "the witness cosigned nothing"
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def running(folder: Path, *vkeys: str, argv: Sequence[str] | None = None) -> Iterator[Process]:
     """The shipped command on a free port of loopback, for these logs."""
@@ -69,14 +78,22 @@ def running(folder: Path, *vkeys: str, argv: Sequence[str] | None = None) -> Ite
 
 @contextlib.contextmanager
 def liar(
-    status: int, *bodies: bytes, shown: bytes | None = None, encoding: str = "identity", port: int = 0
+    status: int,
+    *bodies: bytes,
+    shown: bytes | None = None,
+    encoding: str = "identity",
+    after: Callable[[], object] = lambda: None,
 ) -> Iterator[str]:
-    """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint."""
+    """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint.
+
+    `after` returns when it may answer.
+    """
     turns = itertools.cycle(bodies)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
+            after()
             self._send(status, next(turns))
 
         def do_GET(self) -> None:
@@ -92,7 +109,7 @@ def liar(
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

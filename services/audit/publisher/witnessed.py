@@ -253,7 +253,8 @@ async def asking(
 async def check(bench: Bench, stop: asyncio.Event) -> None:
     """Ask the witnesses, as far as they answer, whether they have seen more of the log than the database holds.
 
-    They are the only ones who can tell when database and folder were both restored. Raises as `Bench.judge` does.
+    They are the only ones who can tell when database and folder were both restored, and one is enough: so all of
+    them are waited for, not just the quorum. Raises as `Bench.judge` does.
     """
     signed = await records.newest(bench.connection)
     tree = records.parse(signed, "ledger.checkpoint")
@@ -261,5 +262,5 @@ async def check(bench: Bench, stop: asyncio.Event) -> None:
         return
     async with asking(bench.connection, bench.rule, bench.folder) as circle:
         circle.offer(witnesses.Offer(tree, note.parse(signed)))
-        await circle.settled(stop, START_SECONDS)
+        await circle.answered(stop, START_SECONDS)
         await bench.judge(circle.claims)

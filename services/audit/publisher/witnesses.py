@@ -127,8 +127,15 @@ class Circle:
 
     async def settled(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait until the quorum is there, nobody is left who could still answer at once, or the time is over."""
+        await self._until(lambda: self._has_quorum() or self._all_answered(), stop, seconds)
+
+    async def answered(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait until each of them has answered, whatever the quorum says, or the time is over."""
+        await self._until(self._all_answered, stop, seconds)
+
+    async def _until(self, holds: Callable[[], bool], stop: asyncio.Event, seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
-        while not (self._is_settled() or stop.is_set()):
+        while not (holds() or stop.is_set()):
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return
@@ -151,10 +158,12 @@ class Circle:
         """Those that do not cosign what was offered, and why."""
         return {one.witness.name: one.trouble for one in self._followers if one.trouble}
 
-    def _is_settled(self) -> bool:
+    def _has_quorum(self) -> bool:
         seen = {one.witness.name for one in self._followers if one.is_done}
-        idle = all(one.is_done or one.trouble for one in self._followers)
-        return idle or (bool(seen) and self._policy.met(seen))
+        return bool(seen) and self._policy.met(seen)
+
+    def _all_answered(self) -> bool:
+        return all(one.is_done or one.trouble for one in self._followers)
 
     def _check_tasks(self) -> None:
         """Raise what ended a follower: none of them ends by itself."""

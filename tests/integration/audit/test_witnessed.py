@@ -176,6 +176,22 @@ async def test_what_a_witness_proves_is_believed_after_a_rotation_too(log, ours,
         assert not await log.publisher(rule=given, files=files).may_go_on(asyncio.Event())
 
 
+async def test_a_proof_is_waited_for_though_the_quorum_has_cosigned_already(log, ours, tmp_path):
+    """The quorum answers first, and whoever has seen more comes later: the log does not start."""
+    key, start = ours
+    await log.grow(3)
+    await log.publish()
+    ahead = witnesses.History(SIGNER, [b"%d" % number for number in range(9)]).tree(9)
+    shown = note.sign(ahead.to_text(), [SIGNER]).to_bytes()
+    other = witnesses.made(tmp_path / "other", "w2.example/1", seed=b"o")
+    with contextlib.ExitStack() as opened:
+        honest = opened.enter_context(start())
+        late = witnesses.liar(409, b"9\n", shown=shown, after=lambda: witnesses.wait_for(honest, SIGNER.name))
+        url = opened.enter_context(late)
+        given = rule(tmp_path, f"witness other {other} {url}", f"witness w {key} {honest.url}", "quorum w")
+        assert not await log.publisher(rule=given).may_go_on(asyncio.Event())
+
+
 async def test_one_witness_beside_the_quorum_stops_a_log_that_was_set_back(log, ours, tmp_path):
     """Database and folder are older than what it cosigned: it shows the checkpoint that this log has signed itself."""
     key, start = ours
