@@ -17,9 +17,9 @@ from decklog.client import failures
 from decklog.model import errors, leaf_ranges, merkle, printable
 from decklog.model.tlog import checkpoint, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import log_files, protection, vouched
+from services.audit.admin import log_files, projected, protection, vouched
 from services.audit.core import auditing, lost
-from services.audit.projector import rebuilding, scratch
+from services.audit.projector import rebuilding
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
 
@@ -74,8 +74,6 @@ ORDER BY 2 LIMIT 100
 _HOLDS = "SELECT leaf, placed FROM ledger.legal_hold"
 
 _ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation"
-
-_CURSOR = "SELECT next_leaf FROM audit.cursor"
 
 _HAS_CURSOR = "SELECT to_regclass('audit.cursor') IS NOT NULL"
 
@@ -173,20 +171,19 @@ async def _audit(
     async with contextlib.AsyncExitStack() as opened:
         connection = await _connected(uri)
         opened.push_async_callback(connection.close)
-        # Taken before the snapshot, so that nothing takes the place of the projections in it.
-        scratch_tables = await _taken(opened, uri) if projections else None
         with postgres_failures.translated():
-            seen = await _protection(connection, told.known, held=scratch_tables is not None)
+            seen = await _protection(connection, told.known)
             found += seen.findings
             _tell_known(seen)
+            before = await projected.tables(connection)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
                 async for finding in _findings(connection, audit, told, served, known.ranges):
                     if len(found) >= most:
                         break
                     found.append(finding)
-                if scratch_tables is not None and len(found) < most:
-                    more = await _projection_findings(uri, connection, audit, scratch_tables)
+                if projections and len(found) < most:
+                    more = await projected.findings(uri, connection, audit, before)
                     compared = more is not None
                     found += more or []
     del found[most:]
@@ -201,19 +198,10 @@ async def _connected(uri: str) -> asyncpg.Connection:
         raise failures.Misconfigured(error.problem, where=error.where, hint=error.hint) from error
 
 
-async def _taken(opened: contextlib.AsyncExitStack, uri: str) -> asyncpg.Connection | None:
-    """The scratch tables in which the projections are made anew; None, and told, while somebody else has them."""
-    try:
-        return await opened.enter_async_context(rebuilding.scratch_tables(uri))
-    except scratch.Busy as busy:
-        typer.echo(f"projections not compared: {busy.problem}; run it again when that has ended", err=True)
-        return None
-
-
-async def _protection(connection: asyncpg.Connection, known: Sequence[str], *, held: bool) -> protection.Seen:
-    """What protects the ledger. Unless the projections are `held` in place, a rebuild waits for the moment it takes."""
+async def _protection(connection: asyncpg.Connection, known: Sequence[str]) -> protection.Seen:
+    """What protects the ledger. A rebuild waits for the moment that it takes."""
     async with connection.transaction():
-        if not held and await connection.fetchval(_HAS_CURSOR):
+        if await connection.fetchval(_HAS_CURSOR):
             await connection.execute(rebuilding.HOLD)
         return await protection.look(connection, await connection.fetchval(_SIZE) or 0, known)
 
@@ -223,34 +211,6 @@ def _tell_known(seen: protection.Seen) -> None:
         typer.echo(printable.line(f"excused: {problem}"))
     for excuse in seen.unfit:
         typer.echo(f"--known {printable.line(excuse)!r} fits nothing: it is gone, or is another by now", err=True)
-
-
-async def _projection_findings(
-    uri: str, connection: asyncpg.Connection, audit: auditing.Audit, scratch_tables: asyncpg.Connection
-) -> list[auditing.Finding] | None:
-    """Rows that are not what a replay of the ledger gives, as of the connection's snapshot; None: it cannot be said."""
-    cursor = await connection.fetchval(_CURSOR)
-    if cursor is None or cursor > audit.size:
-        return [auditing.Finding(None, f"audit.cursor says {cursor}, and the ledger has {audit.size} leaves")]
-    if cursor <= audit.last_erasure:
-        typer.echo(
-            f"projections not compared: they tell of the leaves before {cursor}, and leaf {audit.last_erasure} erased "
-            "something, after which they are made anew; run it again then",
-            err=True,
-        )
-        return None
-    moment = await rebuilding.exported(connection)
-    compared = await rebuilding.compare_in(scratch_tables, uri, tell=lambda *_: None, snapshot=moment)
-    return [auditing.Finding(None, _told(difference)) for difference in compared.differences]
-
-
-def _told(difference: rebuilding.Difference) -> str:
-    row = f"the row {difference.key} of {difference.table}"
-    if difference.live is None:
-        return f"{row} is missing"
-    if difference.rebuilt is None:
-        return f"{row} follows from no leaf"
-    return f"{row} is not what the leaves give; `decklog admin rebuild --check` shows both"
 
 
 async def _findings(

@@ -310,6 +310,39 @@ async def test_rebuilds_that_swap_while_it_reads_give_no_false_alarm(recorded):
     await swapping
 
 
+async def test_a_rebuild_that_an_erasure_demands_is_not_kept_waiting(recorded):
+    """While one is due no audit asks for the scratch tables, however many there are: it says what is due instead."""
+    await asyncio.to_thread(lambda: asyncio.run(_project(recorded)))
+    await _append_erasure(recorded, [(2, 4)])
+    async with rebuilding.scratch_tables(recorded):
+        result = await asyncio.to_thread(audit, recorded)
+    assert (result.exit_code, "; the projections were not compared" in result.output) == (0, True), result.output
+    assert "projections not compared: leaf 32 erased something" in result.output
+    await rebuilding.rebuild(recorded, tell=lambda *_: None, at_least=33)
+    again = await asyncio.to_thread(audit, recorded)
+    assert (again.exit_code, "the projections were not compared" in again.output) == (0, False), again.output
+
+
+READS_HOLDS = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'ledger.legal_hold'::regclass AND NOT granted)"
+
+
+async def test_a_rebuild_need_not_wait_while_the_ledger_is_read(recorded):
+    """The scratch tables are free until the projections are compared; those of the snapshot are gone then, it says."""
+    await asyncio.to_thread(lambda: asyncio.run(_project(recorded)))
+    connection = await asyncpg.connect(recorded)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE ledger.legal_hold")  # which is read behind the leaves
+        auditing = asyncio.create_task(asyncio.to_thread(audit, recorded))
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(READS_HOLDS):  # noqa: ASYNC110 (a table)
+                await asyncio.sleep(0.02)
+        await rebuilding.rebuild(recorded, tell=lambda *_: None)
+    await connection.close()
+    result = await auditing
+    assert (result.exit_code, "; the projections were not compared" in result.output) == (0, True), result.output
+    assert "projections not compared: they were made anew meanwhile; run it again" in result.output
+
+
 def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published):
     """The newest checkpoint leaves no gap in their numbers; the log that serves it tells."""
     assert audit(recorded, "--log", str(published)).exit_code == 0
@@ -393,7 +426,15 @@ async def test_no_function_that_was_put_in_the_way_is_run(recorded, published):
 )
 async def test_an_erasure_that_nobody_asked_for_is_found(recorded, asked, found):
     """Who has the passwords of writer and eraser can append the leaf by itself; the request for it is missing."""
-    writer = await postgres.PostgresWriter.connect(recorded)
+    await _append_erasure(recorded, asked)
+    result = await asyncio.to_thread(audit, recorded, "--ledger-only")
+    assert result.exit_code == (0 if found is None else 1), result.output
+    assert (found or "clean: 33 leaves") in result.output
+
+
+async def _append_erasure(uri, asked):
+    """Erase the leaves 2 and 3, behind a request for the ranges `asked` if there are any."""
+    writer = await postgres.PostgresWriter.connect(uri)
     await writer.lead()
     head = await writer.head()
     now = head.recorded_at
@@ -421,9 +462,6 @@ async def test_an_erasure_that_nobody_asked_for_is_found(recorded, asked, found)
     last = head.size + len(receipts) - 1
     await writer.append(ledger.Addition(before=head, after=after, leaves=leaves, positions={}, erasures=[last]))
     await writer.close()
-    result = await asyncio.to_thread(audit, recorded, "--ledger-only")
-    assert result.exit_code == (0 if found is None else 1), result.output
-    assert (found or "clean: 33 leaves") in result.output
 
 
 @pytest.mark.parametrize(
