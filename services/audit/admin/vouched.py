@@ -13,7 +13,7 @@ from services.audit.core.auditing import Finding
 
 _COSIGNATURES = """
 SELECT c.size, c.cosigner, c.line, k.note FROM ledger.cosignature c LEFT JOIN ledger.checkpoint k USING (size)
-ORDER BY 1, 2
+ORDER BY 1, 2, c.number
 """
 
 _STAMPS = """

@@ -40,12 +40,14 @@ INSERT INTO ledger.cosignature (size, cosigner, line, number)
 SELECT $1, said.cosigner, said.line,
     coalesce((SELECT number + 1 FROM ledger.cosignature ORDER BY number DESC LIMIT 1), 0) + row_number() OVER () - 1
 FROM unnest($2::text[], $3::text[]) AS said (cosigner, line)
-WHERE NOT EXISTS (SELECT FROM ledger.cosignature k WHERE k.size = $1 AND k.cosigner = said.cosigner)
+WHERE NOT EXISTS (
+    SELECT FROM ledger.cosignature k WHERE k.size = $1 AND k.cosigner = said.cosigner AND k.line = said.line
+)
 """
 
 _COSIGNED = "SELECT cosigner, max(size) AS size FROM ledger.cosignature GROUP BY cosigner"
 
-_COSIGNATURES = "SELECT cosigner, line FROM ledger.cosignature WHERE size = $1 ORDER BY cosigner"
+_COSIGNATURES = "SELECT cosigner, line FROM ledger.cosignature WHERE size = $1 ORDER BY cosigner, number"
 
 _STAMP = """
 INSERT INTO ledger.time_stamp (size, authority, token, number)
@@ -67,6 +69,13 @@ class Stamped(NamedTuple):
 
     size: int
     token: bytes
+
+
+class Cosigned(NamedTuple):
+    """A line that was kept; one cosigner may have several for a checkpoint, of which the first were none."""
+
+    cosigner: str
+    line: str
 
 
 class Head(NamedTuple):
@@ -133,7 +142,7 @@ async def store(connection: asyncpg.Connection, published: checkpoint.Checkpoint
 
 
 async def cosign(connection: asyncpg.Connection, size: int, lines: Mapping[str, note.Signature]) -> None:
-    """Keep what cosigners said of the checkpoint of a size; of what one says twice the first is kept."""
+    """Keep what cosigners said of the checkpoint of a size, beside whatever else they said of it."""
     with failures.translated("publisher"):
         await connection.execute(_COSIGN, size, list(lines), [str(line) for line in lines.values()])
 
@@ -144,10 +153,10 @@ async def cosigned(connection: asyncpg.Connection) -> dict[str, int]:
         return {row["cosigner"]: row["size"] for row in await connection.fetch(_COSIGNED)}
 
 
-async def cosignatures(connection: asyncpg.Connection, size: int) -> dict[str, str]:
-    """The lines of those who cosigned the checkpoint of a size."""
+async def cosignatures(connection: asyncpg.Connection, size: int) -> list[Cosigned]:
+    """What was kept as lines of those who cosigned the checkpoint of a size, the first of each first."""
     with failures.translated("publisher"):
-        return {row["cosigner"]: row["line"] for row in await connection.fetch(_COSIGNATURES, size)}
+        return [Cosigned(*row) for row in await connection.fetch(_COSIGNATURES, size)]
 
 
 async def stamp(connection: asyncpg.Connection, size: int, authority: str, token: bytes) -> None:

@@ -192,11 +192,16 @@ class Witnessed:
 
         A stored line is verified as a reader would: with one that is wrong the whole checkpoint would be void to him.
         """
-        stored = await records.cosignatures(self._connection, offered.tree.size)
-        found = {self._names[label]: line for label, line in stored.items() if label in self._names}
-        text, known = offered.signed.text, self._rule.policy.witnesses
-        good = {name: line for name, line in found.items() if cosignature.is_line(line, text, known[name])}
-        self._tell_wrong(offered.tree.size, [name for name in found if name not in good])
+        text, good, wrong = offered.signed.text, dict[str, str](), list[str]()
+        for label, line in await records.cosignatures(self._connection, offered.tree.size):
+            name = self._names.get(label)
+            if name is None:
+                continue
+            if cosignature.is_line(line, text, self._rule.policy.witnesses[name]):
+                good.setdefault(name, line)
+            else:
+                wrong.append(name)
+        self._tell_wrong(offered.tree.size, wrong)
         return good
 
     def _tell_wrong(self, size: int, wrong: Sequence[str]) -> None:
@@ -206,7 +211,8 @@ class Witnessed:
         self._readiness.complains(
             STORED,
             f"what is stored as the cosignature of {', '.join(wrong)} for the checkpoint of {size} leaves is none, and "
-            "is not served. Run `decklog admin audit-db`, and find out who stored it; the next one is cosigned anew",
+            "is not served. Run `decklog admin audit-db`, and find out who stored it; another is asked for, and kept "
+            "beside it",
         )
 
     def _tell_claims(self, claims: Mapping[str, str]) -> None:
@@ -225,7 +231,14 @@ class Witnessed:
     async def _store(self) -> None:
         for said in self._circle.heard():
             key = self._rule.policy.witnesses[said.witness]
-            await records.cosign(self._connection, said.size, {key.label: said.line})
+            if not await self._has(said.size, key):
+                await records.cosign(self._connection, said.size, {key.label: said.line})
+
+    async def _has(self, size: int, key: keys.VerifierKey) -> bool:
+        """Whether a cosignature is kept already: a witness that is asked again, as at each start, says another time."""
+        lines = [line for label, line in await records.cosignatures(self._connection, size) if label == key.label]
+        signed = await records.of_size(self._connection, size) if lines else None
+        return signed is not None and any(cosignature.is_line(line, note.parse(signed).text, key) for line in lines)
 
     def _tell(self, size: int, *, met: bool) -> None:
         if met:

@@ -17,6 +17,7 @@ from decklog.runtime import names
 from decklog.verifier import log as verifier
 from decklog.verifier import source
 from decklog.witness import keeping
+from services.audit.admin import audit_db, vouched
 from services.audit.publisher import folder, ring, witnessed
 from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
@@ -245,20 +246,32 @@ async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, 
             await until(lambda: "and now wants" in log.readiness.troubles.get("witnesses", ""))
 
 
-async def test_a_stored_line_that_is_no_cosignature_of_the_checkpoint_is_not_served(log, ours, tmp_path):
-    """One over a longer text: the checkpoint is served without it, in words; the next one has its own."""
+@pytest.mark.parametrize("wait", [False, True])
+async def test_a_stored_line_that_is_no_cosignature_of_the_checkpoint_is_not_served(log, ours, tmp_path, wait):
+    """One over a longer text: told in words, and named by audit-db; the witness gives another, which is served.
+
+    Nothing is stored a third time when the witness is asked again, as at every start.
+    """
     key, start = ours
     await log.grow(5)
     await log.publish()
     before = note.parse((log.path / folder.CHECKPOINT).read_bytes())
-    line = cosignature.sign(f"{before.text}\nmore\n", keeping.load(tmp_path / "ours")[0], 5)
+    line = str(cosignature.sign(f"{before.text}\nmore\n", keeping.load(tmp_path / "ours")[0], 5))
     add = "INSERT INTO ledger.cosignature (size, cosigner, line, number) VALUES (5, $1, $2, 0)"
-    await log.execute(add, key.label, str(line))
+    await log.execute(add, key.label, line)
     with start() as witness:
-        given = rule(tmp_path, f"witness w {key} {witness.url}", "quorum w", wait=False)
+        given = rule(tmp_path, f"log {LOG}", f"witness w {key} {witness.url}", "quorum w", wait=wait)
+        for _ in range(2):
+            async with running(log.publisher(rule=given)):
+                await cosigned(log, given, 5)
+                assert line not in (log.path / folder.CHECKPOINT).read_text()
+                await until(lambda: "cosignature of w" in log.readiness.troubles.get(witnessed.STORED, ""))
+        told = audit_db.Told(trusted=vouched.Trusted({key.label: key}))
+        found, *_ = await audit_db._audit(log.uri, 100, told, projections=False)
+        (problem,) = [str(one) for one in found if "cosign" in str(one)]
+        assert f"the cosignature of {key.label} under 5 leaves is not one of that checkpoint" in problem
+        assert len(await log.execute("SELECT FROM ledger.cosignature")) == 2
         async with running(log.publisher(rule=given)):
-            await until(lambda: "cosignature of w" in log.readiness.troubles.get(witnessed.STORED, ""))
-            assert note.parse((log.path / folder.CHECKPOINT).read_bytes()) == before
             await log.grow(5)
             await cosigned(log, given, 10)
             assert witnessed.STORED not in log.readiness.troubles
