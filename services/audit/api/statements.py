@@ -171,17 +171,21 @@ FROM ledger.head h, audit.cursor c
 """
 
 CHECKPOINTS = """
-SELECT k.size, k.note, (
-    SELECT coalesce(string_agg(c.line || E'\\n', '' ORDER BY c.cosigner), '') FROM ledger.cosignature c
-    WHERE c.size = k.size
-) AS cosignatures
+SELECT k.size, k.note,
+    ARRAY(SELECT c.cosigner FROM ledger.cosignature c WHERE c.size = k.size ORDER BY c.cosigner, c.number) AS cosigners,
+    ARRAY(SELECT c.line FROM ledger.cosignature c WHERE c.size = k.size ORDER BY c.cosigner, c.number) AS lines
 FROM ledger.checkpoint k WHERE k.size > $1 AND k.size <= $2 ORDER BY k.size FETCH FIRST ($3) ROWS WITH TIES
 """
 
-# The newest sizes that anybody cosigned, and by whom.
+# The newest sizes that anybody cosigned, and by whom, if what is kept is a cosignature.
 COSIGNED = """
 SELECT size, array_agg(cosigner) AS cosigners FROM ledger.cosignature WHERE size <= $1
 GROUP BY size ORDER BY size DESC LIMIT 1000
+"""
+
+COSIGNATURES = """
+SELECT c.size, c.cosigner, c.line, k.note FROM ledger.cosignature c JOIN ledger.checkpoint k USING (size)
+WHERE c.size = $1 ORDER BY c.cosigner, c.number
 """
 
 NOTICE_COUNTS = """

@@ -11,6 +11,7 @@ from decklog.model.tlog import policy
 from decklog.ports import stream
 from services.audit.api import answering, context, models, statements, tlog
 from services.audit.api.context import Given
+from services.audit.core import vouching
 
 router = APIRouter(tags=["operation"])
 
@@ -63,7 +64,10 @@ async def _witnessed(given: context.Context, rule: policy.Policy, served: int) -
     named = {key.label: name for name, key in rule.witnesses.items()}
     for row in await given.database.fetch(statements.COSIGNED, served):
         if rule.met({named[label] for label in row["cosigners"] if label in named}):
-            return int(row["size"])
+            kept = [vouching.Cosigned(*one) for one in await given.database.fetch(statements.COSIGNATURES, row["size"])]
+            good = vouching.good(kept, tlog.witness_keys(rule))
+            if rule.met({named[label] for label in good if label in named}):
+                return int(row["size"])
     return 0
 
 

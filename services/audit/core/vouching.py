@@ -1,6 +1,6 @@
 """What others said of checkpoints, audited: a cosignature or time stamp is about the checkpoint that it stands at."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from decklog.model.tlog import checkpoint, cosignature, keys, note, time_stamp
@@ -45,6 +45,15 @@ def cosignature_problem(row: Cosigned, known: Mapping[str, keys.VerifierKey]) ->
     except (ValueError, note.Unverified, checkpoint.Malformed) as error:
         return Finding(None, f"{named} is not one of that checkpoint: {error}")
     return None
+
+
+def good(rows: Iterable[Cosigned], known: Mapping[str, keys.VerifierKey]) -> dict[str, str]:
+    """The lines that a reader can verify, by cosigner: those of keys that are not known as far as their form tells.
+
+    A single line that is none would void the checkpoint for whoever knows that key. Of several that one has said the
+    last counts: it was asked for because those before it were none.
+    """
+    return {row.cosigner: row.line for row in rows if cosignature_problem(row, known) is None}
 
 
 def _check_form(line: note.Signature) -> None:

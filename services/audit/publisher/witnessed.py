@@ -238,7 +238,8 @@ class Witnessed:
         """Whether a cosignature is kept already: a witness that is asked again, as at each start, says another time."""
         lines = [line for label, line in await records.cosignatures(self._connection, size) if label == key.label]
         signed = await records.of_size(self._connection, size) if lines else None
-        return signed is not None and any(cosignature.is_line(line, note.parse(signed).text, key) for line in lines)
+        tree = records.parse(signed, "ledger.checkpoint")
+        return tree is not None and any(cosignature.is_line(line, tree.to_text(), key) for line in lines)
 
     def _tell(self, size: int, *, met: bool) -> None:
         if met:

@@ -5,14 +5,14 @@ import contextlib
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from decklog.model import merkle, receipt
-from decklog.model.tlog import bundle, checkpoint, policy, tiles
+from decklog.model.tlog import bundle, checkpoint, cosignature, keys, note, policy, tiles
 from decklog.verifier import proving
 from services.audit.api import database as database_pool
 from tests import audit_leaves as some
@@ -140,6 +140,43 @@ async def test_cosignatures_are_served_and_counted(database: str, tmp_path: Path
     assert [rung["name"] for rung in status["rungs"]] == ["sequenced", "projected", "published", "witnessed"]
     assert policy.parse(rule.read_bytes()).open(served) == newest
     assert policy.parse(rule.read_bytes()).open(listed[-1]["note"].encode()) == newest
+
+
+async def test_only_cosignatures_that_a_reader_can_verify_are_listed_and_counted(database: str, tmp_path: Path) -> None:
+    """Junk, and a line over another text, as somebody stored them, are left out; the good line beside them is not.
+
+    Of a witness that the policy does not name (any more) the last line counts that has the form of one.
+    """
+    witness, former = (keys.cosigner_from_pem(keys.new_pem(bytes([n]) * 32), f"w.example/{n}") for n in (1, 2))
+    rule = tmp_path / "policy"
+    rule.write_text(f"log {LOG}\nwitness w {witness.verifier} http://127.0.0.1:9\nquorum w\n")
+    async with audit_process.running(database, tmp_path, log_policy=rule) as process, bearer(process) as reader:
+        newest = await opened(process)
+        text = newest.to_text()
+        good, other = (cosignature.sign(text, one, 5) for one in (witness, former))
+        wrong = cosignature.sign(f"{text}more\n", witness, 5)
+
+        async def listed(*lines: tuple[keys.CosigningKey, object]) -> tuple[str, int]:
+            """The checkpoint as it is listed, and how many leaves were witnessed, with these lines stored besides."""
+            await _store(database, newest.size, lines)
+            answer = await reader.get("/checkpoints.jsonl", params={"after": newest.size - 1})
+            rungs = {rung["name"]: rung["size"] for rung in (await process.get("/status")).json()["rungs"]}
+            return json.loads(answer.text.splitlines()[0])["note"], rungs["witnessed"]
+
+        bare, witnessed = await listed()
+        assert (len(note.parse(bare.encode()).signatures), witnessed) == (1, 0)
+        assert await listed((witness, "junk"), (witness, wrong), (former, "junk")) == (bare, 0)
+        assert await listed((witness, good), (former, other)) == (f"{bare}{good}\n{other}\n", newest.size)
+
+
+async def _store(database: str, size: int, lines: Sequence[tuple[keys.CosigningKey, object]]) -> None:
+    connection = await asyncpg.connect(database)
+    for signer, line in lines:
+        await connection.execute(
+            "INSERT INTO ledger.cosignature SELECT $1, $2, $3, count(*) FROM ledger.cosignature",
+            size, signer.verifier.label, str(line),
+        )  # fmt: skip
+    await connection.close()
 
 
 async def test_partial_tiles_of_earlier_checkpoints_are_served_after_the_folder_was_made_again(
