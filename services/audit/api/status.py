@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from decklog.model import errors
+from decklog.model import errors, topics
 from decklog.model.tlog import policy
 from decklog.ports import stream
 from services.audit.api import answering, context, models, statements, tlog
@@ -26,9 +26,10 @@ async def get_status(given: Given) -> Response:
 
 async def standing(given: context.Context) -> dict[str, Any]:
     """What `get_status` answers with."""
+    # From Kafka up: read the other way round, a record sequenced in between would count on no rung as not there yet.
+    lag, waiting = await _lag(given)
     head = await given.database.row(statements.RUNGS)
     assert head is not None  # noqa: S101 (the migration puts both rows there)
-    lag, waiting = await _lag(given)
     speakers = await given.database.fetch(statements.SPEAKERS)
     return {
         "rungs": [
@@ -75,15 +76,23 @@ _SPOKEN = ("events", "last_leaf", "last_us")
 
 
 async def _lag(given: context.Context) -> tuple[Counter[str], dict[str, str]]:
-    """Records per topic that are not sequenced yet; empty, with the reason, where Kafka does not say."""
+    """Records per topic that are not sequenced yet; empty, with the reason, where Kafka does not say.
+
+    A partition of which nothing is sequenced yet has no position: it is read from its beginning.
+    """
     positions = await given.database.fetch(statements.POSITIONS)
     known = {stream.TopicPartition(one["topic"], one["partition"]): one["next_offset"] for one in positions}
+    partitions = {
+        stream.TopicPartition(topic.name(given.prefix), number)
+        for topic in topics.SEQUENCED
+        for number in range(topic.partitions)
+    }
     try:
         async with asyncio.timeout(KAFKA_SECONDS):
-            ends = await given.positions.end_offsets(list(known)) if known else {}
+            ends = await given.positions.end_offsets(partitions | known.keys())
     except (errors.DecklogError, TimeoutError) as error:
         return Counter(), {"kafka": str(error) or "it does not answer"}
     behind: Counter[str] = Counter()
     for where, end in ends.items():
-        behind[where.topic] += max(0, end - known[where])
+        behind[where.topic] += max(0, end - known.get(where, 0))
     return behind, {}

@@ -1,12 +1,15 @@
 """The API over a whole audit process: what is said becomes what is answered, and what is asked becomes an event."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
+from services.audit.api import statements
 from tests import audit_leaves as some
 from tests import audit_process
 from tests.audit_process import Process
@@ -314,6 +317,56 @@ async def test_status_says_how_far_everything_is(process: Process) -> None:
     assert [rung["behind"] for rung in status["rungs"]] == [0, 0, 0]
     assert [one["name"] for one in status["services"]] == ["ingest", "reconcile"]
     assert status["unplaced"] == 0
+
+
+async def until_waits(database: str, statement: str) -> None:
+    """Wait until a statement that holds this text waits for a lock."""
+    waits = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+        "AND strpos(query, $1) > 0)"
+    )
+    connection = await asyncpg.connect(database)  # inside a transaction Postgres tells always the same of this
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(waits, statement):  # noqa: ASYNC110 (Postgres is asked)
+            await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def test_the_first_record_of_a_partition_is_behind_until_it_is_sequenced(process: Process, database: str) -> None:
+    """No rung passes over what Kafka holds because the ledger has no position there yet."""
+    connection = await asyncpg.connect(database)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE ledger.head IN EXCLUSIVE MODE")  # as a slow database: it can be read
+        await process.say("reconcile", some.rendered())
+        status = (await process.get("/status")).json()
+        assert (status["rungs"][0]["size"], status["rungs"][0]["behind"]) == (3, 1)
+        assert {one["topic"]: one["behind"] for one in status["topics"]}["t.apply.v1"] == 1
+    await connection.close()
+    assert (await audit_process.published(process))["rungs"][0]["size"] == 4
+
+
+async def test_what_is_sequenced_while_the_status_is_read_is_on_a_rung_or_behind_one(
+    process: Process, database: str
+) -> None:
+    """Counted once: its position must not be known already where its leaf is not."""
+    await process.get("/timeline", after=await process.say("reconcile", some.rendered()))
+    size = (await audit_process.published(process))["rungs"][0]["size"]
+    lock = "LOCK TABLE ledger.position IN ACCESS EXCLUSIVE MODE"
+    before, behind = await asyncpg.connect(database), await asyncpg.connect(database)
+    async with behind.transaction():  # whoever waits has its turn in order: the sequencer, this one, the status
+        async with before.transaction():
+            await before.execute(lock)
+            await process.say("reconcile", some.rendered())
+            await until_waits(database, "INSERT INTO ledger.position")
+            locked = asyncio.create_task(behind.execute(lock))
+            await until_waits(database, lock)
+            asked = asyncio.create_task(process.get("/status"))
+            await until_waits(database, statements.POSITIONS)
+        await locked
+    await before.close()
+    await behind.close()
+    sequenced = (await asked).json()["rungs"][0]
+    assert sequenced["size"] + sequenced["behind"] == size + 1
 
 
 async def test_the_stream_goes_on_where_the_client_was(process: Process) -> None:
