@@ -71,8 +71,11 @@ class Process:
 
 
 def browser(address: str, **headers: str) -> httpx.AsyncClient:
-    """A client of an `http:` address: no proxy, and no authorities, which are read for 30 ms."""
-    return httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, verify=False)  # noqa: S501 (no TLS)
+    """A client of an `http:` address: no proxy, and no authorities, which are read for 30 ms.
+
+    It waits longer than the API holds an answer for an event to be projected.
+    """
+    return httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, verify=False, timeout=60)  # noqa: S501 (no TLS)
 
 
 def _emission(message: Message, key: str) -> emitter.Emission:
