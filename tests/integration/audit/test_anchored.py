@@ -35,16 +35,6 @@ async def rung(process: Process, name: str) -> dict:
     return next(one for one in status["rungs"] if one["name"] == name)
 
 
-async def until_anchored(process: Process, *, beyond: int = 0) -> int:
-    """Wait until more leaves than so many are published, and all are stamped; how many that is."""
-    async with asyncio.timeout(30):
-        while True:
-            found = await rung(process, "anchored")
-            if found["size"] > beyond and found["behind"] == 0:
-                return found["size"]
-            await asyncio.sleep(0.05)
-
-
 async def troubles(process: Process) -> dict:
     """What `/readyz` says of the rest while it is ready."""
     async with audit_process.browser(process.ops) as ops:
@@ -69,9 +59,9 @@ async def test_checkpoints_are_stamped_exported_and_verified_by_us_and_by_openss
     """Two stamps a second apart, a copy, `decklog verify` and `openssl ts`; every change of a line is found."""
     with authority.serving() as url:
         async with running(database, tmp_path, url, authority) as process:
-            first = await until_anchored(process)
+            await audit_process.published(process)  # and stamped: whatever is said, no more stamp comes by itself
             await process.say("reconcile", some.rendered())
-            await until_anchored(process, beyond=first)
+            await audit_process.published(process)
             copied = await exported(process, tmp_path / "copy")
             audited = await asyncio.to_thread(typer.testing.CliRunner().invoke, audit_db.app, ["--postgres", database])
             assert audited.exit_code == 0, audited.output
@@ -128,7 +118,7 @@ async def test_an_authority_in_trouble_is_told_and_publishing_goes_on(database, 
                     await asyncio.sleep(0.05)
             assert (await rung(process, "anchored"))["size"] == 0
             authority.mood = time_authority.Mood.WELL
-            await until_anchored(process)
+            await audit_process.published(process, 60)
             assert "time stamps" not in await troubles(process)
 
 
