@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from deploy.local import accounts, pki, postgres, processes
+from tests import ports
 
 PACKAGE = "postgresql-15"
 NAME = "localhost"
@@ -63,14 +63,15 @@ def running() -> Iterator[Server]:
     home = Path(tempfile.mkdtemp(prefix="decklog-pg15-"))
     home.chmod(0o711)
     try:
-        yield from _serving(home)
+        with ports.held() as port:
+            yield from _serving(home, port)
     finally:
         shutil.rmtree(home)
 
 
-def _serving(home: Path) -> Iterator[Server]:
+def _serving(home: Path, port: int) -> Iterator[Server]:
     account = accounts.unprivileged()
-    password, port = secrets.token_urlsafe(12), _free_port()
+    password = secrets.token_urlsafe(12)
     _certificates(home)
     (home / "password").write_text(password)
     (home / "logfile").touch()
@@ -151,9 +152,3 @@ def _wait(uri: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 async def _create(uri: str) -> None:
     await postgres.ensure_database(uri)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,7 +5,6 @@ It runs on the same etcd under another prefix and has no controllers: enough for
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -13,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import cluster, control_plane, folder, kubeconfig, ports, settings
+from deploy.local import cluster, control_plane, folder, kubeconfig, settings
+from tests import ports
 from tests import stack as stacks
 
 CONTEXT = "other"
@@ -28,20 +28,19 @@ def running(stack: stacks.Stack, home: Path) -> Iterator[Path]:
         os.environ.get("PATH"),
     )
     assert programs is not None, "the stack's own control plane runs, so its programs are there"
-    port = _free_port()
     etcd = folder.Folder(stack.state).sockets() / "etcd"
     pki = stack.state / "cluster"
-    arguments = [*cluster.apiserver_arguments(pki, etcd, port), f"--etcd-prefix=/{stacks.unique('other')}"]
-    with (home / "other-apiserver.log").open("wb") as log:
+    with ports.held() as port, (home / "other-apiserver.log").open("wb") as log:
+        arguments = [*cluster.apiserver_arguments(pki, etcd, port), f"--etcd-prefix=/{stacks.unique('other')}"]
         process = subprocess.Popen([*programs.argv["kube-apiserver"], *arguments], stdout=log, stderr=log, cwd=home)
-    try:
-        file = home / "two-clusters"
-        file.write_text(_both(stack.kubeconfig.read_text(), kubeconfig.own(f"https://127.0.0.1:{port}", pki)))
-        _wait(file, process)
-        yield file
-    finally:
-        process.terminate()
-        process.wait(30)
+        try:
+            file = home / "two-clusters"
+            file.write_text(_both(stack.kubeconfig.read_text(), kubeconfig.own(f"https://127.0.0.1:{port}", pki)))
+            _wait(file, process)
+            yield file
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def _both(own: str, other: str) -> str:
@@ -65,12 +64,3 @@ def _wait(file: Path, process: "subprocess.Popen[bytes]") -> None:
         assert process.poll() is None, "the second API server ended"
         assert time.monotonic() < deadline, asked.stderr.decode()
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    name = "kubernetes"
-    return ports.choose([name], {}, free=ports.is_free, draw=_draw)[name]
-
-
-def _draw() -> int:
-    return secrets.choice(ports.RANGE)

@@ -82,6 +82,7 @@ def liar(
     *bodies: bytes,
     shown: bytes | None = None,
     encoding: str = "identity",
+    port: int = 0,
     after: Callable[[], object] = lambda: None,
 ) -> Iterator[str]:
     """The URL of somebody who answers every request for a cosignature so, in turn, and shows this as the checkpoint.
@@ -109,7 +110,7 @@ def liar(
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

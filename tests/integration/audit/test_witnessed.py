@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gzip
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from services.audit.admin import audit_db, vouched
 from services.audit.publisher import folder, ring, witnessed
 from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
-from tests import audit_ledger, trickling, witnesses
+from tests import audit_ledger, ports, trickling, witnesses
 from tests import stack as stacks
 from tests.published_log import BOTH, NEXT, NEXT_PEM, PEM, SIGNER, Log, running, until
 from tests.third_party import verifiers
@@ -66,14 +65,13 @@ async def cosigned(log: Log, given: witnessed.Rule, size: int) -> None:
 async def test_nothing_is_served_before_the_quorum_and_everything_after_it(log, ours, tmp_path):
     """The witness is away, the log grows: held back, in words. It comes: served, with its line. A restart goes on."""
     key, start = ours
-    with start() as first:
-        where = first.url
-    given = rule(tmp_path, f"witness w {key} {where}", "quorum w")
     await log.grow(5)
-    async with running(log.publisher(rule=given)):
-        await until(lambda: "held back" in log.readiness.reasons.get("witnesses", ""))
-        await log.grow(300)
-        assert not (log.path / folder.CHECKPOINT).exists()
+    with ports.held() as nobody:
+        given = rule(tmp_path, f"witness w {key} http://127.0.0.1:{nobody}", "quorum w")
+        async with running(log.publisher(rule=given)):
+            await until(lambda: "held back" in log.readiness.reasons.get("witnesses", ""))
+            await log.grow(300)
+            assert not (log.path / folder.CHECKPOINT).exists()
     assert [one.size for one in await log.stored()] == [5]
     with start() as second:
         given = rule(tmp_path, f"witness w {key} {second.url}", "quorum w")
@@ -91,17 +89,16 @@ async def test_nothing_is_served_before_the_quorum_and_everything_after_it(log, 
 async def test_without_waiting_the_log_goes_on_and_says_that_nobody_vouches(log, ours, tmp_path):
     """Served without a cosignature while the witness is away, with one as soon as it is there."""
     key, _ = ours
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        dead = reserved.getsockname()[1]
-    given = rule(tmp_path, f"witness w {key} http://127.0.0.1:{dead}", "quorum w", wait=False)
     await log.grow(5)
-    async with running(log.publisher(rule=given)):
-        await until(lambda: (log.path / folder.CHECKPOINT).exists())
-        assert log.served().size == 5
-        await until(lambda: "served without" in log.readiness.troubles.get("witnesses", ""))
-        argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", f"127.0.0.1:{dead}"]
-        with witnesses.running(tmp_path / "ours", argv=argv):
-            await cosigned(log, given, 5)
+    with ports.held() as port:
+        given = rule(tmp_path, f"witness w {key} http://127.0.0.1:{port}", "quorum w", wait=False)
+        async with running(log.publisher(rule=given)):
+            await until(lambda: (log.path / folder.CHECKPOINT).exists())
+            assert log.served().size == 5
+            await until(lambda: "served without" in log.readiness.troubles.get("witnesses", ""))
+            argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", f"127.0.0.1:{port}"]
+            with witnesses.running(tmp_path / "ours", argv=argv):
+                await cosigned(log, given, 5)
 
 
 async def test_a_witness_that_has_seen_another_history_stops_the_log(log, ours, tmp_path, stack, migrated_template):
@@ -215,24 +212,24 @@ async def test_without_a_quorum_an_answer_that_nobody_signed_is_waited_out(log, 
     await log.grow(5)
     await log.publish()
     stop = asyncio.Event()
-    with witnesses.liar(409, b"999999\n") as url:
-        given = rule(tmp_path, f"witness w {key} {url}", "quorum w", wait=False)
-        asking = asyncio.create_task(log.publisher(rule=given).may_go_on(stop))
-        await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons["publisher"])
-        assert "take the witness out of the quorum" in log.readiness.reasons["publisher"]
-        assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 1
-        async with running(log.publisher(rule=given)):
-            await log.grow(5)
-            await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons.get("publisher", ""))
-        assert [one.size for one in await log.stored()] == [5]
-        assert not asking.done()
-    where = url.removeprefix("http://")
-    argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", where]
-    with witnesses.running(tmp_path / "ours", argv=argv):
-        assert await asyncio.wait_for(asking, 60)
-        assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 0
-        async with running(log.publisher(rule=given)):
-            await cosigned(log, given, 10)
+    with ports.held() as port:
+        with witnesses.liar(409, b"999999\n", port=port) as url:
+            given = rule(tmp_path, f"witness w {key} {url}", "quorum w", wait=False)
+            asking = asyncio.create_task(log.publisher(rule=given).may_go_on(stop))
+            await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons["publisher"])
+            assert "take the witness out of the quorum" in log.readiness.reasons["publisher"]
+            assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 1
+            async with running(log.publisher(rule=given)):
+                await log.grow(5)
+                await until(lambda: "cosigned 999999 leaves" in log.readiness.reasons.get("publisher", ""))
+            assert [one.size for one in await log.stored()] == [5]
+            assert not asking.done()
+        argv = [*witnesses.COMMAND, str(tmp_path / "ours"), "--log", LOG, "--listen", f"127.0.0.1:{port}"]
+        with witnesses.running(tmp_path / "ours", argv=argv):
+            assert await asyncio.wait_for(asking, 60)
+            assert REGISTRY.get_sample_value(names.METRIC_DISPUTED) == 0
+            async with running(log.publisher(rule=given)):
+                await cosigned(log, given, 10)
 
 
 async def test_a_witness_that_never_makes_up_its_mind_is_asked_with_pauses(log, tmp_path):
@@ -313,7 +310,13 @@ def test_a_policy_that_could_never_be_met_is_refused_with_the_line_to_write(tmp_
 
 
 @pytest.fixture
-def litewitness(tmp_path: Path):
+def port():
+    with ports.held() as held:
+        yield held
+
+
+@pytest.fixture
+def litewitness(tmp_path: Path, port: int):
     """The witness of filippo.io/torchwood, with its key in an agent of its own; its key and URL."""
     programs = verifiers.built("witness", *verifiers.LITEWITNESS)
     if shutil.which("ssh-agent") is None:
@@ -329,8 +332,7 @@ def litewitness(tmp_path: Path):
         subprocess.run(["ssh-add", "-q", "key"], cwd=home, check=True, env={"SSH_AUTH_SOCK": "s"}, capture_output=True)
         run(f"{programs}/witnessctl", "add-log", "-db", "db", "-origin", SIGNER.name)
         run(f"{programs}/witnessctl", "add-key", "-db", "db", "-origin", SIGNER.name, "-key", LOG)
-        with socket.create_server(("127.0.0.1", 0)) as reserved:
-            address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        address = f"127.0.0.1:{port}"
         fingerprint = run("ssh-keygen", "-l", "-f", "key.pub").split()[1]
         argv = [f"{programs}/litewitness", "-ssh-agent", "s", "-db", "db", "-name", "lite.example/1"]
         lite = subprocess.Popen(
