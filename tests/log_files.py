@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
+from google.protobuf.message import Message
 
-from decklog.model import headers, merkle, payload_file, receipt
+from decklog.events.v1 import control_pb2
+from decklog.model import events, headers, merkle, payload_file, receipt
 from decklog.model.tlog import checkpoint, keys, tiles
 from services.audit.core import integration
 from tests import trees
@@ -59,6 +61,33 @@ def _receipt(number: int) -> bytes:
             place=receipt.Place("kafka", "decklog.live.v1", 0, number % 12, number // 12),
         )
     )
+
+
+def order(number: int, message: Message) -> bytes:
+    """The receipt of an event that orders something, as audit says it."""
+    value = message.SerializeToString()
+    said = receipt.parse(_receipt(number))
+    assert said.attributes is not None
+    return receipt.encode(
+        said._replace(
+            attributes=said.attributes._replace(type=events.kind_of(message).ce_type),
+            commitment=receipt.commitment(payload(number)[0], value),
+            length=len(value),
+            place=receipt.Place("kafka", "decklog.control.v1", 0, 0, number),
+        )
+    )
+
+
+def order_record(number: int, message: Message) -> bytes:
+    """The payload of such an event, as payload files hold it."""
+    return payload_file.encode(payload(number)[0], message.SerializeToString(), None, committed=True)
+
+
+def rotate(entries: list[bytes], number: int, *rotated: keys.SigningKey) -> None:
+    """Have two of the entries order a rotation, and be it: that leaf, and the one before."""
+    vkey, *beside = (str(one.verifier) for one in rotated)
+    order_of = control_pb2.KeyRotationRequested(vkey=vkey, beside="".join(beside))
+    entries[number - 1 : number + 1] = order(number - 1, order_of), rotation(number, *rotated)
 
 
 def rotation(number: int, *rotated: keys.SigningKey) -> bytes:

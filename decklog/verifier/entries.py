@@ -1,12 +1,13 @@
 """Entries against the hashes of their leaves, and what they say against the form of a receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
+from decklog.verifier.orders import Orders
 from decklog.verifier.payloads import Group, Payloads
 from decklog.verifier.rotated import Signers
 from decklog.verifier.tree import Leaves, Reading
@@ -32,18 +33,24 @@ class Entries:
     signers: Signers | None = None
     """Who has to sign, where that is asked for."""
     recorded_at: int = 0
+    _orders: Orders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._orders = Orders(self.payloads)
 
     def check(self, leaves: Leaves) -> None:
         """Report what is wrong with the entries of these leaves."""
         wanted = tiles.Bundle(leaves.tile.number, leaves.tile.width)
         found = self.reading.bundle(wanted)
         if found is None:
+            self._orders.skip()
             self.reading.report(Finding(path=wanted.path, problem="it is missing"))
             return
         path, data, count = found
         try:
             entries = bundle.decode(data, count)[: wanted.width]
         except bundle.Malformed as error:
+            self._orders.skip()
             self._tell_malformed(path, data, wanted, error)
             return
         wrong = self._check_hashes(path, leaves, entries)
@@ -51,6 +58,8 @@ class Entries:
             self._rotations(path, leaves, entries, wrong)
         else:
             said = self._said(path, leaves, entries, wrong)
+            for number, problem in self._orders.check(wanted, entries, wrong):
+                self._tell(path, leaves, entries, number, problem)
             group = Group(wanted, entries, said)
             if self.payloads is not None:
                 self.payloads.check(group)

@@ -7,7 +7,7 @@ to as far as its receipt repeats them, and those are compared.
 import contextlib
 import itertools
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
@@ -92,6 +92,22 @@ class Payloads:
             end = seen.ends[-1] if seen.ends else 0
             self._tell(path, group, len(seen.states), problem, (end, end + 1))
 
+    def values(self, bundle: tiles.Bundle, wanted: Mapping[int, bytes]) -> Iterator[tuple[int, bytes]]:
+        """Some payloads of a bundle, in one more pass: those that are there and what is `wanted`.
+
+        `wanted` has commitments by number of the leaf in the bundle, and so have they.
+        """
+        if not wanted:
+            return
+        path, opened = self._opened(bundle)
+        if opened is None:
+            return
+        with opened, readable(path), contextlib.suppress(payload_file.Malformed):
+            records = itertools.islice(payload_file.records(opened.read), max(wanted) + 1)
+            for number, (state, salted, _) in enumerate(records):
+                if state == VALUE and number in wanted and hashing.sha256(salted) == wanted[number]:
+                    yield number, salted[receipt.SALT_BYTES :]
+
     def end(self) -> None:
         """Report payloads that are gone without an erasure leaf that says so."""
         for first, end in _beyond(self.gone, self.erased):
@@ -102,18 +118,24 @@ class Payloads:
 
     def _seen(self, group: Group) -> tuple[str, _Seen | None, str]:
         """The path of the group's file, what it holds (None: at a glance all is right), and why reading ended early."""
-        wanted = dict.fromkeys((group.bundle, group.bundle.full))
-        for one in wanted:
+        path, opened = self._opened(group.bundle)
+        if opened is None:
+            return path, _Seen(), "there are no payloads of these leaves: the file is missing"
+        with opened, readable(path):
+            data = opened.read(_GLANCE_BYTES)
+            if len(data) < _GLANCE_BYTES and _all_right(group.said, data):
+                return path, None, ""
+            opened.seek(0)
+            return path, *_read(opened, len(group.entries), whole=path == payload_file.path(group.bundle))
+
+    def _opened(self, bundle: tiles.Bundle) -> tuple[str, IO[bytes] | None]:
+        """The path of a bundle's payloads, and the file: that of the whole bundle may have taken its place."""
+        for one in dict.fromkeys((bundle, bundle.full)):
             path = payload_file.path(one)
             opened = self.open(path)
             if opened is not None:
-                with opened, readable(path):
-                    data = opened.read(_GLANCE_BYTES)
-                    if len(data) < _GLANCE_BYTES and _all_right(group.said, data):
-                        return path, None, ""
-                    opened.seek(0)
-                    return path, *_read(opened, len(group.entries), whole=one == group.bundle)
-        return payload_file.path(group.bundle), _Seen(), "there are no payloads of these leaves: the file is missing"
+                return path, opened
+        return payload_file.path(bundle), None
 
     def _note_gone(self, leaf: int) -> None:
         if self.gone and self.gone[-1][1] == leaf:

@@ -136,6 +136,17 @@ def _retired(at: Copies) -> None:
     at.put(source.CHECKPOINTS, history + at.read(source.CHECKPOINTS))
 
 
+def _unordered(at: Copies) -> None:
+    """Whoever has key and passwords erases, and the tree goes on with a leaf that says so: nobody asked for it."""
+    entries = at.entries()
+    about, recorded_at = receipt.Erasure(((LEAF, LEAF + 1),), "order"), receipt.parse(entries[-1]).recorded_at
+    entries.append(receipt.encode(receipt.Receipt(kind=receipt.Kind.ERASURE, recorded_at=recorded_at, about=about)))
+    history = at.read(source.CHECKPOINTS)
+    shutil.rmtree(at.export)
+    trail.forge(at.export, entries)
+    at.put(source.CHECKPOINTS, history + at.read(source.CHECKPOINTS))
+
+
 def _yesterday(at: Copies, *, forget: bool) -> None:
     """The log as it was, in the place of what it is."""
     history = at.read(source.CHECKPOINTS)
@@ -233,6 +244,7 @@ SIGNED = (
     Act("the checkpoint of another origin", _resign(ELSEWHERE), {VERIFY: "checkpoint", WITNESS: "404"}),
     Act("another root, signed with the key", _resign(SIGNER, root=bytes(32)), {VERIFY: "root", WITNESS: "422"}),
     Act("signed by a key that was retired", _retired, {VERIFY: "was retired at leaf"}, frozenset({WITNESS})),
+    Act("an erasure that nobody asked for", _unordered, {VERIFY: "no ErasureRequested stands"}, frozenset({WITNESS})),
     Act("the tail cut off", lambda at: _yesterday(at, forget=False), {VERIFY: "was signed", WITNESS: "409"}),
     Act("the tail and its checkpoints", lambda at: _yesterday(at, forget=True), {WITNESS: "409"}, frozenset({VERIFY})),
     Act("forked with the key", lambda at: _fork(at, forget=False), {VERIFY: "was forked", WITNESS: "422"}),

@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
 from decklog.events.v1 import control_pb2
-from decklog.model import coverage, events, leaf_ranges, merkle, receipt
+from decklog.model import coverage, events, leaf_ranges, merkle, ordered, receipt
 from decklog.model.tlog import checkpoint, keys, note, policy, rotation
 from decklog.ports import ledger, stream
 
@@ -57,11 +55,11 @@ class Published(NamedTuple):
     number: int
 
 
-class Ordering(NamedTuple):
-    """An event that may order what the leaf behind it does; `value` is None once it was erased."""
+class Before(NamedTuple):
+    """A leaf that may order what the one behind it does; `value` is None once it was erased."""
 
     leaf: int
-    type: receipt.Text
+    said: receipt.Receipt
     value: bytes | None
 
 
@@ -92,8 +90,8 @@ class Audit:
     """By leaf: a legal hold was placed (True) or released."""
     rotations: list[rotation.Rotation] = field(default_factory=list)
     """What leaves say of the key that signs the log."""
-    _before: Ordering | None = None
-    """The leaf before, if it is an event."""
+    _before: Before | None = None
+    """The last leaf that could be read."""
     _coverage: coverage.Coverage = field(default_factory=coverage.Coverage)
     _gone: list[list[int]] = field(default_factory=list)
 
@@ -184,17 +182,21 @@ class Audit:
         if isinstance(said.about, receipt.Erasure):
             self.erased += said.about.ranges
             self.last_erasure = row.entry.number
-            yield from _order_problem(row.entry.number, said.about, self._before)
+            yield from self._order_problem(row.entry.number, said.about)
         if isinstance(said.about, receipt.Rotation):
             self.rotations.append(rotation.Rotation(row.entry.number, *said.about))
-            yield from _order_problem(row.entry.number, said.about, self._before)
-        self._before = None
-        if said.kind is receipt.Kind.EVENT and said.attributes is not None:
-            self._before = Ordering(row.entry.number, said.attributes.type, row.entry.value)
+            yield from self._order_problem(row.entry.number, said.about)
+        self._before = Before(row.entry.number, said, row.entry.value)
         if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:
             self.orders[row.entry.number] = _HOLDS[said.attributes.type]
         if said.place is not None:
             yield from self._coverage.add(row.entry.number, said.kind, said.place, said.about)
+
+    def _order_problem(self, leaf: int, about: ordered.About) -> Iterator[str]:
+        before = self._before if self._before is not None and self._before.leaf == leaf - 1 else None
+        found = ordered.problem(about, before and before.said, before and before.value)
+        if found:
+            yield found
 
     def _payload_problems(self, said: receipt.Receipt, entry: ledger.Entry) -> Iterator[str]:
         if said.commitment is None:
@@ -273,27 +275,6 @@ def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledg
 
 def _quoted(text: receipt.Text) -> str:
     return repr(text) if isinstance(text, str) else f"a text of {text.length} bytes"
-
-
-def _order_problem(leaf: int, about: receipt.Erasure | receipt.Rotation, before: Ordering | None) -> Iterator[str]:
-    """Whether the event before a leaf orders what the leaf says was done."""
-    wanted = control_pb2.ErasureRequested if isinstance(about, receipt.Erasure) else control_pb2.KeyRotationRequested
-    name = wanted.DESCRIPTOR.name
-    if before is None or before.leaf != leaf - 1 or before.type != f"{events.TYPE_PREFIX}{name}":
-        yield f"no {name} stands before it: nobody ordered it"
-    elif before.value is not None and _ordered(before.value, about) != about[:1]:
-        yield f"the {name} before it orders something else"
-
-
-def _ordered(value: bytes, about: receipt.Erasure | receipt.Rotation) -> tuple[object] | None:
-    """The leaves, or the key, that a request names; None for what is none."""
-    try:
-        if isinstance(about, receipt.Rotation):
-            return (control_pb2.KeyRotationRequested.FromString(value).vkey,)
-        request = control_pb2.ErasureRequested.FromString(value)
-        return (tuple((one.first, one.end) for one in request.leaves),)
-    except DecodeError:
-        return None
 
 
 def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:

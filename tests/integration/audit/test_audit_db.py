@@ -438,15 +438,18 @@ async def _append_erasure(uri, asked):
     await writer.lead()
     head = await writer.head()
     now = head.recorded_at
-    receipts, payloads, firsts = [], [], []
+    receipts, payloads, firsts, positions = [], [], [], {}
     if asked:
         ranges = [control_pb2.LeafRange(first=first, end=end) for first, end in asked]
         event = sequenced.event(message=control_pb2.ErasureRequested(leaves=ranges), source=ordered.AUDIT, key="k")
         salt = b"s" * receipt.SALT_BYTES
         made = receipt.Receipt(
             kind=receipt.Kind.EVENT, recorded_at=now, attributes=receipt.attributes(event), key="k",
-            commitment=receipt.commitment(salt, event.data), length=len(event.data), place=None, about=None,
+            commitment=receipt.commitment(salt, event.data), length=len(event.data),
+            place=receipt.Place("kafka", ordered.CONTROL, 0, 0, 0), about=None,
         )  # fmt: skip
+        read = ledger.Position(cluster="kafka", incarnation="b", epoch=0, next_offset=1, last_leaf=head.size)
+        positions = {stream.TopicPartition(ordered.CONTROL, 0): read}
         receipts, payloads = [receipt.encode(made)], [(head.size, salt, event.data, None)]
         firsts = [((event.source, event.id), (head.size, hashlib.sha256(event.data).digest()))]
     erasure = receipt.Receipt(
@@ -460,7 +463,8 @@ async def _append_erasure(uri, asked):
     )
     after = ledger.Head(frontier=head.frontier.extend(hashes), recorded_at=now)
     last = head.size + len(receipts) - 1
-    await writer.append(ledger.Addition(before=head, after=after, leaves=leaves, positions={}, erasures=[last]))
+    addition = ledger.Addition(before=head, after=after, leaves=leaves, positions=positions, erasures=[last])
+    await writer.append(addition)
     await writer.close()
 
 

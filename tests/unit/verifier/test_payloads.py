@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
+from decklog.events.v1 import control_pb2
 from decklog.model import headers, payload_file, receipt
 from decklog.model.tlog import policy
 from decklog.verifier import log, payloads, source
@@ -32,6 +33,11 @@ def told(folder, entries=ENTRIES, records=RECORDS):
 
 def with_changed(number, record):
     return [*RECORDS[:number], record, *RECORDS[number + 1 :]]
+
+
+def asked(*ranges):
+    """The order of an erasure."""
+    return control_pb2.ErasureRequested(leaves=[control_pb2.LeafRange(first=one, end=end) for one, end in ranges])
 
 
 def committed(salt, value, **members):
@@ -104,12 +110,17 @@ def test_an_erased_payload_is_accounted_for_by_its_erasure_leaf(tmp_path):
             about=receipt.Erasure(((10, 12), (300, 301)), "art. 17"),
         )
     )
-    records = [*RECORDS, payload_file.encode(None, None, None, committed=False)]
+    entries = [*ENTRIES[:-1], log_files.order(SIZE - 1, asked((10, 12), (300, 301))), erasure]
+    records = [
+        *RECORDS[:-1],
+        log_files.order_record(SIZE - 1, asked((10, 12), (300, 301))),
+        payload_file.encode(None, None, None, committed=False),
+    ]
     records[10] = records[11] = records[300] = gone
-    assert told(tmp_path, entries=[*ENTRIES, erasure], records=records) == []
+    assert told(tmp_path, entries=entries, records=records) == []
     assert verdict(tmp_path).payloads.checked == SIZE - 3
     records[12] = gone
-    (found,) = told(tmp_path, entries=[*ENTRIES, erasure], records=records)
+    (found,) = told(tmp_path, entries=entries, records=records)
     assert found.startswith("leaf 12: ")
 
 
@@ -124,8 +135,9 @@ def test_an_erasure_accounts_for_nothing_that_came_after_it(tmp_path):
         )
     )
     records = with_changed(300, payload_file.encode(None, None, None, committed=False))
-    records[299] = records[301] = gone
-    (found,) = told(tmp_path, entries=[*ENTRIES[:300], erasure, *ENTRIES[301:]], records=records)
+    records[298], records[299], records[301] = gone, log_files.order_record(299, asked((290, 310))), gone
+    entries = [*ENTRIES[:299], log_files.order(299, asked((290, 310))), erasure, *ENTRIES[301:]]
+    (found,) = told(tmp_path, entries=entries, records=records)
     assert found.startswith("leaf 301: ")
 
 

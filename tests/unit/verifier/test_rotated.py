@@ -18,7 +18,8 @@ BEGIN, END = 300, 600
 SIZES = (3, 300, 301, 500, 600, 601, 700)
 
 ENTRIES = log_files.receipts(900)
-ENTRIES[BEGIN], ENTRIES[END] = log_files.rotation(BEGIN, NEW, OLD), log_files.rotation(END, NEW)
+log_files.rotate(ENTRIES, BEGIN, NEW, OLD)
+log_files.rotate(ENTRIES, END, NEW)
 HASHES = [merkle.leaf_hash(entry) for entry in ENTRIES]
 
 
@@ -89,7 +90,8 @@ def test_after_the_end_the_old_key_is_told_of_the_new_one(tmp_path):
 def test_a_new_key_that_the_old_one_never_vouched_for_is_not_recommended(tmp_path):
     """Somebody rewrote the log from a leaf on with a key of his own: nothing the old key signed says so."""
     forged = [*ENTRIES]
-    forged[BEGIN], forged[END] = log_files.rotation(BEGIN, OTHER, OLD), log_files.rotation(END, OTHER)
+    log_files.rotate(forged, BEGIN, OTHER, OLD)
+    log_files.rotate(forged, END, OTHER)
     log_files.write(tmp_path, forged, known=(), signer=OTHER)
     (tmp_path / source.ROTATIONS).write_bytes(pointer(BEGIN, OTHER, OLD) + pointer(END, OTHER))
     (found,) = told(tmp_path, OLD)
@@ -134,7 +136,9 @@ def test_pointers_count_for_nothing_where_the_leaves_say_otherwise(tmp_path, poi
 
 def test_a_rotation_that_nobody_could_make_is_named(tmp_path):
     """A leaf that ends an overlap that was never begun."""
-    log_files.write(tmp_path, [*ENTRIES[:5], log_files.rotation(5, OTHER), *ENTRIES[6:20]], known=())
+    entries = ENTRIES[:20]
+    log_files.rotate(entries, 5, OTHER)
+    log_files.write(tmp_path, entries, known=())
     (found,) = told(tmp_path, OLD)
     assert found.startswith("leaf 5: tile/entries/000.p/20: it rotates the key of the log as nobody could")
 
@@ -194,7 +198,8 @@ def test_rotations_that_are_pruned_are_no_hindrance_to_the_new_key(tmp_path, gon
 def test_a_log_rotated_twice_leads_on(tmp_path):
     """Each key vouches for the next."""
     twice = [*ENTRIES]
-    twice[700], twice[800] = log_files.rotation(700, OTHER, NEW), log_files.rotation(800, OTHER)
+    log_files.rotate(twice, 700, OTHER, NEW)
+    log_files.rotate(twice, 800, OTHER)
 
     def by(size):
         return signers(size) if size <= 700 else [NEW, OTHER] if size <= 800 else [OTHER]
