@@ -1,5 +1,6 @@
 """The state topic is lost between two lives of reconcile, on real Kafka and a real API server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,9 +27,13 @@ async def kafka(bench: reconcile.Bench) -> AsyncIterator[admin.AIOKafkaAdminClie
 
 async def lose_state(bench: reconcile.Bench) -> None:
     """Delete the topic, and create it as an operator would."""
+    name = topics.STATE.name(bench.prefix)
     async with kafka(bench) as client:
-        await client.delete_topics([topics.STATE.name(bench.prefix)])
+        await client.delete_topics([name])
     setup = kafka_admin.KafkaTopics(bench.connection)
+    async with asyncio.timeout(30):
+        while await setup.incarnations([name]):  # noqa: ASYNC110 (the broker still tells of it for a while)
+            await asyncio.sleep(0.02)
     await topic_setup.ensure(setup, bench.prefix)
     await setup.close()
 
