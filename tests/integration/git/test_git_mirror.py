@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from decklog.adapters.git import mirrors
 from decklog.events.v1 import git_pb2
 from decklog.ports import mirror
 from services.ingest.core import commits
+from tests import ports
 
 MAIN = "refs/heads/main"
 IDENTITY = {
@@ -87,12 +88,9 @@ async def test_a_port_nobody_listens_on(tmp_path: Path, unused_tcp_port: int) ->
 
 
 @pytest.fixture
-def unused_tcp_port() -> int:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def unused_tcp_port() -> Iterator[int]:
+    with ports.held() as port:
+        yield port
 
 
 @contextlib.asynccontextmanager

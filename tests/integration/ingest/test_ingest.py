@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from decklog.events.v1 import access_pb2, control_pb2, fleet_pb2, git_pb2
 from decklog.model import envelope, events, topics
 from decklog.ports import stream
 from decklog.runtime import topics as runtime_topics
+from tests import ports
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "operator.for-this-test-only"
@@ -70,9 +70,8 @@ class Setting:
         self.kafka = connection.Connection(bootstrap=bootstrap)
         self.fleet = Repository(folder, "fleet")
         self.infra = Repository(folder, "infra")
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port = taken.getsockname()[1]
+        self._held = contextlib.ExitStack()
+        self.port = self._held.enter_context(ports.held())
         (folder / "token").write_text(TOKEN)
         (folder / "token").chmod(0o600)
         self._reader = reader.KafkaReader(self.kafka)
@@ -135,6 +134,7 @@ class Setting:
         return found
 
     async def close(self) -> None:
+        self._held.close()
         await self._reader.close()
 
 
