@@ -89,6 +89,7 @@ class Erasable(TypedDict):
     leaf: int
     kind: str
     event_id: str
+    source: str
     type: str
     time_us: int
     roles: list[str]

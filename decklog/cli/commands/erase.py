@@ -67,7 +67,7 @@ def erase(
             _wait(server, request, seconds)
         report.note(f"{words.count(len(found), 'payload')} erased; the leaves and every proof stay valid")
         output.show(erasure.erased(found, requests, session.now()), how)
-        left, unread = _left(server, subject, named)
+        left, unread = _left(server, subject, named, found)
     if fresh := sorted(set(unread) - set(unreadable)):
         report.note(erasure.unread(fresh))
     # A request names who made it: the ledger keeps that of whoever erases their own.
@@ -102,15 +102,22 @@ def _found(server: api.Caller, subject: str, named: api.Named) -> tuple[list[led
     return found, unreadable
 
 
-def _left(server: api.Caller, subject: str, named: api.Named) -> tuple[list[ledger_answers.Erasable], list[int]]:
-    """What there is of it once it was erased: it came since it was looked for. Leaves that are erased stay so."""
+def _left(
+    server: api.Caller, subject: str, named: api.Named, erased: Sequence[ledger_answers.Erasable]
+) -> tuple[list[ledger_answers.Erasable], list[int]]:
+    """What there is of it once it was erased: it came since it was looked for. Leaves that are erased stay so.
+
+    What another source has called by the id of an event meanwhile is no part of it.
+    """
     if subject:
         return _found(server, subject, named)
+    sources = {one["event_id"]: one["source"] for one in erased}
     left = list[ledger_answers.Erasable]()
     for identifier in named.events:
         # One by one: of an id of which nothing is left the server says that there is no such event.
         with contextlib.suppress(failures.NotFound):
-            left += _found(server, subject, api.Named(events=[identifier], source=named.source, leaves=[]))[0]
+            one = api.Named(events=[identifier], source=sources.get(identifier, named.source), leaves=[])
+            left += _found(server, subject, one)[0]
     return left, []
 
 

@@ -4,7 +4,7 @@ A request names leaves. Whose data they hold is asked for before and stands nowh
 address.
 """
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import asyncpg
 import orjson
@@ -54,12 +54,13 @@ class AskPreview(models.Asked):
 class Erasable(BaseModel):
     """A leaf whose payload would go. `roles` say as what it names the subject.
 
-    `kind` is `event`, `conflict` or `poison`; of poison the id and type are what its headers said, maybe nothing.
+    `kind` is `event`, `conflict` or `poison`; of poison id, source and type are what its headers said, maybe nothing.
     """
 
     leaf: int
     kind: str
     event_id: str
+    source: str
     type: str
     time_us: int
     roles: list[str]
@@ -229,34 +230,23 @@ def _principal(actor: str) -> subject_pb2.Actor:
 
 async def _named(given: context.Context, asked: AskPreview) -> list[dict[str, Any]]:
     """All that came under the ids that were asked for, of one source each."""
-    found = [_by_id(row) for row in await given.database.fetch(statements.ERASABLE_IDS, asked.events)]
-    of_source = [one for one in found if asked.source in ("", one.source)]
+    found = [_erasable(row, []) for row in await given.database.fetch(statements.ERASABLE_IDS, asked.events)]
+    of_source = [one for one in found if asked.source in ("", one["source"])]
     for identifier in asked.events:
-        same = [one for one in of_source if one.item["event_id"] == identifier]
+        same = [one for one in of_source if one["event_id"] == identifier]
         if not same:
             raise problems.not_found(
                 "event with a payload", identifier, hint="Look it up: decklog show; it may be erased already"
             )
-        if len({one.source for one in same}) > 1:
-            said = "; ".join(f"{one.source} (leaf {one.item['leaf']})" for one in same)
+        if len({one["source"] for one in same}) > 1:
+            said = "; ".join(f"{one['source']} (leaf {one['leaf']})" for one in same)
             raise problems.Problem(
                 409,
                 "AmbiguousId",
                 f"several sources gave the id {identifier}: {said}",
                 hint="Say which is meant with --source, or name the leaves",
             )
-    return [one.item for one in of_source]
-
-
-class _ById(NamedTuple):
-    """A leaf that has an id that was asked for."""
-
-    source: str
-    item: dict[str, Any]
-
-
-def _by_id(row: asyncpg.Record) -> _ById:
-    return _ById(leaves.read(row["leaf"], row["receipt"], None).source, _erasable(row, []))
+    return of_source
 
 
 async def _at(given: context.Context, numbers: list[int]) -> list[dict[str, Any]]:
@@ -275,6 +265,7 @@ def _erasable(row: asyncpg.Record, roles: list[str]) -> dict[str, Any]:
         "leaf": leaf.index,
         "kind": leaf.kind,
         "event_id": leaf.event_id,
+        "source": leaf.source,
         "type": leaf.type.removeprefix(events.TYPE_PREFIX),
         "time_us": leaf.time_us or leaf.recorded_us,
         "roles": roles,

@@ -360,6 +360,27 @@ async def test_of_several_sources_with_one_id_it_is_asked_which(terminal, databa
     assert await salts_of(database, [first + 1]) == []
 
 
+@pytest.mark.parametrize("others", [1, 2])
+async def test_an_id_that_other_sources_give_meanwhile_is_no_remainder(terminal, database, others):
+    """They are other events: what was shown is erased, which the command says and ends with."""
+    process = terminal.process
+    said = await process.say("ingest", commit("f", GRACE), key="infrastructure")
+    first = (await process.get(f"/events/{said}", after=said)).json()["leaf"]
+    session = asked(terminal, "--event", said, "--reason", "order")
+    await asyncio.to_thread(session.hear, "Type 1 to erase")
+    known = await _sent(process, said)
+    whole = dict(known.headers)
+    for number in range(others):
+        other = f"{whole['ce_source'].decode().rpartition('/')[0]}/other-{number}"
+        await _again(process, known, known.value, tuple((whole | {"ce_source": other.encode()}).items()))
+    await process.get("/timeline", after=await process.say("ingest", commit("9", BOB), key="infrastructure"))
+    session.type("1\n")
+    assert await asyncio.to_thread(session.end) == exits.Code.DONE
+    assert "1 payload erased" in session.said
+    assert await salts_of(database, [first]) == []
+    assert len(await salts_of(database, range(first + 1, first + 1 + others))) == others
+
+
 async def test_a_conflict_that_the_fold_has_not_reached_is_found_by_its_id(terminal, database):
     """Notices know conflicts by id; what they do not know yet is looked for in the leaves."""
     process = terminal.process
