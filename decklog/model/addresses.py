@@ -45,7 +45,9 @@ def http(text: str) -> Server:
     if not _PRINTABLE.fullmatch(text):
         raise Wrong("a URL holds printable ASCII only: a host as xn--…, anything else as %XX")
     scheme, authority = _parts(text, ("http", "https"))
-    return _server(scheme, authority.rpartition("@")[2])
+    server = _server(scheme, authority.rpartition("@")[2])
+    _check_international(server.host)
+    return server
 
 
 def postgres(text: str) -> None:
@@ -55,6 +57,17 @@ def postgres(text: str) -> None:
         if server.startswith("%"):
             continue  # a socket's folder
         _server(scheme, f"localhost{server}" if server.startswith(":") or not server else server)
+
+
+def _check_international(host: str) -> None:
+    """HTTP clients read a host that begins so back into its letters (RFC 5891), and cannot ask one that has none."""
+    if host.startswith("xn--"):
+        import idna  # here, because hardly any host needs its 30 ms
+
+        try:
+            idna.decode(host)
+        except UnicodeError:
+            raise Wrong("its host begins with xn--, and stands for no name in other letters (IDNA 2008)") from None
 
 
 def _parts(text: str, schemes: tuple[str, ...]) -> tuple[str, str]:

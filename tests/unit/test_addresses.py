@@ -36,6 +36,9 @@ def test_a_url_says_whom_to_ask(url, server):
         ("http://h/secret value", "printable ASCII"),
         ("http://h/\n", "printable ASCII"),
         ("http://bücher.example", "printable ASCII"),
+        ("http://xn--a/", "no name in other letters"),
+        ("https://XN--secret.example:8123", "no name in other letters"),
+        ("http://xn--n3h.example", "no name in other letters"),
         (f"http://h/{'x' * 5000}", "at most 2000 characters"),
     ],
 )

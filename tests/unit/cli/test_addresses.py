@@ -7,7 +7,8 @@ import pytest
 from decklog.cli import exits, main
 from tests import log_files
 
-WRONG = ["http://[::1", "http://h:x/", "http://a..b/", "http://127.0.0.1:99999", f"http://127.0.0.1:9/{'a' * 5000}"]
+LONG = f"http://127.0.0.1:9/{'a' * 5000}"
+WRONG = ["http://[::1", "http://h:x/", "http://a..b/", "http://xn--a/", "http://127.0.0.1:99999", LONG]
 
 
 @pytest.fixture(autouse=True)
