@@ -62,8 +62,8 @@ prove-promises: venv ## Break each promise on purpose and require its test to fa
 prove-tampers: venv ## Tamper with a log of 100,000 leaves and require each to be named
 	@DECKLOG_TAMPER_LEAVES=100000 $(PY) -m pytest tests/tampers -q -s -p no:xdist
 
-compile: venv ## Compile the core of the sequencer: a third less work for each event (needs a C compiler)
-	@$(PY) -m services.audit.compiled
+compile: venv ## Compile what every event passes through, or say what is missing for it (see decklog/native)
+	@$(PY) -m decklog.native.build
 
 bench: venv ## Measure what the README claims
 	@$(PY) -m bench
@@ -83,3 +83,4 @@ venv:
 	  $(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --editable . && \
 	  echo "$$want" > $(STAMP).part && mv $(STAMP).part $(STAMP) || exit 1; \
 	fi
+	@$(PY) -m decklog.native.build --if-possible

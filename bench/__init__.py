@@ -1,6 +1,6 @@
 """What the README claims, measured: each script prints its figures beside a peer or a limit. Not in the product."""
 
-from services.audit import compiled
+from decklog import native
 
-COMPILED = compiled.use()
-"""Whether the core that is measured is the compiled one (`make compile`): said before anything of it is imported."""
+NATIVE = native.kernel is not None
+"""Whether what every event passes through is in C (`decklog.native`)."""

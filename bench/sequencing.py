@@ -28,7 +28,7 @@ from urllib import parse
 import asyncpg
 import structlog
 
-from bench import COMPILED, cpu
+from bench import NATIVE, cpu
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
@@ -352,7 +352,7 @@ async def main() -> None:
         size = await fill(kafka, name, given.events)
         print(
             f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}, "
-            f"the core {'compiled' if COMPILED else 'not compiled'}"
+            f"{'with' if NATIVE else 'without'} decklog.native"
         )
         print(summary(await measure(kafka, server, name, given)))
     finally:

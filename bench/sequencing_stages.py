@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from bench import COMPILED
+from bench import NATIVE
 from bench import sequencing as whole
 from decklog.model import envelope, merkle, receipt, record_headers, topics
 from decklog.ports import ledger, stream
@@ -67,7 +67,7 @@ def run(read: list[stream.Record], clock: Clock) -> ledger.Head:
 
 def _batch(read: list[stream.Record], standing: sequencing.Standing, clock: Clock) -> sequencing.Batch:
     now_us = time.time_ns() // 1000
-    examined = clock.time("examine", lambda: [examination.examine(record, RULES, now_us) for record in read])
+    examined = clock.time("examine", lambda: examination.examine_each(read, RULES, now_us))
     clock.time("ids to look up", lambda: sequencing.identities(examined))
     draft = sequencing.Draft(standing, rules=RULES, now_us=now_us)
     clock.time("decide", lambda: draft.add(examined, os.urandom(receipt.SALT_BYTES * len(examined))))
@@ -83,8 +83,8 @@ def main() -> None:
     collecting.collect_rarely()
     run(read, clock)
     costs = {stage: sorted(spent)[len(spent) // 20] / whole.BATCH * 1e6 for stage, spent in clock.spent.items()}
-    core = "compiled" if COMPILED else "not compiled"
-    print(f"{given.events:,} events in memory, load {os.getloadavg()[0]:.1f}, the core {core}")
+    how = "with" if NATIVE else "without"
+    print(f"{given.events:,} events in memory, load {os.getloadavg()[0]:.1f}, {how} decklog.native")
     for stage, cost in [*costs.items(), ("together", sum(costs.values()))]:
         print(f"{stage:16} {cost:6.2f} µs/event")
 

@@ -27,9 +27,10 @@ _PREFIX: Final = "ce_"
 _REQUIRED = (_CONTENT_TYPE, "ce_specversion", "ce_source", "ce_type", "ce_id", "ce_time", "ce_subject")
 _READ = (*_REQUIRED, "ce_dataschema", "ce_sequence", "ce_traceparent", "traceparent")
 _KNOWN: Final = frozenset(_READ)
-_DIFFERING = ("ce_id", "ce_time", "ce_subject", "ce_sequence", "ce_traceparent", "traceparent")
+DIFFERING = ("ce_id", "ce_time", "ce_subject", "ce_sequence", "ce_traceparent", "traceparent")
+"""The headers whose values differ from one event to the next; the last one is the hop's own."""
 
-REPEATING: frozenset[str] = _KNOWN - frozenset(_DIFFERING)
+REPEATING: frozenset[str] = _KNOWN - frozenset(DIFFERING)
 """The headers that one sender's events of one type have in common."""
 _EXTENSION: Final = re.compile(r"ce_[a-z0-9]{1,64}", re.ASCII)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -150,7 +151,7 @@ def form(shape: header_shapes.Shape) -> Form:
     source, kind, schema = (repeated.get(name) for name in ("ce_source", "ce_type", "ce_dataschema"))
     if not (source and kind):
         _refuse_missing(ce_source=source, ce_type=kind)
-    places = {name: shape.varying.index(found[name]) if name in found else -1 for name in _DIFFERING}
+    places = {name: shape.varying.index(found[name]) if name in found else -1 for name in DIFFERING}
     return Form(
         source=_text(source, _URI_REFERENCE, "ce_source is not a URI reference"),
         type=_text(kind, _TYPE, "ce_type is not a dotted name"),

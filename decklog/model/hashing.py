@@ -1,12 +1,14 @@
 """SHA-256 of many short texts.
 
 OpenSSL 3 looks an algorithm up whenever one is asked for by name, which costs as much as hashing 300 bytes; a copy of
-a hasher that is at hand does not.
+a hasher that is at hand does not, and C asks for none.
 """
 
 import hashlib
 from collections.abc import Iterable
 from typing import Final
+
+from decklog import native
 
 _SHA256: Final = hashlib.sha256()
 
@@ -27,3 +29,7 @@ def sha256_each(texts: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
         hasher.update(text)
         found.append(hasher.digest())
     return found
+
+
+if native.kernel is not None:
+    sha256, sha256_each = native.kernel.sha256, native.kernel.sha256_each

@@ -40,6 +40,14 @@ def apart(headers: Sequence[tuple[str, bytes | None]], repeating: Collection[str
     return Apart(Shape(tuple(name for name, _ in headers), shared, varying), [headers[place][1] for place in varying])
 
 
+class Read(NamedTuple, Generic[T]):
+    """What is judged of headers, their values that differ, and the template that told it, if it is remembered."""
+
+    judged: T
+    values: Sequence[bytes | None]
+    template: "Template[T] | None"
+
+
 class Reader(Generic[T]):
     """Takes headers apart, most of them by comparing with ones it saw before, without reading a name of theirs.
 
@@ -50,31 +58,30 @@ class Reader(Generic[T]):
     def __init__(self, repeating: Collection[str], judge: Callable[[Shape], T]) -> None:
         self._repeating = frozenset(repeating)
         self._judge = judge
-        self._templates: dict[int, list[_Template[T]]] = {}
+        self._templates: dict[int, list[Template[T]]] = {}
         self._bytes = 0
 
-    def read(self, block: bytes) -> tuple[T, Sequence[bytes | None]]:
-        """What is judged of headers as a record holds them (`record_headers`), and their values that differ.
-
-        Raises what `judge` raises, which is not remembered.
-        """
+    def read(self, block: bytes) -> "Read[T]":
+        """What is judged of headers as a record holds them (`record_headers`). Raises what `judge` raises."""
         templates = self._templates.get(len(block), ())
         for number, template in enumerate(templates):
             parts = template.cut(block)
             if parts[::2] == template.shared:
                 if number:
                     self._templates[len(block)] = [template, *(other for other in templates if other is not template)]
-                return template.judged, parts[1::2]
+                return Read(template.judged, parts[1::2], template)
         headers = record_headers.decode(block)
         shape, values = apart(headers, self._repeating)
         judged = self._judge(shape)
-        if len(block) <= _LONG and len(headers) <= _MANY and None not in values:
-            self._learn(block, _Template(judged, headers, frozenset(shape.varying)))
-        return judged, values
-
-    def _learn(self, block: bytes, template: "_Template[T]") -> None:
+        if len(block) > _LONG or len(headers) > _MANY or None in values:
+            return Read(judged, values, None)
+        template = Template(judged, headers, frozenset(shape.varying))
         if template.size != len(block):
-            return  # A number of it is written with more bytes than it needs.
+            return Read(judged, values, None)  # A number of it is written with more bytes than it needs.
+        self._learn(block, template)
+        return Read(judged, values, template)
+
+    def _learn(self, block: bytes, template: "Template[T]") -> None:
         self._bytes += len(block)
         while self._bytes > _KNOWN_BYTES:
             oldest = next(iter(self._templates))
@@ -86,10 +93,10 @@ class Reader(Generic[T]):
             self._bytes -= len(block)
 
 
-class _Template(Generic[T]):
+class Template(Generic[T]):
     """The bytes that headers of one shape and with values of the same lengths share, and how to cut some at them."""
 
-    __slots__ = ("cut", "judged", "shared", "size")
+    __slots__ = ("cut", "judged", "lengths", "shared", "size")
 
     def __init__(self, judged: T, headers: Sequence[tuple[str, bytes | None]], varying: Collection[int]) -> None:
         self.judged = judged
@@ -102,7 +109,7 @@ class _Template(Generic[T]):
                 shared.append(b"")
             else:
                 shared[-1] += record_headers.framed_value(value)
-        self.shared = tuple(shared)
+        self.shared, self.lengths = tuple(shared), tuple(lengths)
         sizes = [size for pair in zip(map(len, shared), [*lengths, 0], strict=True) for size in pair][:-1]
         cutter = struct.Struct("".join(f"{size}s" for size in sizes))
         self.cut, self.size = cutter.unpack, cutter.size

@@ -57,6 +57,8 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
                 break
         else:
             raise Malformed("a number of more than ten bytes")
+        if read >> 64:
+            raise Malformed("a number of more than 64 bits")
     return read >> 1 ^ -(read & 1), at
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from decklog import native
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
@@ -16,7 +17,7 @@ from decklog.model import door as doors
 from decklog.model import errors
 from decklog.ports import stream
 from decklog.runtime import backoff, denials, emitter, http, ops, process, settings
-from services.audit import compiled, privileges, waiting
+from services.audit import privileges, waiting
 from services.audit.api import app, context, database, door, fleet, sessions, tlog, watermark
 from services.audit.core import publication, recent, sequencing_limits
 from services.audit.core.privileges import Part
@@ -61,7 +62,7 @@ def make(told: settings.ServiceSettings) -> process.Serve:
         topics=admin.KafkaTopics(reached),
     )
     collecting.collect_rarely()
-    log.info("the core of the sequencer", compiled=compiled.in_use())
+    log.info("the core of the sequencer", native=native.kernel is not None)
     return Audit(told, kafka).serve
 
 

@@ -45,7 +45,7 @@ def test_a_reader_that_remembers_reads_what_one_that_does_not_would(given):
     """Whatever it met before: the names, what repeats and what differs."""
     reader = header_shapes.Reader(REPEATING, lambda shape: shape)
     for one in [*given, *given]:
-        shape, differing = reader.read(one)
+        shape, differing, _ = reader.read(one)
         assert (shape, list(differing)) == header_shapes.apart(record_headers.decode(one), REPEATING)
 
 

@@ -17,6 +17,7 @@ from aiokafka import errors as kafka
 from aiokafka.record import memory_records
 from aiokafka.record import util as kafka_record
 
+from decklog import native
 from decklog.model import record_headers
 from decklog.ports import stream
 
@@ -37,7 +38,7 @@ _ILLEGIBLE = (
     *(struct.error, IndexError, ValueError, OverflowError, AttributeError, SystemError),
     *(cramjam.DecompressionError, zlib.error, EOFError, OSError),
 )
-"""What reading bytes raises that are no batch: by us, compiled or not, by the library, and by what decompresses."""
+"""What reading bytes raises that are no batch: by us, in C or not, by the library, and by what decompresses."""
 
 
 class Batch(NamedTuple):
@@ -107,6 +108,10 @@ def _records(
 ) -> tuple[list[stream.Record], int]:
     """So many records from a place on, and where they end. A number of one byte, as most are, is read in place."""
     topic, partition = where
+    if native.kernel is not None:
+        return native.kernel.records(  # type: ignore[no-any-return]
+            stream.Record, data, at, count, topic, partition, base, first_time
+        )
     varint, new = record_headers.varint, tuple.__new__
     records = []
     for _ in range(count):

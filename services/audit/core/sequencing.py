@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from decklog import native
 from decklog.events.v1 import control_pb2
 from decklog.model import headers, merkle, receipt, topics
 from decklog.model.tlog import rotation
@@ -169,9 +170,26 @@ class Draft:
     def add(self, examined: Sequence[examination.Examined], salts: bytes) -> None:
         """Give each record its leaf. `salts`: 32 random bytes for each."""
         size = receipt.SALT_BYTES
-        for start, found in zip(range(0, len(salts), size), examined, strict=True):
-            self._record(found, salts[start : start + size])
+        if len(salts) != size * len(examined):
+            raise ValueError(f"{len(salts)} random bytes are no salts for {len(examined)} records")
+        done = 0
+        while done < len(examined):
+            done += self._add_usual(examined, done, salts)
+            if done < len(examined):
+                self._record(examined[done], salts[done * size : (done + 1) * size])
+                done += 1
         self._hash()
+
+    def _add_usual(self, examined: Sequence[examination.Examined], start: int, salts: bytes) -> int:
+        """Give records from there on their leaves in C, up to the first that needs a closer look; how many."""
+        if native.kernel is None:
+            return 0
+        done: int = native.kernel.leaves(
+            *(examined, start, salts, self._cursors, self._known),
+            *(self._firsts, self._payloads, self._receipts, self._next, self._recorded_at),
+        )
+        self._next += done
+        return done
 
     def _record(self, found: examination.Examined, salt: bytes) -> None:
         topic, partition, offset, *_ = found.record

@@ -7,39 +7,15 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
+from decklog import native
 from decklog.model import envelope, events, hashing, header_shapes, headers, receipt, timestamps, topics
 from decklog.ports import ledger, stream
-from services.audit.core import orders
-
-_IN_RECEIPT = frozenset({"content-type", "ce_specversion", *(f"ce_{name}" for name in receipt.Attributes._fields)})
+from services.audit.core import orders, sequencing_senders, sequencing_usual
 
 MAX_SKEW_US = 24 * 3600 * timestamps.MICROSECONDS
 _TRIAL_BYTES: Final = 1 << 18
 AHEAD = "ce_time is over 24 hours in the future"
 """What is odd about an event whose producer's clock runs ahead."""
-
-
-class _Sender(NamedTuple):
-    """What headers say that one sender's events of one type share."""
-
-    form: envelope.Form
-    frame: tuple[str, str, str]
-    kept: Sequence[tuple[int, bytes]]
-    """Which of the values that differ the receipt will not hold, by place, and how the header of each begins."""
-    kinds: dict[str, events.Kind | str]
-    """What of it was asked about, by the label of the topic."""
-
-    def kind(self, label: str) -> events.Kind | str:
-        """The kind of event that it may say on a topic, or why it may not."""
-        found = self.kinds[label] = _judged(self.form.type, self.form.source, label)
-        return found
-
-
-def _sender(shape: header_shapes.Shape) -> _Sender:
-    """Raises Undecodable."""
-    form = envelope.form(shape)
-    kept = [(place, headers.framed_name(name)) for place, name in enumerate(form.names) if name not in _IN_RECEIPT]
-    return _Sender(form, receipt.event_frame(form.source, form.type, form.dataschema), kept, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +25,11 @@ class Rules:
     cluster: str
     topics: Mapping[str, topics.Topic]
     dead_letter: str
-    headers: header_shapes.Reader[_Sender] = field(
-        default_factory=lambda: header_shapes.Reader(envelope.REPEATING, _sender)
+    headers: header_shapes.Reader[sequencing_senders.Sender] = field(
+        default_factory=lambda: header_shapes.Reader(envelope.REPEATING, sequencing_senders.of_shape)
     )
     """What was found of senders before, which is the same whoever finds it."""
+    usual: sequencing_usual.Usual = field(default_factory=sequencing_usual.Usual)
 
 
 class Examined(NamedTuple):
@@ -82,13 +59,20 @@ def rules(cluster: str, prefix: str) -> Rules:
     )
 
 
+def examine_each(records: Sequence[stream.Record], given: Rules, now_us: int) -> list[Examined]:
+    """Examine records; those that are as usual in C, where it is to be had."""
+    if native.kernel is None:
+        return [examine(record, given, now_us) for record in records]
+    return given.usual.examine_each(Examined, records, _latest(now_us), lambda record: examine(record, given, now_us))
+
+
 def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     """Decode one record and check that its sender may say this here. Never raises."""
     name, partition, _, _, key, value, block = record
     if value is None:
         return _poison(record, receipt.NULL, envelope.NO_VALUE)
     try:
-        sender, values = given.headers.read(block)
+        sender, values, template = given.headers.read(block)
         differing = envelope.differing(sender.form, values)
     except envelope.Undecodable as error:
         return _poison(record, receipt.NULL, error.reason)
@@ -96,20 +80,26 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
     source, ce_type, *_ = sender.form
     stated = receipt.event_text(sender.frame, differing)
     topic = given.topics[name]
-    kind = sender.kinds.get(topic.label) or sender.kind(topic.label)
+    kind = sender.kind(topic.label)
     if isinstance(kind, str):
         return _poison(record, stated, kind)
     if not _trial(ce_type).holds(value):
         return _poison(record, stated, f"the value is no {ce_type}")
+    odd = misplaced(topic, key, partition)
+    order = events.decode(ce_type, value) if kind.message in orders.KINDS else None
+    if native.kernel is not None and order is None and odd is None and key is not None:
+        given.usual.learn_place(name, key, partition)
+        if template is not None:
+            given.usual.learn(name, template, _trial(ce_type))
     return Examined(
         record,
         (source, identifier),
         stated,
         None,
-        misplaced(topic, key, partition) or _skewed(time, now_us),
+        odd or _skewed(time, now_us),
         hashing.sha256(value),
         _kept(sender, values, record, subject),
-        events.decode(ce_type, value) if kind.message in orders.KINDS else None,  # type: ignore[arg-type]
+        order,  # type: ignore[arg-type]
     )
 
 
@@ -120,22 +110,6 @@ def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
         attached = [("", record.header_block)]
     kept = headers.encode(attached) if attached else None
     return Examined(record, None, stated, refusal, None, None, kept)
-
-
-def _judged(ce_type: str, source: str, label: str) -> events.Kind | str:
-    """The kind of event that this source may say on this topic, or why it may not."""
-    try:
-        kind = events.by_type(ce_type)
-    except events.UnknownType:
-        return "the ce_type is not one this version knows"
-    if kind.topic != label:
-        return f"{ce_type} belongs on the topic {kind.topic}, not {label}"
-    _, product, _, service, *name = [*source.split("/", 4), "", "", "", ""][:5]
-    if product != "decklog" or not source.startswith("/decklog/") or not all(name):
-        return "ce_source is not /decklog/<installation>/<service>/<name>"
-    if service not in kind.producers:
-        return f"{ce_type} is said by {' or '.join(sorted(kind.producers))} only"
-    return kind
 
 
 class _Trial:
@@ -168,7 +142,10 @@ class _Trial:
 @functools.cache
 def _trial(ce_type: str) -> _Trial:
     """The trial of a type that is known."""
-    return _Trial(events.by_type(ce_type).message)
+    message = events.by_type(ce_type).message
+    if native.kernel is not None:
+        return native.kernel.Trial(message, DecodeError)  # type: ignore[no-any-return]
+    return _Trial(message)
 
 
 def misplaced(topic: topics.Topic, key: bytes | None, partition: int) -> str | None:
@@ -199,7 +176,9 @@ def _latest(now_us: int) -> str:
     return timestamps.format_us(now_us + MAX_SKEW_US)
 
 
-def _kept(sender: _Sender, values: Sequence[bytes | None], record: stream.Record, subject: str) -> bytes | None:
+def _kept(
+    sender: sequencing_senders.Sender, values: Sequence[bytes | None], record: stream.Record, subject: str
+) -> bytes | None:
     """The headers that the receipt does not hold: all of them where the subject stands as a digest."""
     if len(subject) * 4 > receipt.MAX_TEXT_BYTES:
         return headers.encode(record.headers)

@@ -119,7 +119,7 @@ class Term:
         now_us = self._parts.time.now_us()
         examined: list[examination.Examined] = []
         for stretch in _stretches(records, SLICE):
-            examined += [examination.examine(record, self._rules, now_us) for record in stretch]
+            examined += examination.examine_each(stretch, self._rules, now_us)
             await asyncio.sleep(0)
         return examined
 

@@ -1,0 +1,58 @@
+"""What every event passes through, in C. It is optional: where it was not built, Python does the same, more slowly.
+
+`kernel` is the extension, or None. It is looked for by the digest of the very sources that lie here, so one that was
+built from others never runs. `python -m decklog.native.build` builds it, and so does `make venv` where there is a C
+compiler. Python decides what is right: each function in C has a twin in Python, and those for whole records leave
+whatever is not as usual to it.
+"""
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+_HERE: Final = Path(__file__).resolve().parent
+_NAME: Final = "kernel"
+SETTING: Final = "DECKLOG_NATIVE"
+"""`off` in the environment has Python do it all."""
+
+
+def sources() -> list[Path]:
+    """The files in C that are compiled."""
+    return sorted(_HERE.glob("*.c"))
+
+
+def library() -> Path:
+    """Where what was built from these sources, for this Python, would be."""
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    digest = hashlib.sha256(f"{sys.version} {suffix}".encode())
+    for path in sorted([*sources(), *_HERE.glob("*.h"), _HERE / "build.py"]):
+        digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
+    return _HERE.parents[1] / ".compiled" / f"{_NAME}-{digest.hexdigest()[:20]}{suffix}"
+
+
+def load(path: Path) -> Any:
+    """The extension that was built there. Raises ImportError."""
+    loader = importlib.machinery.ExtensionFileLoader(f"{__name__}.{_NAME}", str(path))
+    spec = importlib.util.spec_from_file_location(loader.name, path, loader=loader)
+    if spec is None:
+        raise ImportError(f"{path} is no extension")
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _found() -> Any:
+    path = library()
+    if os.environ.get(SETTING) == "off" or not path.exists():
+        return None
+    try:
+        return load(path)
+    except ImportError:
+        return None  # What it needs of the system is no longer there; `audit` says at its start which one it uses.
+
+
+kernel: Final = _found()

@@ -1,0 +1,209 @@
+/* The leaves of events that nobody sent before; twin of `services.audit.core.sequencing.Draft._record` for those. */
+#include "native.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define SALT_BYTES 32
+#define MAX_KEY_BYTES 1024
+
+/* What is filled while a batch is made; borrowed. */
+typedef struct {
+    PyObject *cursors, *known, *firsts, *payloads, *receipts;
+    long long recorded_at;
+} Draft;
+
+static PyObject *FRAME, *NEXT_OFFSET, *LAST_LEAF;
+
+/* Twin of `receipt.assembled` and what it is given for an event: its commitment, place, key and length. */
+static PyObject *
+receipt(PyObject *examined, PyObject *frame, PyObject *record, const unsigned char *salt, long long offset,
+        const Draft *draft)
+{
+    static const char HEX[] = "0123456789abcdef";
+    PyObject *key = PyTuple_GET_ITEM(record, KEY), *value = PyTuple_GET_ITEM(record, VALUE);
+    unsigned char digest[SHA256_BYTES];
+    char committed[2 * SHA256_BYTES], numbers[3][24];
+    const Piece payload[] = {{salt, SALT_BYTES}, of_bytes(value)};
+    sha256_of(payload, 2, digest);
+    for (int i = 0; i < SHA256_BYTES; i++) {
+        committed[2 * i] = HEX[digest[i] >> 4];
+        committed[2 * i + 1] = HEX[digest[i] & 15];
+    }
+    const int offset_size = snprintf(numbers[0], sizeof numbers[0], "%lld", offset);
+    const int length_size = snprintf(numbers[1], sizeof numbers[1], "%zd", PyBytes_GET_SIZE(value));
+    const int time_size = snprintf(numbers[2], sizeof numbers[2], "%lld", draft->recorded_at);
+    const Piece pieces[] = {
+        LITERAL("{\"about\":null,\"ce\":"),
+        of_ascii(PyTuple_GET_ITEM(examined, STATED)),
+        LITERAL(",\"commitment\":\""),
+        {committed, sizeof committed},
+        LITERAL("\",\"kafka\":"),
+        of_ascii(PyTuple_GET_ITEM(frame, 0)),
+        {numbers[0], (size_t)offset_size},
+        of_ascii(PyTuple_GET_ITEM(frame, 1)),
+        LITERAL(",\"key\":\""),
+        of_bytes(key),
+        LITERAL("\",\"kind\":\"event\",\"len\":"),
+        {numbers[1], (size_t)length_size},
+        LITERAL(",\"recorded_at\":"),
+        {numbers[2], (size_t)time_size},
+        LITERAL(",\"v\":1}"),
+    };
+    const int count = (int)(sizeof pieces / sizeof pieces[0]);
+    PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size_of(pieces, count));
+    if (made != NULL) {
+        put_together(PyBytes_AS_STRING(made), pieces, count);
+    }
+    return made;
+}
+
+/* Whether nothing is to be said of it but that it is an event: of its key, too. */
+static int
+is_usual(PyObject *examined, PyObject *record)
+{
+    PyObject *key = PyTuple_GET_ITEM(record, KEY), *value = PyTuple_GET_ITEM(record, VALUE);
+    return PyTuple_Check(PyTuple_GET_ITEM(examined, IDENTITY)) && PyTuple_GET_ITEM(examined, REFUSAL) == Py_None
+           && PyTuple_GET_ITEM(examined, WARNING) == Py_None && PyTuple_GET_ITEM(examined, ORDER) == Py_None
+           && is_ascii(PyTuple_GET_ITEM(examined, STATED)) && PyBytes_CheckExact(value) && PyBytes_CheckExact(key)
+           && PyBytes_GET_SIZE(key) <= MAX_KEY_BYTES
+           && is_plain((const unsigned char *)PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key));
+}
+
+/* The cursor of a record's partition if it stands at the record, borrowed, and its frame; NULL otherwise. */
+static PyObject *
+cursor_at(const Draft *draft, PyObject *record, long long *offset, PyObject **frame)
+{
+    PyObject *where = PyTuple_Pack(2, PyTuple_GET_ITEM(record, TOPIC), PyTuple_GET_ITEM(record, PARTITION));
+    PyObject *cursor = where == NULL ? NULL : PyDict_GetItemWithError(draft->cursors, where);
+    Py_XDECREF(where);
+    PyObject *next = cursor == NULL ? NULL : PyObject_GetAttr(cursor, NEXT_OFFSET);
+    if (next == NULL) {
+        return NULL;
+    }
+    *offset = PyLong_AsLongLong(PyTuple_GET_ITEM(record, OFFSET));
+    const long long expected = PyLong_AsLongLong(next);
+    Py_DECREF(next);
+    if (PyErr_Occurred() || *offset != expected || *offset < 0 || *offset == LLONG_MAX) {
+        return NULL;
+    }
+    *frame = PyObject_GetAttr(cursor, FRAME);
+    if (*frame == NULL) {
+        return NULL;
+    }
+    if (!PyTuple_Check(*frame) || PyTuple_GET_SIZE(*frame) != 2 || !is_ascii(PyTuple_GET_ITEM(*frame, 0))
+        || !is_ascii(PyTuple_GET_ITEM(*frame, 1))) {
+        Py_CLEAR(*frame);
+        return NULL;
+    }
+    return cursor;
+}
+
+static int
+append(PyObject *list, PyObject *item)
+{
+    const int outcome = item == NULL ? -1 : PyList_Append(list, item);
+    Py_XDECREF(item);
+    return outcome;
+}
+
+static int
+move(PyObject *cursor, long long next_offset, PyObject *leaf)
+{
+    PyObject *next = PyLong_FromLongLong(next_offset);
+    const int outcome = next == NULL ? -1 : PyObject_SetAttr(cursor, NEXT_OFFSET, next);
+    Py_XDECREF(next);
+    return outcome < 0 ? -1 : PyObject_SetAttr(cursor, LAST_LEAF, leaf);
+}
+
+/* The leaf of one record: 1; 0 where it needs a closer look, and nothing is changed; -1 with an exception. */
+static int
+leaf(const Draft *draft, PyObject *examined, const unsigned char *salt, long long number)
+{
+    if (!PyTuple_Check(examined) || PyTuple_GET_SIZE(examined) != EXAMINED_FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "what was examined has eight fields");
+        return -1;
+    }
+    PyObject *record = PyTuple_GET_ITEM(examined, RECORD), *identity = PyTuple_GET_ITEM(examined, IDENTITY);
+    if (!PyTuple_Check(record) || PyTuple_GET_SIZE(record) != RECORD_FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "records have seven fields");
+        return -1;
+    }
+    if (!is_usual(examined, record)) {
+        return 0;
+    }
+    const int repeated = PyDict_Contains(draft->known, identity);
+    if (repeated != 0) {
+        return repeated < 0 ? -1 : 0;
+    }
+    long long offset;
+    PyObject *frame = NULL, *cursor = cursor_at(draft, record, &offset, &frame);
+    if (cursor == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    int outcome = -1;
+    PyObject *made = receipt(examined, frame, record, salt, offset, draft);
+    PyObject *place = PyLong_FromLongLong(number), *known = NULL, *salted = NULL;
+    if (made == NULL || place == NULL) {
+        goto done;
+    }
+    known = PyTuple_Pack(2, place, PyTuple_GET_ITEM(examined, DIGEST));
+    salted = PyBytes_FromStringAndSize((const char *)salt, SALT_BYTES);
+    if (known == NULL || salted == NULL || PyDict_SetItem(draft->known, identity, known) < 0
+        || append(draft->firsts, PyTuple_Pack(2, identity, known)) < 0
+        || append(draft->payloads, PyTuple_Pack(4, place, salted, PyTuple_GET_ITEM(record, VALUE),
+                                                PyTuple_GET_ITEM(examined, KEPT))) < 0
+        || PyList_Append(draft->receipts, made) < 0 || move(cursor, offset + 1, place) < 0) {
+        goto done;
+    }
+    outcome = 1;
+
+done:
+    Py_DECREF(frame);
+    Py_XDECREF(made);
+    Py_XDECREF(place);
+    Py_XDECREF(known);
+    Py_XDECREF(salted);
+    return outcome;
+}
+
+static int
+intern(void)
+{
+    if (FRAME == NULL) {
+        FRAME = PyUnicode_InternFromString("frame");
+        NEXT_OFFSET = PyUnicode_InternFromString("next_offset");
+        LAST_LEAF = PyUnicode_InternFromString("last_leaf");
+    }
+    return FRAME == NULL || NEXT_OFFSET == NULL || LAST_LEAF == NULL ? -1 : 0;
+}
+
+PyObject *
+leaves(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Draft draft;
+    PyObject *given;
+    Py_ssize_t start, done = 0;
+    Py_buffer salts;
+    long long number;
+    if (intern() < 0
+        || !PyArg_ParseTuple(args, "Ony*O!O!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
+                             &PyDict_Type, &draft.known, &PyList_Type, &draft.firsts, &PyList_Type, &draft.payloads,
+                             &PyList_Type, &draft.receipts, &number, &draft.recorded_at)) {
+        return NULL;
+    }
+    PyObject *all = PySequence_Fast(given, "what was examined is a sequence");
+    if (all != NULL && (start < 0 || salts.len / SALT_BYTES < PySequence_Fast_GET_SIZE(all))) {
+        PyErr_SetString(PyExc_ValueError, "each has a salt of 32 bytes");
+    }
+    while (!PyErr_Occurred() && start + done < PySequence_Fast_GET_SIZE(all)) {
+        const unsigned char *salt = (const unsigned char *)salts.buf + (start + done) * SALT_BYTES;
+        if (leaf(&draft, PySequence_Fast_GET_ITEM(all, start + done), salt, number + done) <= 0) {
+            break;
+        }
+        done++;
+    }
+    Py_XDECREF(all);
+    PyBuffer_Release(&salts);
+    return PyErr_Occurred() ? NULL : PyLong_FromSsize_t(done);
+}

@@ -1,0 +1,33 @@
+#include "native.h"
+
+static PyMethodDef methods[] = {
+    {"sha256", sha256, METH_O, "sha256(data): the digest, 32 bytes."},
+    {"sha256_each", sha256_each, METH_VARARGS, "sha256_each(texts, prefix=b''): their digests, with the prefix before each."},
+    {"records", records, METH_VARARGS,
+     "records(type, data, at, count, topic, partition, base, first_time): so many records of a batch, and where they end."},
+    {"examine_each", examine_each, METH_VARARGS,
+     "examine_each(type, records, usual, places, latest, closer): each as examined, by `closer` where it is not as usual."},
+    {"leaves", leaves, METH_VARARGS,
+     "leaves(examined, start, salts, cursors, known, firsts, payloads, receipts, number, recorded_at): how many from "
+     "there on have become leaves, up to the first that needs a closer look."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "kernel",
+    .m_doc = "What every event passes through, in C; see decklog.native.",
+    .m_size = -1,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC
+PyInit_kernel(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL || PyModule_AddType(module, &TrialType) < 0 || PyModule_AddType(module, &StencilType) < 0) {
+        Py_XDECREF(module);
+        return NULL;
+    }
+    return module;
+}
