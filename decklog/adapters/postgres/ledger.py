@@ -1,6 +1,7 @@
 """The ledger store in PostgreSQL: COPY on the way in, one transaction per addition, the head row as the fence."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ _LEADER_LOCK = 0x6465636B6C6F6700
 _PARTITION_LEAVES = 10_000_000
 _CONNECT_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 60.0
+_FAREWELL_SECONDS = 1.0
 _ERASE_TIMEOUT = 3_600.0
 """A request may take millions of payloads, and one that never ended would be tried for ever."""
 
@@ -204,6 +206,11 @@ class PostgresWriter:
 
     async def close(self) -> None:
         """See `ledger.Writer.close`."""
+        # Whoever leads next need not wait until the server has noticed that this session is over.
+        with contextlib.suppress(errors.DecklogError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                with failures.translated():
+                    await self._leading.execute("SELECT pg_advisory_unlock_all()")
         for connection in (self._looking, self._leading):
             connection.terminate()
 
