@@ -59,6 +59,8 @@ class Bench:
     installation: str = field(default_factory=lambda: str(uuid.uuid4()))
     writes: list[tuple[str, str]] = field(default_factory=list)
     status: dict[str, str] = field(default_factory=dict)
+    recovered: list[str] = field(default_factory=list)
+    """Components that were told to be well again after trouble, in order."""
 
     def __post_init__(self) -> None:
         self.connection = connection.Connection(bootstrap=self.kafka)
@@ -268,7 +270,8 @@ class Bench:
 
     def _status(self, component: str, reason: str | None) -> None:
         if reason is None:
-            self.status.pop(component, None)
+            if self.status.pop(component, None) is not None:
+                self.recovered.append(component)
         else:
             self.status[component] = reason
 

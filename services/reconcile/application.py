@@ -80,6 +80,7 @@ class Application:
                 try:
                     pause = await self._turn()
                     failures = 0
+                    self._say_well()
                 except (fence.Fenced, asyncio.CancelledError):
                     raise
                 except errors.DecklogError as error:
@@ -131,7 +132,8 @@ class Application:
             life = self._world.fleet.lives.get(self._chronicle.application.application, "")
             await self._chronicle.note(spec=spec, life=life)
         await self._tell_repaired()
-        self._say_well()
+        if not self._chronicle.complete:
+            self._say_well()
         await self._disputes.answer()
         request = next(iter(self._chronicle.known.header.requests), None)
         if spec.mode == fleet_pb2.MODE_OFF and request is None and not self._chronicle.known.header.HasField("removal"):
@@ -159,12 +161,10 @@ class Application:
         except mirror.Unavailable as error:
             await self._fall_back(spec, view, mirror.failure_of(error))
             raise  # it is fetched again soon
-        pause = await self._turning(spec, view).take(wanted, request, origin=self.origin)
-        self._say_well()
-        return pause
+        return await self._turning(spec, view).take(wanted, request, origin=self.origin)
 
     def _say_well(self) -> None:
-        """Nothing keeps it from being looked after, but that its state is lost."""
+        """Nothing keeps it from being looked after, but that its state is lost. Before a turn is over nobody knows."""
         lost = "its state is lost: nothing is synced or pruned by itself; `decklog app get` says what to do"
         self._world.status(f"application {self._chronicle.key}", None if self._chronicle.complete else lost)
 

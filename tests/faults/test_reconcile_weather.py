@@ -181,6 +181,7 @@ async def test_an_api_server_that_is_away_at_the_start(
     async with bench.member():
         (blind,) = await bench.until(drift_pb2.DriftObserved)
         assert {"cluster dev", "application dev/web"} <= bench.status.keys()
+        assert "application dev/web" not in bench.recovered, "it is in trouble while it tries again, too"
         await bench.deliver("web", {"web/a.yaml": reconcile.config_map("a", {"colour": "blue"})})
         strait[0].reopen()
         await bench.until(apply_pb2.SyncFinished, reconcile.succeeded, count=2)
