@@ -10,6 +10,9 @@ import asyncpg
 
 from decklog.model import errors
 
+# The driver's own confusion (InternalClientError) is what a statement gets on a connection that the server has ended in
+# words and not closed yet, as a busy one does.
+_OF_THE_DRIVER = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
@@ -17,7 +20,7 @@ _TRANSIENT = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.ObjectInUseError,
-    asyncpg.InterfaceError,
+    *_OF_THE_DRIVER,
     asyncpg.ReadOnlySQLTransactionError,
     OSError,
     EOFError,
@@ -48,7 +51,7 @@ def translated(where: str = "Postgres") -> Iterator[None]:
     """Raise `Transient` for bad weather and `Terminal` for what a person must put right."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+    except (asyncpg.PostgresError, *_OF_THE_DRIVER, OSError, EOFError) as error:
         raise sorted_error(error, where) from error
 
 

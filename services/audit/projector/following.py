@@ -109,8 +109,9 @@ async def _connected(postgres: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def _close(connection: asyncpg.Connection) -> None:
     try:
-        await connection.close(timeout=5)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        with failures.translated("projector"):
+            await connection.close(timeout=5)
+    except errors.DecklogError:
         connection.terminate()  # it was broken anyway
 
 
