@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from decklog import native
 from decklog.model import hashing
 
 HASH_SIZE: Final = 32
@@ -34,8 +35,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def node_hashes(level: bytes) -> bytes:
-    """The inner nodes over hashes that stand one after the other, even in number."""
+    """The inner nodes over hashes that stand one after the other. Raises ValueError for an odd number of them."""
     width = 2 * HASH_SIZE
+    if native.kernel is not None:
+        return native.kernel.node_hashes(level)  # type: ignore[no-any-return]
+    if len(level) % width:
+        raise ValueError("inner nodes are over pairs of hashes")
     return b"".join(hashing.sha256_each((level[at : at + width] for at in range(0, len(level), width)), _NODE))
 
 

@@ -2,6 +2,7 @@
 
 static PyMethodDef methods[] = {
     {"sha256", sha256, METH_O, "sha256(data): the digest, 32 bytes."},
+    {"node_hashes", node_hashes, METH_O, "node_hashes(level): the inner nodes over hashes that stand one after the other."},
     {"sha256_each", sha256_each, METH_VARARGS, "sha256_each(texts, prefix=b''): their digests, with the prefix before each."},
     {"records", records, METH_VARARGS,
      "records(type, data, at, count, topic, partition, base, first_time): so many records of a batch, and where they end."},

@@ -64,6 +64,7 @@ put_together(char *to, const Piece *pieces, int count)
 void sha256_of(const Piece *pieces, int count, unsigned char digest[SHA256_BYTES]);
 
 PyObject *sha256(PyObject *module, PyObject *data);
+PyObject *node_hashes(PyObject *module, PyObject *level);
 PyObject *sha256_each(PyObject *module, PyObject *args);
 PyObject *records(PyObject *module, PyObject *args);
 PyObject *examine_each(PyObject *module, PyObject *args);

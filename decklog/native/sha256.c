@@ -47,6 +47,29 @@ sha256(PyObject *Py_UNUSED(module), PyObject *data)
     return digest_of(&nothing, data);
 }
 
+/* Twin of `decklog.model.merkle.node_hashes`. */
+PyObject *
+node_hashes(PyObject *Py_UNUSED(module), PyObject *level)
+{
+    Py_buffer hashes;
+    if (PyObject_GetBuffer(level, &hashes, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    const Py_ssize_t pairs = hashes.len / (2 * SHA256_BYTES);
+    PyObject *above = NULL;
+    if (hashes.len % (2 * SHA256_BYTES) != 0) {
+        PyErr_SetString(PyExc_ValueError, "inner nodes are over pairs of hashes");
+    } else {
+        above = PyBytes_FromStringAndSize(NULL, pairs * SHA256_BYTES);
+    }
+    for (Py_ssize_t i = 0; above != NULL && i < pairs; i++) {
+        const Piece pieces[] = {LITERAL("\x01"), {(char *)hashes.buf + 2 * SHA256_BYTES * i, 2 * SHA256_BYTES}};
+        sha256_of(pieces, 2, (unsigned char *)PyBytes_AS_STRING(above) + SHA256_BYTES * i);
+    }
+    PyBuffer_Release(&hashes);
+    return above;
+}
+
 /* Twin of `decklog.model.hashing.sha256_each`. */
 PyObject *
 sha256_each(PyObject *Py_UNUSED(module), PyObject *args)

@@ -188,12 +188,30 @@ def test_digests_are_those_of_hashlib(given, prefix):
     assert [hashing.sha256(prefix + one) for one in given] == digests
 
 
+@hypothesis.given(strategies.binary(max_size=700))
+def test_inner_nodes_are_those_of_python(level):
+    """Over pairs of hashes; an odd number of them, or half a hash, is refused by both."""
+    in_c = _nodes(level)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "kernel", None)
+        assert in_c == _nodes(level) == _nodes(bytearray(level))
+
+
+def _nodes(level):
+    try:
+        return merkle.node_hashes(level)
+    except ValueError:
+        return "odd"
+
+
 def test_what_is_no_bytes_is_refused():
     """Neither digests nor records are made of texts, or of a sequence that ends in an error."""
     with pytest.raises(TypeError):
         hashing.sha256("text")
     with pytest.raises(TypeError):
         hashing.sha256_each([b"", "text"])
+    with pytest.raises(TypeError):
+        merkle.node_hashes("text")
     with pytest.raises(ZeroDivisionError):
         hashing.sha256_each(bytes([1 // number]) for number in (1, 0))
 

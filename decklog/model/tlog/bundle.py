@@ -1,12 +1,14 @@
 """Entry bundles (c2sp.org/tlog-tiles): up to 256 entries, each behind its length as a big-endian uint16."""
 
+import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from decklog.model import merkle
 
 MAX_ENTRY_BYTES = 65_535
-_LENGTH_BYTES = 2
+_LENGTH = struct.Struct(">H")
+_LENGTH_BYTES = _LENGTH.size
 
 
 class Malformed(ValueError):
@@ -29,7 +31,7 @@ def encode(entries: Sequence[bytes]) -> bytes:
     """A bundle of these entries. Raises ValueError for an entry over 65,535 bytes."""
     if any(len(entry) > MAX_ENTRY_BYTES for entry in entries):
         raise ValueError(f"an entry has at most {MAX_ENTRY_BYTES} bytes")
-    return b"".join(len(entry).to_bytes(_LENGTH_BYTES, "big") + entry for entry in entries)
+    return b"".join([part for entry in entries for part in (_LENGTH.pack(len(entry)), entry)])
 
 
 def decode(data: bytes, count: int) -> list[bytes]:

@@ -16,6 +16,7 @@ PUBLIC = "public"
 """Everything below it may be served as it is: the log in the form of c2sp.org/tlog-tiles."""
 SALTS = "salts"
 """Nothing below it is ever served."""
+_LENGTHS = [bytes([length]) for length in range(256)]
 
 
 class Entry(NamedTuple):
@@ -100,7 +101,7 @@ def bundles_with(ranges: Sequence[tuple[int, int]], size: int) -> list[tiles.Bun
 def salts(group: tiles.Bundle, entries: Sequence[Entry]) -> File:
     """The file of the salts of a bundle's payloads: each with its length, 0 where there is none, or no longer."""
     kept = [entry.salt or b"" for entry in entries]
-    return File(salts_path(group), b"".join(bytes([len(salt)]) + salt for salt in kept))
+    return File(salts_path(group), b"".join([part for salt in kept for part in (_LENGTHS[len(salt)], salt)]))
 
 
 def partial_salts(number: int) -> str:

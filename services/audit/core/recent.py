@@ -5,6 +5,7 @@ another process appended, or a commit came through of which its writer never hea
 """
 
 import collections
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,8 +20,8 @@ class _Run(NamedTuple):
 
     first: int
     receipts: Sequence[bytes]
-    salts: Sequence[tuple[int, bytes]]
-    """Of the leaves that have a payload, in order."""
+    salts: Sequence[bytes | None]
+    """Of their payloads; None where there is none."""
     size: int
     root: bytes
     """Of the tree that ends with them."""
@@ -46,8 +47,8 @@ class Recent:
             self._bytes = 0
         if addition.erasures:
             return
-        salts = [(leaf, salt) for leaf, salt, _, _ in leaves.payloads]
-        run = _Run(leaves.first, leaves.receipts, salts, sum(map(len, leaves.receipts)), addition.after.frontier.root())
+        size = sum(map(len, leaves.receipts))
+        run = _Run(leaves.first, leaves.receipts, _salts(leaves), size, addition.after.frontier.root())
         self._runs.append(run)
         self._bytes += run.size
         while self._bytes - self._runs[0].size >= self._max_bytes:
@@ -62,7 +63,14 @@ class Recent:
         found: list[integration.Entry] = []
         for run in self._runs:
             if run.first < end and first < run.end:
-                salts = dict(run.salts)
-                part = range(max(first, run.first), min(end, run.end))
-                found += [integration.Entry(leaf, run.receipts[leaf - run.first], salts.get(leaf)) for leaf in part]
+                part = slice(max(first, run.first) - run.first, min(end, run.end) - run.first)
+                columns = itertools.count(run.first + part.start), run.receipts[part], run.salts[part]
+                found += itertools.starmap(integration.Entry, zip(*columns, strict=False))
         return found
+
+
+def _salts(leaves: ledger.Leaves) -> Sequence[bytes | None]:
+    if len(leaves.payloads) == len(leaves):
+        return [salt for _, salt, _, _ in leaves.payloads]
+    salts = {leaf: salt for leaf, salt, _, _ in leaves.payloads}
+    return [salts.get(leaf) for leaf in range(leaves.first, leaves.first + len(leaves))]
