@@ -1,9 +1,10 @@
 """Loopback ports: random and free, kept for the life of a state folder while they stay free."""
 
+import contextlib
 import json
 import random
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from deploy.local import folder
@@ -36,13 +37,35 @@ def choose(
     return chosen
 
 
-def assign(state: folder.Folder, names: Iterable[str]) -> dict[str, int]:
-    """Choose ports for `names` and remember them in the state folder."""
+@contextlib.contextmanager
+def assigned(state: folder.Folder, names: Iterable[str]) -> Iterator[dict[str, int]]:
+    """Choose ports for `names`, remember them in the state folder, and keep them from other stacks for the block.
+
+    While a server starts, or is held, nobody listens on its port for seconds, and another stack would find it free.
+    """
     memory = state.path / "ports.json"
     draw = random.SystemRandom()
-    chosen = choose(names, _remembered(memory), free=is_free, draw=lambda: draw.choice(RANGE))
-    folder.write_atomically(memory, json.dumps(chosen, indent=1))
-    return chosen
+    with contextlib.ExitStack() as claims:
+        chosen = choose(
+            names,
+            _remembered(memory),
+            free=lambda port: is_free(port) and _claim(port, claims),
+            draw=lambda: draw.choice(RANGE),
+        )
+        folder.write_atomically(memory, json.dumps(chosen, indent=1))
+        yield chosen
+
+
+def _claim(port: int, claims: contextlib.ExitStack) -> bool:
+    """Whether no other stack of this machine has it: a name of Linux's that ends with the process that took it."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0decklog port {port}")
+    except OSError:
+        claim.close()
+        return False
+    claims.enter_context(claim)
+    return True
 
 
 def _remembered(memory: Path) -> dict[str, int]:

@@ -92,14 +92,16 @@ async def _run(wanted: settings.Settings, state: folder.Folder, attachment: Atta
     for name in processes.end_leftovers(state.processes):
         told.say(name, "was left running by a killed supervisor: ended")
     folder.mint_secrets(state)
-    chosen = ports.assign(state, _port_names(wanted))
-    ctx = context.Context(wanted=wanted, state=state, ports=chosen, keeper=keeper.Keeper(state, board), progress=told)
-    try:
-        return await _until_stopped(ctx, board, stopping)
-    finally:
-        state.env.unlink(missing_ok=True)
-        for task in watching:
-            task.cancel()
+    with ports.assigned(state, _port_names(wanted)) as chosen:
+        ctx = context.Context(
+            wanted=wanted, state=state, ports=chosen, keeper=keeper.Keeper(state, board), progress=told
+        )
+        try:
+            return await _until_stopped(ctx, board, stopping)
+        finally:
+            state.env.unlink(missing_ok=True)
+            for task in watching:
+                task.cancel()
 
 
 async def _until_stopped(ctx: context.Context, board: status.Board, stopping: asyncio.Event) -> int:

@@ -29,12 +29,26 @@ def test_the_same_port_is_not_given_twice() -> None:
 
 def test_ports_are_remembered_in_the_folder(tmp_path: Path) -> None:
     """Assigning twice gives the same; a listener that appears in between moves its port only."""
-    state = folder.Folder(tmp_path)
-    first = ports.assign(state, ["a", "b"])
-    assert ports.assign(state, ["a", "b"]) == first
+    first = assigned(tmp_path)
+    assert assigned(tmp_path) == first
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first["a"]))
         taken.listen()
-        second = ports.assign(state, ["a", "b"])
+        second = assigned(tmp_path)
     assert second["a"] != first["a"]
     assert second["b"] == first["b"]
+
+
+def assigned(path: Path) -> dict[str, int]:
+    with ports.assigned(folder.Folder(path), ["a", "b"]) as found:
+        return found
+
+
+def test_ports_of_a_stack_are_given_to_no_other_one(tmp_path: Path) -> None:
+    """Though nobody listens there yet: both remember the same two, and only the one that comes first has them."""
+    (tmp_path / "other").mkdir()
+    kept = assigned(tmp_path)
+    (tmp_path / "other" / "ports.json").write_text((tmp_path / "ports.json").read_text())
+    with ports.assigned(folder.Folder(tmp_path), ["a", "b"]) as first:
+        assert first == kept
+        assert not set(assigned(tmp_path / "other").values()) & set(first.values())
