@@ -9,7 +9,7 @@
 
 /* What is filled while a batch is made; borrowed. */
 typedef struct {
-    PyObject *cursors, *known, *firsts, *payloads, *receipts;
+    PyObject *cursors, *cursor_of, *known, *firsts, *payloads, *receipts;
     long long recorded_at;
 } Draft;
 
@@ -70,33 +70,40 @@ is_usual(PyObject *examined, PyObject *record)
            && is_plain((const unsigned char *)PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key));
 }
 
-/* The cursor of a record's partition if it stands at the record, borrowed, and its frame; NULL otherwise. */
+/* The cursor of a record's partition; a new reference, NULL with an exception. */
 static PyObject *
-cursor_at(const Draft *draft, PyObject *record, long long *offset, PyObject **frame)
+cursor_of(const Draft *draft, PyObject *record)
 {
-    PyObject *where = PyTuple_Pack(2, PyTuple_GET_ITEM(record, TOPIC), PyTuple_GET_ITEM(record, PARTITION));
-    PyObject *cursor = where == NULL ? NULL : PyDict_GetItemWithError(draft->cursors, where);
-    Py_XDECREF(where);
-    PyObject *next = cursor == NULL ? NULL : PyObject_GetAttr(cursor, NEXT_OFFSET);
+    PyObject *where[] = {PyTuple_GET_ITEM(record, TOPIC), PyTuple_GET_ITEM(record, PARTITION)};
+    PyObject *key = PyTuple_Pack(2, where[0], where[1]);
+    PyObject *cursor = key == NULL ? NULL : PyDict_GetItemWithError(draft->cursors, key);
+    Py_XINCREF(cursor);
+    Py_XDECREF(key);
+    return cursor != NULL || PyErr_Occurred() ? cursor : PyObject_Vectorcall(draft->cursor_of, where, 2, NULL);
+}
+
+/* The frame of a cursor if it stands at the record, a new reference; NULL otherwise, or with an exception. */
+static PyObject *
+frame_at(PyObject *cursor, PyObject *record, long long *offset)
+{
+    PyObject *next = PyObject_GetAttr(cursor, NEXT_OFFSET);
     if (next == NULL) {
         return NULL;
     }
-    *offset = PyLong_AsLongLong(PyTuple_GET_ITEM(record, OFFSET));
-    const long long expected = PyLong_AsLongLong(next);
+    int beyond, further;
+    *offset = PyLong_AsLongLongAndOverflow(PyTuple_GET_ITEM(record, OFFSET), &beyond);
+    const long long expected = PyErr_Occurred() ? -1 : PyLong_AsLongLongAndOverflow(next, &further);
     Py_DECREF(next);
-    if (PyErr_Occurred() || *offset != expected || *offset < 0 || *offset == LLONG_MAX) {
+    if (PyErr_Occurred() || beyond || further || *offset != expected || *offset < 0 || *offset == LLONG_MAX) {
         return NULL;
     }
-    *frame = PyObject_GetAttr(cursor, FRAME);
-    if (*frame == NULL) {
-        return NULL;
+    PyObject *frame = PyObject_GetAttr(cursor, FRAME);
+    if (frame != NULL
+        && (!PyTuple_Check(frame) || PyTuple_GET_SIZE(frame) != 2 || !is_ascii(PyTuple_GET_ITEM(frame, 0))
+            || !is_ascii(PyTuple_GET_ITEM(frame, 1)))) {
+        Py_CLEAR(frame);
     }
-    if (!PyTuple_Check(*frame) || PyTuple_GET_SIZE(*frame) != 2 || !is_ascii(PyTuple_GET_ITEM(*frame, 0))
-        || !is_ascii(PyTuple_GET_ITEM(*frame, 1))) {
-        Py_CLEAR(*frame);
-        return NULL;
-    }
-    return cursor;
+    return frame;
 }
 
 static int
@@ -137,8 +144,10 @@ leaf(const Draft *draft, PyObject *examined, const unsigned char *salt, long lon
         return repeated < 0 ? -1 : 0;
     }
     long long offset;
-    PyObject *frame = NULL, *cursor = cursor_at(draft, record, &offset, &frame);
-    if (cursor == NULL) {
+    PyObject *cursor = cursor_of(draft, record);
+    PyObject *frame = cursor == NULL ? NULL : frame_at(cursor, record, &offset);
+    if (frame == NULL) {
+        Py_XDECREF(cursor);
         return PyErr_Occurred() ? -1 : 0;
     }
     int outcome = -1;
@@ -159,6 +168,7 @@ leaf(const Draft *draft, PyObject *examined, const unsigned char *salt, long lon
     outcome = 1;
 
 done:
+    Py_DECREF(cursor);
     Py_DECREF(frame);
     Py_XDECREF(made);
     Py_XDECREF(place);
@@ -187,8 +197,8 @@ leaves(PyObject *Py_UNUSED(module), PyObject *args)
     Py_buffer salts;
     long long number;
     if (intern() < 0
-        || !PyArg_ParseTuple(args, "Ony*O!O!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
-                             &PyDict_Type, &draft.known, &PyList_Type, &draft.firsts, &PyList_Type, &draft.payloads,
+        || !PyArg_ParseTuple(args, "Ony*O!OO!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
+                             &draft.cursor_of, &PyDict_Type, &draft.known, &PyList_Type, &draft.firsts, &PyList_Type, &draft.payloads,
                              &PyList_Type, &draft.receipts, &number, &draft.recorded_at)) {
         return NULL;
     }

@@ -32,6 +32,7 @@ class Break:
 
 _CORE = "services/reconcile/core"
 _SEQUENCING = "services/audit/core/sequencing.py"
+_LEAVES = "decklog/native/leaves.c"
 _POSTGRES = "decklog/adapters/postgres/ledger.py"
 
 _RECORD = "tests/promises/test_promise_1_record_before_act.py::test"
@@ -188,6 +189,15 @@ _EXACTLY_ONCE = (
     ),
     Break(
         promise=3,
+        name="ids are not looked up in C",
+        file=_LEAVES,
+        anchor="    const int repeated = PyDict_Contains(draft->known, identity);\n",
+        replacement="    const int repeated = 0;\n",
+        tests=(f"{_LEDGER}_each_record_counts_once",),
+        words="exactly-once effect|was recorded twice",
+    ),
+    Break(
+        promise=3,
         name="the head is no fence",
         file=_POSTGRES,
         anchor="WHERE size = $1 AND frontier = $6",
@@ -236,6 +246,15 @@ _NOTHING_LOST = (
         file=_SEQUENCING,
         anchor="            self._gap(cursor, offset, ABSENT)\n",
         replacement="            pass\n",
+        tests=(f"{_LEDGER}_nothing_is_missing",),
+        words="nothing is lost: nothing was ever at",
+    ),
+    Break(
+        promise=4,
+        name="absent offsets are passed over in C",
+        file=_LEAVES,
+        anchor="*offset != expected ||",
+        replacement="*offset < expected ||",
         tests=(f"{_LEDGER}_nothing_is_missing",),
         words="nothing is lost: nothing was ever at",
     ),

@@ -185,7 +185,7 @@ class Draft:
         if native.kernel is None:
             return 0
         done: int = native.kernel.leaves(
-            *(examined, start, salts, self._cursors, self._known),
+            *(examined, start, salts, self._cursors, self._cursor, self._known),
             *(self._firsts, self._payloads, self._receipts, self._next, self._recorded_at),
         )
         self._next += done
