@@ -58,11 +58,7 @@ def erase(
             raise failures.NotFound("no event holds data of that subject", hint="Give a whole name or address")
         if not yes:
             _ask(found)
-        ranges = leaf_ranges.of(one["leaf"] for one in found)
-        requests = [
-            api.erase(server, ranges[start : start + leaf_ranges.MOST], reason)
-            for start in range(0, len(ranges), leaf_ranges.MOST)
-        ]
+        requests = _requested(server, found, reason)
         for request in requests:
             _wait(server, request, seconds)
         report.note(f"{words.count(len(found), 'payload')} erased; the leaves and every proof stay valid")
@@ -79,6 +75,14 @@ def erase(
             where=erasure.leaves(kept),
             hint=shlex.join(["decklog", "erase", *chosen, "--reason", reason]),
         )
+
+
+def _requested(
+    server: api.Caller, found: Sequence[ledger_answers.Erasable], reason: str
+) -> list[ledger_answers.ErasureAccepted]:
+    """The requests that take all of it, each as many ranges of leaves as one may."""
+    ranges, most = leaf_ranges.of(one["leaf"] for one in found), leaf_ranges.MOST
+    return [api.erase(server, ranges[start : start + most], reason) for start in range(0, len(ranges), most)]
 
 
 def _named(server: api.Caller, named: Sequence[str], source: str) -> api.Named:
