@@ -11,6 +11,10 @@ static PyMethodDef methods[] = {
     {"leaves", leaves, METH_VARARGS,
      "leaves(examined, start, salts, cursors, cursor_of, known, firsts, payloads, receipts, number, recorded_at): how many from "
      "there on have become leaves, up to the first that needs a closer look."},
+    {"plain_events", plain_events, METH_O,
+     "plain_events(entries): what each says, None where one is no receipt of a plain event."},
+    {"unbundled", unbundled, METH_VARARGS,
+     "unbundled(data, count): the entries of a bundle, None where it is none of so many."},
     {NULL, NULL, 0, NULL},
 };
 

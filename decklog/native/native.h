@@ -68,6 +68,8 @@ PyObject *node_hashes(PyObject *module, PyObject *level);
 PyObject *sha256_each(PyObject *module, PyObject *args);
 PyObject *records(PyObject *module, PyObject *args);
 PyObject *examine_each(PyObject *module, PyObject *args);
+PyObject *plain_events(PyObject *module, PyObject *entries);
+PyObject *unbundled(PyObject *module, PyObject *args);
 PyObject *leaves(PyObject *module, PyObject *args);
 
 extern PyTypeObject TrialType;

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 
 import hypothesis
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies
 from decklog import native
 from decklog.adapters.kafka import batches
 from decklog.events.v1 import control_pb2
-from decklog.model import envelope, hashing, merkle, record_headers
+from decklog.model import envelope, hashing, merkle, receipt_lines, record_headers
+from decklog.model.tlog import bundle
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing, sequencing_usual
 from services.audit.core import sequencing_examine as examination
-from tests import sequenced
+from tests import log_files, sequenced
 
 pytestmark = pytest.mark.skipif(native.kernel is None, reason="decklog.native is not built here")
 
@@ -25,6 +27,7 @@ DAY_US = 86_400 * 10**6
 TRACE = "00-12345678901234567890123456789012-1234567890123456-01"
 WHERE = stream.TopicPartition(sequenced.GIT, 3)
 bytes_of_interest = strategies.sampled_from(list(b'\x00\x1f\x7f\x80\xff"\\0123569afgTtZz-:. AF'))
+damage = strategies.lists(strategies.tuples(strategies.integers(0), strategies.integers(0, 255)), max_size=3)
 subjects = strategies.sampled_from(
     ["a" * 9, "b" * 9, "\u00e9" * 4 + "a", 'a"' + "a" * 7, "a" * 300, "\x7f" * 9, "\u2028" * 3]
 )
@@ -200,6 +203,45 @@ def test_inner_nodes_are_those_of_python(level):
         assert in_c == _nodes(level) == _nodes(bytearray(level))
 
 
+PLAIN = log_files.receipts(3)
+
+
+@hypothesis.given(strategies.lists(strategies.sampled_from(PLAIN)), damage, strategies.integers(-1, 4))
+def test_bundles_and_their_receipts_are_read_as_in_python(entries, damaged, count):
+    """Whole, damaged or of another number: the same entries, and the same said of them."""
+    changed = [bytearray(entry) for entry in entries]
+    data = bytearray(bundle.encode(entries))
+    for number, (place, byte) in enumerate(damaged):
+        if changed:
+            one = changed[number % len(changed)]
+            one[place % len(one)] = byte
+            data[place % len(data)] = byte
+    count = len(entries) if count < 0 else count
+    in_c = _unbundled(bytes(data), count), receipt_lines.events([bytes(entry) for entry in changed])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "kernel", None)
+        assert in_c == (_unbundled(bytes(data), count), receipt_lines.events([bytes(entry) for entry in changed]))
+
+
+def _unbundled(data, count):
+    try:
+        return bundle.decode(data, count)
+    except bundle.Malformed as error:
+        return str(error), error.index, error.offset
+
+
+@pytest.mark.parametrize(
+    "number", [b"0", b"00", b"01", b"", b"9" * 15, b"1" * 16, b"8" * 16, b"9" * 16, b"1" * 17, b"-1"]
+)
+@pytest.mark.parametrize("name", [b"offset", b"len", b"recorded_at"])
+def test_numbers_of_receipts_are_taken_as_in_python(name, number):
+    """Up to 15 digits without zeros before them; times of 16, up to those that a JSON reader has exactly."""
+    entry = re.sub(b'"%b":[0-9]+' % name, b'"%b":%b' % (name, number), PLAIN[0])
+    assert receipt_lines.events([entry]) == (
+        None if receipt_lines.event(entry) is None else [receipt_lines.event(entry)]
+    )
+
+
 def _nodes(level):
     try:
         return merkle.node_hashes(level)
@@ -224,7 +266,6 @@ kafka_records = strategies.tuples(
     *(strategies.integers(0, 2**40), strategies.none() | strategies.binary(max_size=200)),
     *(strategies.none() | strategies.binary(max_size=80), kafka_headers),
 )
-damage = strategies.lists(strategies.tuples(strategies.integers(0), strategies.integers(0, 255)), max_size=3)
 
 
 def _read(data, count, base):
