@@ -57,6 +57,17 @@ def test_managers_that_lose_fields_are_named():
     assert managers.overridden(before, live(OURS, EDIT, a="2", b="1")) == ()
 
 
+def test_what_a_manager_gave_up_by_itself_was_not_taken_by_us():
+    """A controller that wrote its status between our reading and our dry-run is in no conflict with us."""
+    before = {"f:status": {"f:phase": {}, "f:unavailable": {}}}
+    meanwhile = {"f:status": {"f:phase": {}}}
+    entries = [{**STATUS, "fieldsV1": tree} for tree in (before, meanwhile)]
+    read, dry_run = (
+        live(OURS, entry, a="1", b="1") | {"status": {"phase": "up", "unavailable": 1}} for entry in entries
+    )
+    assert managers.overridden(read, dry_run) == ()
+
+
 def test_every_manager_is_listed_newest_first():
     """What is recorded of a live object."""
     assert [one.manager.manager for one in managers.everyone(live(OURS, EDIT, a="1", b="1"))] == [

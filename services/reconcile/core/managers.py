@@ -104,14 +104,21 @@ def dated(found: Iterable[Owned], seen: str) -> tuple[Owned, ...]:
 def overridden(
     live: objects.KubeObject, applied: objects.KubeObject, name: str = cluster.FIELD_MANAGER
 ) -> tuple[Owned, ...]:
-    """The managers that lost fields to us between the live object and the applied (or dry-run) one."""
+    """The managers that lost fields to us between the live object and the applied (or dry-run) one.
+
+    What a manager gave up by itself meanwhile, as a controller does with its status, we do not own afterwards.
+    """
+    ours = [tree for manager, tree in of(applied) if manager.manager == name]
     after = {(one.manager, one.operation, one.subresource): tree for one, tree in of(applied)}
     lost = []
     for manager, tree in of(live):
         if manager.manager == name:
             continue
         rest = fields.minus(tree, after.get((manager.manager, manager.operation, manager.subresource), fields.EMPTY))
-        found = tuple(sorted(map(pointer.join, fields.places(rest, live))))
+        taken = [
+            place for place in fields.places(rest, live) if any(fields.owned_at(tree, live, place) for tree in ours)
+        ]
+        found = tuple(sorted(map(pointer.join, taken)))
         if found:
             lost.append(Owned(manager, found))
     return _newest_first(lost)
