@@ -105,7 +105,10 @@ class Page:
 
     def __init__(self, full: full_stack.FullStack) -> None:
         self._browser = httpx.Client(
-            base_url=full.environment()["DECKLOG_SERVER"], headers={"Accept": "text/html"}, trust_env=False
+            base_url=full.environment()["DECKLOG_SERVER"],
+            headers={"Accept": "text/html"},
+            trust_env=False,
+            timeout=60.0,
         )
         status = full.run(sys.executable, "-m", "deploy.local", "--state", str(full.state), "status").stdout
         (address,) = re.findall(r"http://\S+/login\?code=\S+", status)
