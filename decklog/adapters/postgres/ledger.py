@@ -207,12 +207,14 @@ class PostgresWriter:
     async def close(self) -> None:
         """See `ledger.Writer.close`."""
         # Whoever leads next need not wait until the server has noticed that this session is over.
-        with contextlib.suppress(errors.DecklogError, TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                with failures.translated():
-                    await self._leading.execute("SELECT pg_advisory_unlock_all()")
-        for connection in (self._looking, self._leading):
-            connection.terminate()
+        try:
+            with contextlib.suppress(errors.DecklogError, TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    with failures.translated():
+                        await self._leading.execute("SELECT pg_advisory_unlock_all()")
+        finally:
+            for connection in (self._looking, self._leading):
+                connection.terminate()
 
     async def _make_room(self, connection: asyncpg.Connection, size: int) -> None:
         if size >= self._room_until:

@@ -163,6 +163,27 @@ async def test_a_paused_writer_changes_nothing_when_it_wakes(database, cluster):
     await check(database, cluster, 10)
 
 
+async def test_a_writer_whose_farewell_is_cut_short_leaves_its_session_all_the_same(database, monkeypatch):
+    """The service is told to end at once: the next leader does not find the lock held."""
+    first = await postgres.PostgresWriter.connect(database)
+    await first.lead()
+    reached = asyncio.Event()
+
+    async def never(*_):
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", never)
+    leaving = asyncio.create_task(first.close())
+    await reached.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    monkeypatch.undo()
+    assert first._leading.is_closed()
+    assert first._looking.is_closed()
+
+
 async def test_a_second_leader_is_refused(database):
     """The leader's lock is one per database, and free again as soon as the leader has gone."""
     first, second = [await postgres.PostgresWriter.connect(database) for _ in range(2)]
