@@ -10,6 +10,7 @@ _TEMPLATES = 16
 _KNOWN_BYTES = 8 << 20
 _LONG = 4096
 _MANY = 64
+_HEADER_BYTES = 300
 
 T = TypeVar("T")
 
@@ -82,21 +83,20 @@ class Reader(Generic[T]):
         return Read(judged, values, template)
 
     def _learn(self, block: bytes, template: "Template[T]") -> None:
-        self._bytes += len(block)
+        self._bytes += template.cost
         while self._bytes > _KNOWN_BYTES:
             oldest = next(iter(self._templates))
-            self._bytes -= oldest * len(self._templates.pop(oldest))
+            self._bytes -= sum(one.cost for one in self._templates.pop(oldest))
         templates = self._templates.setdefault(len(block), [])
         templates.insert(0, template)
         if len(templates) > _TEMPLATES:
-            templates.pop()
-            self._bytes -= len(block)
+            self._bytes -= templates.pop().cost
 
 
 class Template(Generic[T]):
     """The bytes that headers of one shape and with values of the same lengths share, and how to cut some at them."""
 
-    __slots__ = ("cut", "judged", "lengths", "shared", "size")
+    __slots__ = ("cost", "cut", "judged", "lengths", "shared", "size")
 
     def __init__(self, judged: T, headers: Sequence[tuple[str, bytes | None]], varying: Collection[int]) -> None:
         self.judged = judged
@@ -113,3 +113,5 @@ class Template(Generic[T]):
         sizes = [size for pair in zip(map(len, shared), [*lengths, 0], strict=True) for size in pair][:-1]
         cutter = struct.Struct("".join(f"{size}s" for size in sizes))
         self.cut, self.size = cutter.unpack, cutter.size
+        self.cost = self.size + _HEADER_BYTES * len(headers)
+        """About how many bytes of memory it takes, with what is judged of it."""

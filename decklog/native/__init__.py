@@ -46,13 +46,12 @@ def load(path: Path) -> Any:
 
 
 def _found() -> Any:
-    path = library()
-    if os.environ.get(SETTING) == "off" or not path.exists():
+    if os.environ.get(SETTING) == "off":
         return None
     try:
-        return load(path)
-    except ImportError:
-        return None  # What it needs of the system is no longer there; `audit` says at its start which one it uses.
+        return load(library())
+    except (ImportError, OSError):
+        return None  # Not built, not for this user, or without what it needs; `audit` says at its start which it uses.
 
 
 kernel: Final = _found()

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from pathlib import Path
 
 from decklog import native
 
 FLAGS = ("-shared", "-fPIC", "-O2", "-std=c11", "-Wall", "-Wextra", "-Wno-missing-field-initializers")
+_MAKING = "making-"
+_ABANDONED_SECONDS = 3600
 LIBRARIES = ("-l:libcrypto.so.3",)
 
 
@@ -43,7 +46,8 @@ def build(path: Path, *flags: str) -> Path:
     command = [compiler(), *FLAGS, *flags, "-I", include(), *map(str, native.sources())]
     try:
         path.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix="making-") as folder:
+        path.parent.chmod(0o755)  # Whoever may read the sources may use it.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_MAKING) as folder:
             made = Path(folder, path.name)
             done = subprocess.run(
                 [*command, "-o", str(made), *LIBRARIES], capture_output=True, text=True, check=False, cwd=folder
@@ -52,6 +56,7 @@ def build(path: Path, *flags: str) -> Path:
                 raise Impossible(f"the C compiler refuses: {done.stderr.strip()}")
             with made.open("rb") as written:
                 os.fsync(written.fileno())  # A library of which a crash left a part would crash whoever loads it.
+            made.chmod(0o755)
             made.rename(path)
     except OSError as error:
         raise Impossible(f"{path.parent}: {error.strerror or error}; let it be built by whoever owns it") from error
@@ -59,10 +64,13 @@ def build(path: Path, *flags: str) -> Path:
 
 
 def forget_others(path: Path) -> None:
-    """Remove what was built from other sources."""
-    for other in path.parent.glob(f"{path.name.partition('-')[0]}-*"):
-        if other != path:
-            with contextlib.suppress(FileNotFoundError):
+    """Remove what was built from other sources for the same Python, and what a build that was killed has left."""
+    suffix = path.name.partition(".")[2]
+    for other in [*path.parent.glob(f"{path.name.partition('-')[0]}-*.{suffix}"), *path.parent.glob(f"{_MAKING}*")]:
+        with contextlib.suppress(OSError):
+            if other.is_dir() and time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(other)
+            elif other.is_file() and other != path:
                 other.unlink()
 
 

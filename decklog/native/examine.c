@@ -112,6 +112,10 @@ examine_each(PyObject *Py_UNUSED(module), PyObject *args)
             PyList_SET_ITEM(found, i, one);
         }
     }
+    if (found != NULL && PySequence_Fast_GET_SIZE(all) != PyList_GET_SIZE(found)) {
+        PyErr_SetString(PyExc_RuntimeError, "the records changed while they were examined");
+        Py_CLEAR(found);
+    }
     Py_XDECREF(all);
     return found;
 }

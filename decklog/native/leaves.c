@@ -2,7 +2,6 @@
 #include "native.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #define SALT_BYTES 32
 #define MAX_KEY_BYTES 1024
@@ -14,6 +13,18 @@ typedef struct {
 } Draft;
 
 static PyObject *FRAME, *NEXT_OFFSET, *LAST_LEAF;
+
+/* A whole number in decimal, at the end of a buffer. */
+static Piece
+decimal(char buffer[24], unsigned long long number)
+{
+    char *at = buffer + 24;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (Piece){at, (size_t)(buffer + 24 - at)};
+}
 
 /* Twin of `receipt.assembled` and what it is given for an event: its commitment, place, key and length. */
 static PyObject *
@@ -30,9 +41,6 @@ receipt(PyObject *examined, PyObject *frame, PyObject *record, const unsigned ch
         committed[2 * i] = HEX[digest[i] >> 4];
         committed[2 * i + 1] = HEX[digest[i] & 15];
     }
-    const int offset_size = snprintf(numbers[0], sizeof numbers[0], "%lld", offset);
-    const int length_size = snprintf(numbers[1], sizeof numbers[1], "%zd", PyBytes_GET_SIZE(value));
-    const int time_size = snprintf(numbers[2], sizeof numbers[2], "%lld", draft->recorded_at);
     const Piece pieces[] = {
         LITERAL("{\"about\":null,\"ce\":"),
         of_ascii(PyTuple_GET_ITEM(examined, STATED)),
@@ -40,14 +48,14 @@ receipt(PyObject *examined, PyObject *frame, PyObject *record, const unsigned ch
         {committed, sizeof committed},
         LITERAL("\",\"kafka\":"),
         of_ascii(PyTuple_GET_ITEM(frame, 0)),
-        {numbers[0], (size_t)offset_size},
+        decimal(numbers[0], (unsigned long long)offset),
         of_ascii(PyTuple_GET_ITEM(frame, 1)),
         LITERAL(",\"key\":\""),
         of_bytes(key),
         LITERAL("\",\"kind\":\"event\",\"len\":"),
-        {numbers[1], (size_t)length_size},
+        decimal(numbers[1], (unsigned long long)PyBytes_GET_SIZE(value)),
         LITERAL(",\"recorded_at\":"),
-        {numbers[2], (size_t)time_size},
+        decimal(numbers[2], (unsigned long long)draft->recorded_at),
         LITERAL(",\"v\":1}"),
     };
     const int count = (int)(sizeof pieces / sizeof pieces[0]);
@@ -177,14 +185,12 @@ done:
     return outcome;
 }
 
-static int
-intern(void)
+int
+intern_names(void)
 {
-    if (FRAME == NULL) {
-        FRAME = PyUnicode_InternFromString("frame");
-        NEXT_OFFSET = PyUnicode_InternFromString("next_offset");
-        LAST_LEAF = PyUnicode_InternFromString("last_leaf");
-    }
+    FRAME = PyUnicode_InternFromString("frame");
+    NEXT_OFFSET = PyUnicode_InternFromString("next_offset");
+    LAST_LEAF = PyUnicode_InternFromString("last_leaf");
     return FRAME == NULL || NEXT_OFFSET == NULL || LAST_LEAF == NULL ? -1 : 0;
 }
 
@@ -196,15 +202,14 @@ leaves(PyObject *Py_UNUSED(module), PyObject *args)
     Py_ssize_t start, done = 0;
     Py_buffer salts;
     long long number;
-    if (intern() < 0
-        || !PyArg_ParseTuple(args, "Ony*O!OO!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
+    if (!PyArg_ParseTuple(args, "Ony*O!OO!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
                              &draft.cursor_of, &PyDict_Type, &draft.known, &PyList_Type, &draft.firsts, &PyList_Type, &draft.payloads,
                              &PyList_Type, &draft.receipts, &number, &draft.recorded_at)) {
         return NULL;
     }
     PyObject *all = PySequence_Fast(given, "what was examined is a sequence");
-    if (all != NULL && (start < 0 || salts.len / SALT_BYTES < PySequence_Fast_GET_SIZE(all))) {
-        PyErr_SetString(PyExc_ValueError, "each has a salt of 32 bytes");
+    if (all != NULL && (start < 0 || draft.recorded_at < 0 || salts.len / SALT_BYTES < PySequence_Fast_GET_SIZE(all))) {
+        PyErr_SetString(PyExc_ValueError, "each has a salt of 32 bytes, and a time of our era");
     }
     while (!PyErr_Occurred() && start + done < PySequence_Fast_GET_SIZE(all)) {
         const unsigned char *salt = (const unsigned char *)salts.buf + (start + done) * SALT_BYTES;

@@ -65,12 +65,20 @@ void sha256_of(const Piece *pieces, int count, unsigned char digest[SHA256_BYTES
 
 PyObject *sha256(PyObject *module, PyObject *data);
 PyObject *node_hashes(PyObject *module, PyObject *level);
+PyObject *leaf_hashes(PyObject *module, PyObject *entries);
 PyObject *sha256_each(PyObject *module, PyObject *args);
 PyObject *records(PyObject *module, PyObject *args);
 PyObject *examine_each(PyObject *module, PyObject *args);
 PyObject *plain_events(PyObject *module, PyObject *entries);
 PyObject *unbundled(PyObject *module, PyObject *args);
+PyObject *write_files(PyObject *module, PyObject *files);
+PyObject *sync_files(PyObject *module, PyObject *descriptors);
+PyObject *bundled(PyObject *module, PyObject *entries);
+PyObject *crc32c(PyObject *module, PyObject *data);
 PyObject *leaves(PyObject *module, PyObject *args);
+
+/* Have the names at hand by which `leaves` asks a cursor; -1 with an exception. */
+int intern_names(void);
 
 extern PyTypeObject TrialType;
 extern PyTypeObject StencilType;

@@ -171,3 +171,34 @@ unbundled(PyObject *Py_UNUSED(module), PyObject *args)
     PyBuffer_Release(&data);
     return found;
 }
+
+/* Twin of `decklog.model.tlog.bundle.encode`; None where an entry is too long for a bundle. */
+PyObject *
+bundled(PyObject *Py_UNUSED(module), PyObject *entries)
+{
+    PyObject *all = PySequence_Tuple(entries), *data = NULL;
+    Py_ssize_t size = 0, i = 0;
+    const Py_ssize_t count = all == NULL ? 0 : PyTuple_GET_SIZE(all);
+    for (; i < count; i++) {
+        PyObject *entry = PyTuple_GET_ITEM(all, i);
+        if (!PyBytes_Check(entry) || PyBytes_GET_SIZE(entry) > 0xFFFF) {
+            break;
+        }
+        size += 2 + PyBytes_GET_SIZE(entry);
+    }
+    if (all != NULL) {
+        data = i < count ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(NULL, size);
+    }
+    if (data != NULL && data != Py_None) {
+        char *to = PyBytes_AS_STRING(data);
+        for (i = 0; i < count; i++) {
+            const Piece entry = of_bytes(PyTuple_GET_ITEM(all, i));
+            *to++ = (char)(entry.size >> 8);
+            *to++ = (char)entry.size;
+            memcpy(to, entry.data, entry.size);
+            to += entry.size;
+        }
+    }
+    Py_XDECREF(all);
+    return data;
+}

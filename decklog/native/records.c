@@ -88,8 +88,17 @@ or_none(PyObject *bytes)
     return bytes != NULL ? bytes : Py_NewRef(Py_None);
 }
 
+/* What the batch says of all its records. */
+typedef struct {
+    PyTypeObject *type;
+    PyObject *topic, *partition;
+    long long base, last, first_time;
+    int is_whole;
+} Batch;
+
+/* The record behind the offset `before`, which becomes its own. */
 static PyObject *
-record(PyTypeObject *type, Reading *from, PyObject *topic, PyObject *partition, int64_t base, int64_t first_time)
+record(const Batch *batch, Reading *from, long long *before)
 {
     int64_t size, delta, offset;
     PyObject *key = NULL, *value = NULL, *block = NULL, *number = NULL, *time = NULL;
@@ -111,18 +120,29 @@ record(PyTypeObject *type, Reading *from, PyObject *topic, PyObject *partition, 
         PyErr_SetString(PyExc_ValueError, "a record ends before what is in it");
         goto failed;
     }
+    const int beyond = batch->is_whole ? __builtin_add_overflow((int64_t)*before, 1, &offset)
+                                       : __builtin_add_overflow((int64_t)batch->base, offset, &offset);
+    if (beyond) {
+        offset = *before;
+    }
+    if (!(*before < offset && offset <= batch->last)) {
+        PyErr_Format(PyExc_ValueError, "a record at offset %lld, behind %lld and up to %lld", (long long)offset, *before,
+                     batch->last);
+        goto failed;
+    }
     block = PyBytes_FromStringAndSize((const char *)from->data + from->at, end - from->at);
-    number = sum(base, offset);
-    time = sum(first_time, delta);
+    number = PyLong_FromLongLong(offset);
+    time = sum(batch->first_time, delta);
     if (block == NULL || number == NULL || time == NULL) {
         goto failed;
     }
     from->at = end;
     from->end = whole.end;
+    *before = offset;
     PyObject *items[] = {
-        Py_NewRef(topic), Py_NewRef(partition), number, time, or_none(key), or_none(value), block,
+        Py_NewRef(batch->topic), Py_NewRef(batch->partition), number, time, or_none(key), or_none(value), block,
     };
-    return named_tuple(type, items, RECORD_FIELDS);
+    return named_tuple(batch->type, items, RECORD_FIELDS);
 
 failed:
     Py_XDECREF(key);
@@ -136,24 +156,23 @@ failed:
 PyObject *
 records(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyTypeObject *type;
+    Batch batch;
     Py_buffer data;
     Py_ssize_t at, count;
-    PyObject *topic, *partition;
-    long long base, first_time;
-    if (!PyArg_ParseTuple(args, "O!y*nnOOLL:records", &PyType_Type, &type, &data, &at, &count, &topic, &partition,
-                          &base, &first_time)) {
+    long long before;
+    if (!PyArg_ParseTuple(args, "O!y*nnOOLLLLp:records", &PyType_Type, &batch.type, &data, &at, &count, &batch.topic,
+                          &batch.partition, &batch.base, &batch.last, &batch.first_time, &before, &batch.is_whole)) {
         return NULL;
     }
     Reading from = {data.buf, at, data.len};
     PyObject *found = NULL, *outcome = NULL;
-    if (!PyType_IsSubtype(type, &PyTuple_Type) || at < 0 || count < 0) {
+    if (!PyType_IsSubtype(batch.type, &PyTuple_Type) || at < 0 || count < 0) {
         PyErr_SetString(PyExc_ValueError, "records are named tuples, and begin within the data");
     } else {
         found = PyList_New(0);
     }
     for (Py_ssize_t i = 0; found != NULL && i < count; i++) {
-        PyObject *one = record(type, &from, topic, partition, base, first_time);
+        PyObject *one = record(&batch, &from, &before);
         if (one == NULL || PyList_Append(found, one) < 0) {
             Py_CLEAR(found);
         }

@@ -1,8 +1,9 @@
 /* Tells what is a message of one type; twin of `services.audit.core.sequencing_examine._Trial`. */
 #include "stencil.h"
 
-/* Nothing of a message is freed before all of it is. */
+/* Nothing of a message is freed before all of it is, and it may take fifty times its bytes. */
 #define ROOM (1 << 18)
+#define LARGE (1 << 15)
 
 typedef struct {
     PyObject_HEAD
@@ -56,6 +57,9 @@ trial_holds(PyObject *trial, PyObject *value)
         return -1;
     }
     PyObject *parsed = PyObject_CallOneArg(self->parse, value);
+    if (PyBytes_GET_SIZE(value) > LARGE) {
+        self->room = -1; /* Such a message is not kept for longer than until the next. */
+    }
     if (parsed != NULL) {
         Py_DECREF(parsed);
         return 1;

@@ -12,6 +12,11 @@ from decklog.model import errors, record_headers, topics
 
 _BATCH_OVERHEAD = 4096
 
+UNREADABLE = "decklog_unreadable"
+"""The one header of a record that stands for a batch which cannot be read: why. Its value is the batch as it is stored,
+its offset the last of the batch's.
+"""
+
 Headers = Sequence[tuple[str, bytes]]
 
 

@@ -80,7 +80,7 @@ def test_what_is_remembered_is_bounded():
     reader.read(record_headers.encode([("x", b"")] * 65))
     places = reader._templates
     assert max(map(len, places.values())) <= 16
-    assert sum(size * len(templates) for size, templates in places.items()) == reader._bytes
+    assert sum(one.cost for templates in places.values() for one in templates) == reader._bytes
     assert reader._bytes <= 8 << 20
     assert max(places) <= 4096
     assert all(len(template.shared) <= 65 for templates in places.values() for template in templates)

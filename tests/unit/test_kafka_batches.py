@@ -1,13 +1,16 @@
 """Record batches, against the client library that writes them."""
 
 import gzip
+import struct
 
 import pytest
+from aiokafka import codec
 from aiokafka import errors as kafka
 from aiokafka.record import default_records, legacy_records
 
-from decklog.adapters.kafka import batches
-from decklog.model import headers
+from decklog import native
+from decklog.adapters.kafka import batches, unpacking
+from decklog.model import headers, record_headers
 from decklog.ports import stream
 
 WHERE = stream.TopicPartition("t", 3)
@@ -69,11 +72,100 @@ def rewritten(data, at, raw):
     return bytes(changed)
 
 
+def unreadable(data):
+    """The one record of a batch that cannot be read, and why."""
+    *_, (found, next_offset) = batches.batches(data, WHERE)
+    ((name, why),) = found[-1].headers
+    assert (name, found[-1].value, found[-1].key) == (stream.UNREADABLE, data, None)
+    assert next_offset == found[-1].offset + 1
+    return found[-1].offset, why.decode()
+
+
 @pytest.mark.parametrize("raw", [b"\x02", b"\x7e", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"])
-def test_a_record_that_lies_about_its_length_is_an_error(raw):
-    """Though its checksum fits: too short, too long, and a number that never ends."""
-    with pytest.raises(kafka.CorruptRecordException):
-        read(rewritten(batch(records=RECORDS[:3]), batches._HEADER.size, raw))
+def test_a_record_that_lies_about_its_length_makes_its_batch_unreadable(raw):
+    """Though its checksum fits: too short, too long, and a number that never ends. What follows is read."""
+    spoilt = rewritten(batch(records=RECORDS[:3]), batches._HEADER.size, raw)
+    assert unreadable(spoilt)[0] == 2
+    assert [one.offset for one in read(spoilt + batch())] == [2, 0, 1, 2, 7]
+
+
+def with_deltas(*deltas):
+    """A batch as a broker numbers it from 5 on, whose records say these offsets of themselves."""
+    plain = batch(records=[(number, 0, None, b"v", []) for number in range(len(deltas))])
+    parts = [record_headers.framed_length(delta) for delta in deltas]
+    records = b"".join(record_headers.framed_length(len(part) + 6) + b"\0\0" + part + b"\x01\x02v\0" for part in parts)
+    sized = struct.pack(">qi", 5, batches._HEADER.size - 12 + len(records)) + plain[12 : batches._HEADER.size] + records
+    return rewritten(sized, 61, b"")
+
+
+@pytest.mark.parametrize("deltas", [(0, 1), (3, 4), (2**31 - 1, 0), (0, 0), (-1, -5), (1, 0), (2**62, 2**63 - 1)])
+@pytest.mark.parametrize("built", [True, False], ids=["C", "Python"])
+def test_offsets_are_the_brokers_whatever_a_record_says(deltas, built, monkeypatch):
+    """A sender who forges his own would have those of others taken for read already, or for lost."""
+    if not built:
+        monkeypatch.setattr(native, "kernel", None)
+    found = list(batches.batches(with_deltas(*deltas), WHERE))
+    assert [one.offset for part in found for one in part.records] == [5, 6]
+    assert found[-1].next_offset == 7
+
+
+@pytest.mark.parametrize(
+    ("deltas", "offsets"),
+    [((0, 3), [5, 8]), ((2, 3), [7, 8]), ((0, 4), None), ((3, 3), None), ((3, 1), None), ((-1, 2), None)],
+)
+@pytest.mark.parametrize("built", [True, False], ids=["C", "Python"])
+def test_after_compaction_a_record_says_its_offset_within_its_batch(deltas, offsets, built, monkeypatch):
+    """Of four offsets two have records: in order, none twice, none beyond the batch; or the batch is unreadable."""
+    if not built:
+        monkeypatch.setattr(native, "kernel", None)
+    data = rewritten(with_deltas(*deltas), 23, (3).to_bytes(4, "big"))
+    if offsets is None:
+        assert unreadable(data)[0] == 8
+    else:
+        assert [one.offset for one in read(data)] == offsets
+
+
+def compressed(method, squeezed):
+    """A batch of three records whose bytes are these, said to be compressed so."""
+    plain = batch(records=RECORDS[:3])
+    body = (61 - 12 + len(squeezed)).to_bytes(4, "big")
+    return rewritten(plain[:8] + body + plain[12:21] + bytes([0, method]) + plain[23:61] + squeezed, 61, b"")
+
+
+BOMB = bytes(unpacking.MAX_BYTES // 4)
+XERIAL = codec.snappy_encode(b"")[:16]
+
+
+SPOILT = {
+    "gzip bomb": (GZIP, gzip.compress(BOMB, mtime=0) * 5, "more than"),
+    "gzip with a tail": (GZIP, gzip.compress(b"v") + b"junk", "header"),
+    "gzip cut": (GZIP, gzip.compress(b"v" * 99)[:-9], "ends before"),
+    "lz4 bomb": (LZ4, codec.lz4_encode(BOMB) * 5, "whole buffer"),
+    "lz4 with a tail": (LZ4, codec.lz4_encode(b"v") + b"junkjunk", "frameType"),
+    "zstd bomb": (ZSTD, codec.zstd_encode(BOMB) * 5, "whole buffer"),
+    "zstd cut": (ZSTD, codec.zstd_encode(b"v")[:-2], "Unpackable"),
+    "snappy cut": (SNAPPY, codec.snappy_encode(b"v" * 99)[:-1], "ends before"),
+    "snappy with a negative length": (SNAPPY, XERIAL + b"\xff\xff\xff\xfc", "ends before"),
+    "snappy that says it is large": (SNAPPY, b"\xff\xff\xff\xff\x0f" + b"v" * 9, "more than"),
+    "a block of snappy that says so": (SNAPPY, XERIAL + b"\0\0\0\x0e\xff\xff\xff\xff\x0f" + b"v" * 9, "more than"),
+    "unknown": (5, b"", "compression 5"),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_what_unpacks_to_no_records_or_to_too_many_bytes_makes_its_batch_unreadable(spoilt):
+    """Bombs, tails, cuts and lies: one record, in little memory, and what follows is read."""
+    method, squeezed, why = SPOILT[spoilt]
+    data = compressed(method, squeezed)
+    assert why in unreadable(data)[1]
+    assert read(data + batch())[-1].offset == 7
+
+
+def test_large_batches_are_unpacked_whole():
+    """Much larger than the room that is tried first."""
+    many = [(number, 0, None, b"v" * 1000, []) for number in range(900)]
+    for method in (GZIP, SNAPPY, LZ4, ZSTD):
+        assert len(read(batch(method, many))) == 900
 
 
 def test_markers_of_transactions_are_no_records():
@@ -134,11 +226,10 @@ def test_a_batch_that_lies_about_its_length_is_an_error(length, attributes):
         read(bytes(data))
 
 
-def test_bytes_that_cannot_be_decompressed_are_an_error():
+def test_bytes_that_cannot_be_decompressed_make_their_batch_unreadable():
     """Whatever they are said to be compressed with."""
     for method in range(1, 8):
-        with pytest.raises(kafka.CorruptRecordException):
-            read(rewritten(batch(), 21, bytes([0, method])))
+        assert unreadable(rewritten(batch(), 21, bytes([0, method])))[0] == 7
 
 
 def test_an_old_format_is_read_too():

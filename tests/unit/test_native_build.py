@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,11 +98,18 @@ def test_without_it_there_is_a_word_and_no_failure(tmp_path, monkeypatch, capsys
 
 def test_only_what_was_built_of_these_sources_is_used_and_kept(tmp_path, monkeypatch):
     """Its name is the digest of the sources; what has another one is removed when these are built."""
-    current, old, foreign = (tmp_path / name for name in ("kernel-2.so", "kernel-1.so", "other"))
-    for path in (current, old, foreign):
+    current, old, foreign = (
+        tmp_path / name for name in ("kernel-2.cpython-311.so", "kernel-1.cpython-311.so", "other")
+    )
+    other_python = tmp_path / "kernel-3.cpython-399.so"
+    for path in (current, old, foreign, other_python):
         path.touch()
+    for name, age in (("making-old", 7200), ("making-new", 0)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     build.forget_others(current)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["kernel-2.so", "other"]
+    kept = ["kernel-2.cpython-311.so", "kernel-3.cpython-399.so", "making-new", "other"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == kept
     before = native.library()
     monkeypatch.setattr(native, "sources", list)
     assert native.library() != before
@@ -116,3 +124,13 @@ def test_a_library_that_cannot_be_loaded_is_done_without(tmp_path, monkeypatch):
     assert native._found() is None
     with pytest.raises(ImportError):
         native.load(broken)
+
+
+def test_a_folder_that_this_user_may_not_read_is_done_without(monkeypatch):
+    """It was built by another one who keeps it to himself: nothing of Decklog could be imported before."""
+
+    def refuse(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(native, "load", refuse)
+    assert native._found() is None

@@ -8,12 +8,16 @@ from typing import Final, NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from decklog import native
-from decklog.model import envelope, events, hashing, header_shapes, headers, receipt, timestamps, topics
+from decklog.model import envelope, events, hashing, header_shapes, headers, receipt, record_headers, timestamps, topics
 from decklog.ports import ledger, stream
 from services.audit.core import orders, sequencing_senders, sequencing_usual
 
 MAX_SKEW_US = 24 * 3600 * timestamps.MICROSECONDS
 _TRIAL_BYTES: Final = 1 << 18
+_LARGE_BYTES: Final = 1 << 15
+UNREADABLE = "its batch cannot be read"
+"""Why a record is poison that stands for all of a batch (`stream.UNREADABLE`)."""
+_UNREADABLE: Final = record_headers.framed_length(1) + record_headers.framed_name(stream.UNREADABLE)
 AHEAD = "ce_time is over 24 hours in the future"
 """What is odd about an event whose producer's clock runs ahead."""
 
@@ -75,7 +79,7 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
         sender, values, template = given.headers.read(block)
         differing = envelope.differing(sender.form, values)
     except envelope.Undecodable as error:
-        return _poison(record, receipt.NULL, error.reason)
+        return _poison(record, receipt.NULL, UNREADABLE if block.startswith(_UNREADABLE) else error.reason)
     identifier, time, subject, *_ = differing
     source, ce_type, *_ = sender.form
     stated = receipt.event_text(sender.frame, differing)
@@ -130,8 +134,10 @@ class _Trial:
         """Whether these bytes are a message of the type."""
         self._room -= len(value)
         if self._room < 0:
-            # Nothing in it is freed before all of it is.
+            # Nothing in it is freed before all of it is, and it may take fifty times its bytes.
             self._message, self._room = self._type(), _TRIAL_BYTES
+        if len(value) > _LARGE_BYTES:
+            self._room = -1  # Such a message is not kept for longer than until the next.
         try:
             self._message.ParseFromString(value)
         except DecodeError:

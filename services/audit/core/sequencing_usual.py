@@ -15,7 +15,6 @@ from decklog.ports import stream
 from services.audit.core import sequencing_senders
 
 _MAX_BYTES: Final = 8 << 20
-_STENCIL_BYTES: Final = 512
 _MAX_OF_LENGTH: Final = 16
 _MAX_PLACES: Final = 16_384
 _ROLES: Final = {name: role for role, name in enumerate(envelope.DIFFERING[:-1], start=1)}
@@ -61,7 +60,7 @@ class Usual:
         key = (template.shared, template.lengths)
         if key in tried:
             return
-        self._bytes += template.size + _STENCIL_BYTES
+        self._bytes += template.cost
         if self._bytes > _MAX_BYTES:
             self._stencils.clear()
             self._tried.clear()
@@ -72,7 +71,7 @@ class Usual:
         stencils.append(_stencil(template, trial))
         if len(tried) > _MAX_OF_LENGTH:
             del tried[0], stencils[0]
-            self._bytes -= template.size + _STENCIL_BYTES
+            self._bytes -= template.cost
 
 
 def _stencil(template: _Template, trial: Any) -> Any:

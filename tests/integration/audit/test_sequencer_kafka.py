@@ -2,22 +2,27 @@
 
 import asyncio
 import contextlib
+import gzip
+import struct
 
 import aiokafka
 import asyncpg
 import pytest
 import typer.testing
 from aiokafka import admin as kafka_admin
+from aiokafka import codec
+from aiokafka.record import util as kafka_record
 
 from decklog.adapters import system
-from decklog.adapters.kafka import admin, connection, producer, reader
+from decklog.adapters.kafka import admin, connection, producer, reader, unpacking
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, receipt, topics
+from decklog.model import envelope, errors, receipt, record_headers, topics
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
 from services.audit.admin import audit_db
 from services.audit.admin import topics as topics_command
+from services.audit.core import sequencing_examine as examination
 from services.audit.sequencer import parts, sequencer, term
 from tests import sequenced
 
@@ -68,6 +73,19 @@ async def sequencing(reached, prefix, database):
     await asyncio.wait_for(task, 30)
     await given.producer.close()
     await given.topics.close()
+
+
+async def send_batch(reached, topic, batch, count):
+    """Have the broker take a batch as it is, whatever is in it; the first offset that it gave it."""
+    sender = aiokafka.AIOKafkaProducer(bootstrap_servers=reached.bootstrap, acks="all")
+    await sender.start()
+    try:
+        made = sender.create_batch()
+        made.close()
+        made._buffer, made._relative_offset = bytearray(batch), count
+        return (await (await sender.send_batch(made, topic, partition=PARTITION))).offset
+    finally:
+        await sender.stop()
 
 
 async def recorded(database, count, kind=None):
@@ -220,3 +238,60 @@ async def _until(port, topic, setting, value):
     async with asyncio.timeout(30):
         while (await port.describe([topic]))[topic].settings[setting] != value:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+def _record(event, delta):
+    """A record that says this of its offset."""
+    read = sequenced.record(event, offset=0)
+    said = [record_headers.framed_length(delta), *map(record_headers.framed_value, (read.key, read.value))]
+    body = b"".join([b"\0\0", *said, read.header_block])
+    return record_headers.framed_length(len(body)) + body
+
+
+def _batch(count, records, compression=0):
+    """A batch of so many records, with the checksum that fits."""
+    now = sequenced.NOW_US // 1000
+    rest = struct.pack(">hiqqqhii", compression, count - 1, now, now, -1, -1, -1, count) + records
+    return struct.pack(">qiibI", 0, len(rest) + 9, -1, 2, kafka_record.calc_crc32c(rest)) + rest
+
+
+SPOILT = sequenced.event(50), sequenced.event(51)
+TWO = _record(SPOILT[0], 0) + _record(SPOILT[1], 1)
+BOMB = _record(SPOILT[0]._replace(data=bytes(unpacking.MAX_BYTES)), 0)
+LZ4 = codec.lz4_encode(TWO) + b"junkjunk"
+
+
+@pytest.mark.parametrize(
+    ("batch", "count", "kind"),
+    [
+        (_batch(1, _record(SPOILT[0], 3)), 1, receipt.Kind.EVENT),
+        (_batch(1, _record(SPOILT[0], 2**31 - 1)), 1, receipt.Kind.EVENT),
+        (_batch(2, gzip.compress(TWO) + b"junk", 1), 2, receipt.Kind.POISON),
+        (_batch(2, LZ4, 3), 2, receipt.Kind.POISON),
+        (_batch(1, codec.zstd_encode(BOMB), 4), 1, receipt.Kind.POISON),
+    ],
+    ids=["forged offset", "forged offset far ahead", "gzip with a tail", "lz4 with a tail", "bomb"],
+)
+async def test_one_sender_does_not_spoil_the_records_of_others(
+    reached, git, topic_prefix, database, batch, count, kind
+):
+    """What a broker takes from whoever may write: it is a leaf, at its offset, and all that follows are events."""
+    honest = [sequenced.message(sequenced.event(number), topic=git) for number in range(8)]
+    async with sequencing(reached, topic_prefix, database):
+        await send(reached, *honest[:2])
+        first = await send_batch(reached, git, batch, count)
+        await send(reached, *honest[2:])
+        said = await recorded(database, 8 + count if kind is receipt.Kind.POISON else 9)
+    events = [one for one in said if one.kind is receipt.Kind.EVENT]
+    assert {envelope.from_headers(sent.headers, sent.value).id for sent in honest} <= {
+        one.attributes.id for one in events
+    }
+    (found,) = [one for one in said if one.place.offset == first + count - 1]
+    assert found.kind is kind
+    if kind is receipt.Kind.POISON:
+        assert found.about.reason == examination.UNREADABLE
+        opened = await asyncpg.connect(database)
+        values = [row["value"] for row in await opened.fetch("SELECT value FROM ledger.payload")]
+        await opened.close()
+        assert [value[17:] for value in values if value[17:] == batch[17:]] == [batch[17:]]
+    await asyncio.to_thread(clean, database)
