@@ -27,7 +27,7 @@ class Parts:
     entropy: Callable[[int], bytes]
     readiness: ops.Readiness
     limit: sequencing_limits.Limit = field(default_factory=sequencing_limits.Limit)
-    batch_records: int = 4000
+    batch_records: int = 8000
     appended: Callable[[ledger.Addition], None] = lambda _addition: None
     """Told of every addition once it is committed."""
     failpoint: Failpoint = no_failpoint

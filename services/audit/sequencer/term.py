@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 SLICE = 100
 """Records examined or decided at a stretch; between stretches the running COPY gets its turn."""
-LOOKUP = 1000
+LOOKUP = 2000
 """Records whose ids are looked up together; the next are examined, or the last ones decided, meanwhile."""
 POLL_SECONDS = 0.5
 RECHECK_SECONDS = 15.0

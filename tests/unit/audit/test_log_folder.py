@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from decklog import native
 from decklog.model import errors
 from services.audit.core import integration
 from services.audit.publisher import folder
@@ -21,8 +22,12 @@ def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.fixture
-def log(tmp_path):
+@pytest.fixture(params=["C", "Python"])
+def log(tmp_path, request, monkeypatch):
+    if request.param == "Python":
+        monkeypatch.setattr(native, "kernel", None)
+    elif native.kernel is None:
+        pytest.skip("decklog.native is not built here")
     with folder.LogFolder(tmp_path / "log").held():
         yield folder.LogFolder(tmp_path / "log")
 
@@ -76,6 +81,8 @@ def test_everything_is_synced_before_write_returns(log, monkeypatch):
         synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()).removeprefix(f"{log.path}"))
         real(descriptor)
 
+    if native.kernel is not None:
+        pytest.skip("tests/faults traces what C asks of the kernel")
     monkeypatch.setattr(os, "fsync", record)
     log.write(FILES)
     assert sorted(synced[:3]) == ["/unfinished/0", "/unfinished/1", "/unfinished/2"]
@@ -91,6 +98,21 @@ def test_a_disk_that_refuses_is_bad_weather(log):
     log.write([integration.File("public/tile", b"in the way")])
     with pytest.raises(errors.Transient, match=r"public/tile.*DECKLOG_LOG_DIR"):
         log.write(FILES)
+
+
+def test_nothing_stays_open_whatever_is_refused(log, monkeypatch):
+    """Not what was written, not what was being written, not after a crash in between, and not of many files."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    log.write([integration.File(f"public/{number}", b"%d" % number) for number in range(300)])
+    assert log.read("public/299") == b"299"
+    (log.path / "unfinished" / "1").mkdir()
+    with pytest.raises(errors.Transient, match="Is a directory"):
+        log.write(FILES)
+    (log.path / "unfinished" / "1").rmdir()
+    monkeypatch.setattr(log, "_failpoint", _crash("log.before_fsync", 1))
+    with pytest.raises(Crash):
+        log.write(FILES)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 class Crash(Exception):
