@@ -76,6 +76,7 @@ async def test_lost_state_is_made_again_from_the_ledger(
         await losing.lose_beginning(bench)
         async with bench.member():
             await bench.until(apply_pb2.StateLost)
+            await bench.until(apply_pb2.HealthAssessed, count=2)
         await recorded(bench, database)
     second = await bench.deliver("web", {**manifests("blue", "a"), "web/c.yaml": None})
     done = await repair(bench, database)
