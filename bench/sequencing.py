@@ -7,6 +7,11 @@ Each round runs the variants one after the other, each in a process of its own a
 alone; with the publisher beside it, as in audit; raw COPY of the rows that the first has just written. What is timed:
 from the first records polled (or the first row copied) to the last commit, or until the checkpoint that is served
 covers it. Nothing outside databases, topics and a temporary folder named `bench-…`, removed at the end, is touched.
+
+What the publisher can do depends on what a new file costs, so that is measured first, in the folder that TMPDIR names.
+ext4 without a journal, as some virtual machines have it, looks at every file that was deleted in the last five minutes
+before it makes a new one (`recently_deleted` in fs/ext4/ialloc.c): there it may be 600 µs instead of 10. Therefore no
+round removes its log before the last one has ended.
 """
 
 import argparse
@@ -153,12 +158,11 @@ async def fill(kafka: str, prefix: str, count: int) -> int:
     return size // count
 
 
-def sequence(kafka: str, uri: str, prefix: str, count: int, publishes: bool) -> Figure:
-    """The sequencer, until the last event is a leaf; with the publisher, until a checkpoint served covers it."""
+def sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> Figure:
+    """The sequencer, until the last event is a leaf; with the publisher, until a checkpoint in `log` covers it."""
     collecting.collect_rarely()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with tempfile.TemporaryDirectory(prefix="bench-") as path:
-        return asyncio.run(_sequence(kafka, uri, prefix, count, Path(path) / "log" if publishes else None))
+    return asyncio.run(_sequence(kafka, uri, prefix, count, log))
 
 
 async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> Figure:
@@ -293,8 +297,8 @@ async def database(server: asyncpg.Connection, uri: str, name: str) -> AsyncIter
         await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace) -> dict[str, list[Figure]]:
-    """The variants in turn, as often as asked."""
+async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace, logs: Path) -> dict[str, list[Figure]]:
+    """The variants in turn, as often as asked; what is published goes below `logs`."""
     figures: dict[str, list[Figure]] = {"sequencer": [], "and publisher": [], "raw COPY": []}
     server = await asyncpg.connect(uri)
     print(
@@ -307,8 +311,8 @@ async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace) 
             database(server, uri, f"{prefix}-{number}-copy") as copied,
         ):
             for label, run, arguments in (
-                ("sequencer", sequence, (kafka, alone, prefix, given.events, False)),
-                ("and publisher", sequence, (kafka, both, prefix, given.events, True)),
+                ("sequencer", sequence, (kafka, alone, prefix, given.events, None)),
+                ("and publisher", sequence, (kafka, both, prefix, given.events, logs / str(number))),
                 ("raw COPY", copy, (alone, copied, given.events)),
             ):
                 figures[label].append(await _alone(run, *arguments))
@@ -354,9 +358,19 @@ async def main() -> None:
             f"{given.events:,} events, values of {size} bytes, {os.cpu_count()} cores, batches of {BATCH:,}, "
             f"{'with' if NATIVE else 'without'} decklog.native"
         )
-        print(summary(await measure(kafka, server, name, given)))
+        with tempfile.TemporaryDirectory(prefix="bench-") as logs:
+            print(f"a new file in {tempfile.gettempdir()}: {cost_of_a_file(Path(logs)) * 1e6:.0f} µs")
+            print(summary(await measure(kafka, server, name, given, Path(logs))))
     finally:
         await remove_topics(kafka, name)
+
+
+def cost_of_a_file(folder_: Path, count: int = 50) -> float:
+    """Seconds that it takes to make an empty file there, on average."""
+    began = time.perf_counter()
+    for number in range(count):
+        (folder_ / f"new-{number}").touch()
+    return (time.perf_counter() - began) / count
 
 
 async def remove_topics(kafka: str, prefix: str) -> None:

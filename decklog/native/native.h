@@ -73,6 +73,8 @@ PyObject *plain_events(PyObject *module, PyObject *entries);
 PyObject *unbundled(PyObject *module, PyObject *args);
 PyObject *write_files(PyObject *module, PyObject *files);
 PyObject *sync_files(PyObject *module, PyObject *descriptors);
+PyObject *rename_files(PyObject *module, PyObject *names);
+PyObject *sync_folders(PyObject *module, PyObject *paths);
 PyObject *bundled(PyObject *module, PyObject *entries);
 PyObject *crc32c(PyObject *module, PyObject *data);
 PyObject *leaves(PyObject *module, PyObject *args);

@@ -18,7 +18,7 @@ from tests import trees
 from tests.published_log import BOTH, NEXT, SIGNER, Log
 
 ROOT = Path(__file__).parents[2]
-STEPS = ("log.before_fsync", "log.after_file", "log.after_sync", "log.before_store", "log.after_store")
+STEPS = ("log.before_fsync", "log.after_renames", "log.after_sync", "log.before_store", "log.after_store")
 
 
 async def run(log: Log, step: str = "none", times: int = 1, *, under: tuple[str, ...] = ()) -> tuple[int, str]:

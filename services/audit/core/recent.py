@@ -12,7 +12,7 @@ from typing import NamedTuple
 from decklog.ports import ledger
 from services.audit.core import integration
 
-_MAX_BYTES = 32 << 20
+_MAX_BYTES = 64 << 20
 
 
 class _Run(NamedTuple):
@@ -32,7 +32,7 @@ class _Run(NamedTuple):
 
 
 class Recent:
-    """Consecutive leaves up to the newest, at most 32 MiB of them and of one addition more."""
+    """Consecutive leaves up to the newest, at most 64 MiB of them and of one addition more."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,13 +86,10 @@ class LogFolder:
         touched = self._make_folders([one.file for one in placed])
         for first in range(0, len(placed), _AT_ONCE):
             self._write_aside(placed[first : first + _AT_ONCE])
-        for file, unfinished in placed:
-            path = f"{self._path}/{file.path}"
-            with _translated(path):
-                os.rename(unfinished, path)  # noqa: PTH104
-            self._failpoint("log.after_file")
-        for folder in touched:
-            _sync(folder)
+        with _translated(self._path):
+            _renamed([(unfinished, f"{self._path}/{file.path}") for file, unfinished in placed])
+            self._failpoint("log.after_renames")
+            _sync_folders(touched)
         self._durable |= touched
         self._failpoint("log.after_sync")
 
@@ -109,7 +106,7 @@ class LogFolder:
             for path in sorted((self._path / folder).iterdir()):
                 if path != self._path / kept:
                     path.unlink()
-            _sync(f"{self._path}/{folder}")
+            _sync_folders([f"{self._path}/{folder}"])
 
     def _write_aside(self, placed: Iterable[_Placed]) -> None:
         """Write them all before the first is synced: so the disk is at work on the others while one is waited for."""
@@ -183,8 +180,21 @@ def _synced(descriptors: Sequence[int]) -> None:
             os.fsync(one)
 
 
-def _sync(folder: str) -> None:
-    with _translated(folder):
+def _renamed(names: Sequence[tuple[str, str]]) -> None:
+    """Give files their names, each from a pair of old and new. Raises OSError at the first that is refused."""
+    if native.kernel is not None:
+        native.kernel.rename_files(names)
+        return
+    for unfinished, path in names:
+        os.rename(unfinished, path)  # noqa: PTH104
+
+
+def _sync_folders(folders: Collection[str]) -> None:
+    """Make durable what folders list. Raises OSError."""
+    if native.kernel is not None:
+        native.kernel.sync_folders(folders)
+        return
+    for folder in folders:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
@@ -199,6 +209,6 @@ def _translated(where: Path | str) -> Iterator[None]:
     except OSError as error:
         raise errors.Transient(
             f"the log cannot be written or read: {error.strerror or error}",
-            where=str(where),
+            where=str(error.filename2 or error.filename or where),
             hint="It is tried again; check the disk, and that the folder of DECKLOG_LOG_DIR belongs to this user",
         ) from error

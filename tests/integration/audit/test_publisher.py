@@ -14,7 +14,7 @@ from services.audit.publisher import folder, publisher, publishing, ring
 from tests import published_log, trees
 from tests.published_log import SIGNER, Log
 
-FAILPOINTS = ("log.before_fsync", "log.after_file", "log.after_sync", "log.before_store", "log.after_store")
+FAILPOINTS = ("log.before_fsync", "log.after_renames", "log.after_sync", "log.before_store", "log.after_store")
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ async def test_an_overlap_may_be_given_up(log):
 
 
 @pytest.mark.parametrize(
-    "step", ["log.before_fsync", "log.after_file", "log.after_sync", "log.before_store", "log.after_store"]
+    "step", ["log.before_fsync", "log.after_renames", "log.after_sync", "log.before_store", "log.after_store"]
 )
 async def test_a_crash_at_any_step_ends_in_the_old_state_or_the_overlap(log, step):
     """Both turns of the key, interrupted: what is served is as it was, and at the next start as the leaf says."""

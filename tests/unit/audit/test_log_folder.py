@@ -63,9 +63,11 @@ def test_one_process_writes_at_a_time(log):
 
 def test_what_a_crash_left_is_removed(tmp_path):
     """Unfinished files are gone when the folder is taken again, finished ones stay."""
-    log = folder.LogFolder(tmp_path / "log", failpoint=_crash("log.after_file", 1))
+    log = folder.LogFolder(tmp_path / "log", failpoint=_crash("log.before_fsync", 2))
+    with log.held():
+        log.write(FILES[:1])
     with pytest.raises(Crash), log.held():
-        log.write(FILES)
+        log.write(FILES[1:])
     assert list((log.path / "unfinished").iterdir())
     with folder.LogFolder(log.path).held():
         assert list((log.path / "unfinished").iterdir()) == []
@@ -98,6 +100,9 @@ def test_a_disk_that_refuses_is_bad_weather(log):
     log.write([integration.File("public/tile", b"in the way")])
     with pytest.raises(errors.Transient, match=r"public/tile.*DECKLOG_LOG_DIR"):
         log.write(FILES)
+    log.write([integration.File("public/other/000", b"in the way, too")])
+    with pytest.raises(errors.Transient, match=r"public/other: .*DECKLOG_LOG_DIR"):
+        log.write([FILES[2], integration.File("public/other", b"a file")])
 
 
 def test_nothing_stays_open_whatever_is_refused(log, monkeypatch):
