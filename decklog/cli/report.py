@@ -6,7 +6,7 @@ import sys
 from decklog.cli import screen
 from decklog.model import errors, printable
 
-_RED, _DIM, _END = "\x1b[31;1m", "\x1b[2m", "\x1b[0m"
+_RED, _YELLOW, _DIM, _END = "\x1b[31;1m", "\x1b[33;1m", "\x1b[2m", "\x1b[0m"
 _COMMANDS = frozenset({"chmod", "decklog", "git", "kubectl", "openssl"})
 _INDENT = 9
 """Columns before what is said: `  where  …`."""
@@ -15,6 +15,12 @@ _INDENT = 9
 def note(text: str) -> None:
     """Say what goes on."""
     _write("".join(_wrapped(line, 2) for line in printable.shown(text).split("\n")))
+
+
+def warning(text: str) -> None:
+    """Say what to bear in mind with what follows."""
+    line = _wrapped(f"Warning: {printable.shown(wording(text))}", _INDENT)
+    _write(line.replace("Warning:", _painted("Warning:", _YELLOW), 1))
 
 
 def failure(error: errors.DecklogError) -> None:

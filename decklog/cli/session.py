@@ -4,7 +4,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from decklog.cli import moments, zone
+from decklog.cli import moments, report, zone
 from decklog.client import settings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def connect() -> "server.Server":
     from decklog.client import server  # the HTTP library takes longer to import than all the rest
 
     where = settings.read(os.environ)
-    return server.Server(where, settings.read_token(where.token_file))
+    return server.Server(where, settings.read_token(where.token_file), warned=report.warning)
 
 
 def log() -> "source.Source":

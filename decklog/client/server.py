@@ -3,8 +3,9 @@
 import contextlib
 import importlib.metadata
 import io
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
@@ -26,13 +27,22 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 """The longest silence within an ordinary answer. A live stream sends a comment more often than this."""
 _DOWNLOAD_BYTES = 1 << 18
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+"""A server's word to the person in front of a client (RFC 7234 section 5.5), as the Kubernetes API sends it."""
 
 
 class Server:
-    """The API of one server, for one principal. A context manager: leaving it closes the connection."""
+    """The API of one server, for one principal. A context manager: leaving it closes the connection.
 
-    def __init__(self, where: settings.Settings, token: str) -> None:
+    What the server has to say beside an answer is given to `warned`, each text once.
+    """
+
+    def __init__(
+        self, where: settings.Settings, token: str, warned: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self.address = where.server
+        self._warned = warned
+        self._warnings: set[str] = set()
         self._http = httpx.Client(
             base_url=where.server,
             headers={
@@ -78,6 +88,7 @@ class Server:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise problem.failure(response.status_code, _decoded(response), self._where("GET", path))
+            self._warn(response)
             yield response.iter_lines()
 
     @contextlib.contextmanager
@@ -101,9 +112,16 @@ class Server:
             response = self._http.request(
                 method, path, params=_given(params), content=content, headers=headers, timeout=timeout
             )
+        self._warn(response)
         if response.is_success:
             return self._answer(response, self._where(method, path))
         raise problem.failure(response.status_code, _decoded(response), self._where(method, path))
+
+    def _warn(self, response: httpx.Response) -> None:
+        for text in warnings(response.headers.get_list("warning")):
+            if text not in self._warnings:
+                self._warnings.add(text)
+                self._warned(text)
 
     def _answer(self, response: httpx.Response, where: str) -> Any:
         if not response.content:
@@ -145,6 +163,11 @@ class Server:
 
     def _where(self, method: str, path: str) -> str:
         return f"{method} {self.address}{path}"
+
+
+def warnings(headers: Iterable[str]) -> list[str]:
+    """The texts of `Warning` headers; whatever is none of them is passed over."""
+    return [re.sub(r"\\(.)", r"\1", text) for line in headers for text in _WARNING.findall(line)]
 
 
 class _Arriving(io.RawIOBase):

@@ -25,6 +25,7 @@ _TERMINAL = (
     kafka.InvalidConfigurationError,
     kafka.InvalidReplicationFactorError,
 )
+_SILENT = (kafka.RequestTimedOutError, kafka.KafkaTimeoutError)
 
 
 @contextlib.contextmanager
@@ -38,7 +39,7 @@ def translated(where: str) -> Iterator[None]:
 
 def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
     """Our error for one of theirs."""
-    what = f"Kafka: {type(error).__name__}" + (f" ({error})" if str(error) else "")
+    what = _said(error)
     if isinstance(error, _REFUSED):
         return errors.Refused(what, where=where, hint="Send less in one event, or name another topic")
     if isinstance(error, _TERMINAL):
@@ -48,3 +49,12 @@ def sorted_error(error: BaseException, where: str) -> errors.DecklogError:
     if isinstance(error, kafka.UnknownTopicOrPartitionError):
         return errors.Transient(what, where=where, hint="Run `decklog admin topics ensure` if the topic does not exist")
     return errors.Transient(what, where=where, hint="Check that Kafka is up and can be reached")
+
+
+def _said(error: BaseException) -> str:
+    """What happened, in words where there are better ones than the name of the class."""
+    if isinstance(error, _SILENT):
+        return "Kafka does not answer in time"
+    name = type(error).__name__
+    more = str(error).rpartition(name)[2].lstrip(": ")
+    return f"Kafka: {name} ({more})" if more else f"Kafka: {name}"

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Scope
 from decklog.runtime import telemetry
 from services.audit.api import (
     applications,
+    behind,
     commands,
     door,
     drift,
@@ -70,7 +71,13 @@ def make(context: Context, lock: door.Lock, pages: APIRouter, mount: Callable[[F
     app.include_router(pages, include_in_schema=False)
     mount(app)
     templates = _templates([*((PREFIX, router) for router in ROUTERS), ("", tlog.router), ("", pages)])
-    return door.Door(app, lock=lock, refused=context.refused, route_of=lambda scope: _template(templates, scope))
+    warned = behind.Warned(app, context.readiness, _is_of_the_record)
+    return door.Door(warned, lock=lock, refused=context.refused, route_of=lambda scope: _template(templates, scope))
+
+
+def _is_of_the_record(path: str) -> bool:
+    """Whether what is read there comes from the projections. The status says itself what is behind."""
+    return path.startswith(f"{PREFIX}/") and path not in (f"{PREFIX}/status", f"{PREFIX}/openapi.json")
 
 
 Templates = Sequence[tuple[re.Pattern[str], str]]

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from decklog.model import printable
 from decklog.model.denials import Denial
-from services.audit.api import context, door, problems, sessions, statements, status
+from services.audit.api import behind, context, door, problems, sessions, statements, status
 from services.audit.api.context import Given
 from services.audit.page import wording
 
@@ -168,5 +168,6 @@ async def _timeline(given: context.Context, app: str | None = None) -> dict[str,
 
 
 def _page(template: str, given: context.Context, code: int = 200, **values: Any) -> Response:
-    text = _templates.get_template(template).render(now=given.time.now_us(), **values)
+    late = behind.told(given.readiness.reasons)
+    text = _templates.get_template(template).render(now=given.time.now_us(), behind=late, **values)
     return HTMLResponse(text, status_code=code, headers={"Cache-Control": "no-store"})

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from decklog.client import server
 from decklog.events.v1 import apply_pb2, drift_pb2, fleet_pb2
 from services.audit.api import statements
 from tests import audit_leaves as some
@@ -429,3 +430,24 @@ async def test_a_name_that_no_database_can_hold_is_the_name_of_nothing(process: 
         answer = await process.api.get(path)
         assert answer.status_code == status, (path, answer.text)
         assert "encoding" not in answer.text
+
+
+async def test_while_kafka_is_away_every_answer_says_that_it_may_be_old(process: Process) -> None:
+    """For people, in a header and on the page; programs get the answer as it is. The status tells it in its own way."""
+
+    async def warnings() -> list[str]:
+        return server.warnings((await process.get("/applications")).headers.get_list("warning"))
+
+    async with asyncio.timeout(50):
+        while await warnings():
+            pass
+        process.broker.go_down()
+        while not (told := await warnings()):  # noqa: ASYNC110 (asked over HTTP)
+            await asyncio.sleep(0.1)
+        assert [text.partition("sequencer: ")[0] for text in told] == ["the record may be behind: "]
+        page = await process.api.get(f"{process.address}/fragments/applications")
+        assert "The record may be behind: sequencer: " in page.text
+        assert "warning" not in (await process.get("/status")).headers
+        process.broker.come_up()
+        while await warnings():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -4,6 +4,8 @@
 const MOST_LINES = 200;
 const PART_DELAY = 400;
 const RETRY_DELAY = 3000;
+// What keeps the record from being up to date is not in the record: no line of the timeline tells of it.
+const PART_INTERVAL = 15000;
 
 function ago(us, now) {
   const seconds = (now - us) / 1e6;
@@ -142,6 +144,7 @@ function follow() {
     refresh();
   }
 
+  setInterval(() => { if (!document.hidden) refresh(); }, PART_INTERVAL);
   connect();
 }
 
