@@ -167,6 +167,7 @@ class Audit:
             database=self._closed_at_the_end(database.Database(self._told.postgres_api)),
             watermark=watermark.Watermark(self._told.postgres_api, readiness=self._readiness),
             fleet=view,
+            declares=asyncio.Lock(),
             voice=voice,
             positions=self._closed_at_the_end(self._kafka.make_reader()),
             topics=self._kafka.topics,

@@ -30,25 +30,21 @@ Reason = Annotated[str, Query(max_length=1000)]
 async def create_application(given: Given, actor: Actor, asked: models.CreateApplication) -> Response:
     """Declare an application; with `repo`, reuse the source of that repository or declare one."""
     by = _author(given, actor, asked.reason)
-    now = await _fleet(given)
-    messages = _decided(lambda: declaring.create(now, asked.name, asked.spec, asked.repo, by))
-    return await _declare(given, messages)
+    return await _declare(given, lambda now: declaring.create(now, asked.name, asked.spec, asked.repo, by))
 
 
 @router.put("/applications/{name}", status_code=202, response_model=models.Accepted)
 async def change_application(given: Given, actor: Actor, name: Name, asked: models.ChangeApplication) -> Response:
     """Change an application that was declared through the API."""
     by = _author(given, actor, asked.reason)
-    now = await _fleet(given)
-    return await _declare(given, _decided(lambda: declaring.change(now, name, asked.spec, by)))
+    return await _declare(given, lambda now: declaring.change(now, name, asked.spec, by))
 
 
 @router.patch("/applications/{name}", status_code=202, response_model=models.Accepted)
 async def alter_application(given: Given, actor: Actor, name: Name, asked: models.AlterApplication) -> Response:
     """Change the named fields of an application that was declared through the API; the others stay as they are."""
     by = _author(given, actor, asked.reason)
-    now = await _fleet(given)
-    return await _declare(given, _decided(lambda: declaring.alter(now, name, asked.spec, by)))
+    return await _declare(given, lambda now: declaring.alter(now, name, asked.spec, by))
 
 
 @router.delete("/applications/{name}", status_code=202, response_model=models.Accepted)
@@ -61,16 +57,14 @@ async def delete_application(
 ) -> Response:
     """Remove an application's declaration, and say what becomes of its objects: `cascade` or `keep`."""
     by = _author(given, actor, reason)
-    now = await _fleet(given)
-    return await _declare(given, _decided(lambda: declaring.remove(now, name, objects, by)))
+    return await _declare(given, lambda now: declaring.remove(now, name, objects, by))
 
 
 @router.delete("/sources/{name}", status_code=202, response_model=models.Accepted)
 async def delete_source(given: Given, actor: Actor, name: Name, reason: Reason = "") -> Response:
     """Remove a source's declaration, once no application uses it."""
     by = _author(given, actor, reason)
-    now = await _fleet(given)
-    return await _declare(given, _decided(lambda: declaring.remove_source(now, name, by)))
+    return await _declare(given, lambda now: declaring.remove_source(now, name, by))
 
 
 @router.post("/applications/{name}/sync", status_code=202, response_model=models.Accepted)
@@ -151,11 +145,15 @@ async def _commit(given: context.Context, source: str, prefix: str) -> str:
     return str(found[0]["commit"])
 
 
-async def _declare(given: context.Context, messages: list[declaring.Message]) -> Response:
-    """All in one go and in order; the answer names the last, which is what was asked for."""
-    emissions = [_emission(message) for message in messages]
-    said = (await say(given, emissions))[-1]
-    await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
+async def _declare(given: context.Context, decide: Callable[[declaring.Fleet], list[declaring.Message]]) -> Response:
+    """All in one go and in order; the answer names the last, which is what was asked for.
+
+    One at a time, until it is folded in: of two callers that change a field each, neither may undo the other's.
+    """
+    async with given.declares:
+        now = await _fleet(given)
+        said = (await say(given, [_emission(message) for message in _decided(lambda: decide(now))]))[-1]
+        await given.fleet.reached(said.at.offset, FOLLOW_SECONDS)
     return _accepted(said)
 
 

@@ -26,6 +26,8 @@ class Context:
     database: database.Database
     watermark: watermark.Watermark
     fleet: fleet.FleetView
+    declares: asyncio.Lock
+    """Held while something is declared: each declaration is decided on top of the one before."""
     voice: emitter.Emitter
     positions: stream.Reader
     """Asked for end offsets only."""

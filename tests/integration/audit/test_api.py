@@ -133,6 +133,24 @@ async def test_a_declared_repository_is_reused(process: Process) -> None:
     assert shown["spec"]["source"] == "infrastructure"
 
 
+async def test_two_who_change_a_field_each_at_once_both_have_their_way(process: Process) -> None:
+    """Each change is decided on top of the one before it, never beside it."""
+    body = {
+        "name": "one",
+        "repo": "https://git.example/infrastructure.git",
+        "spec": {"path": "x", "destCluster": "dev", "mode": "heal"},
+    }
+    await process.api.post("/applications", json=body)
+    changes = [{"mode": "detect"}, {"prune": True}, {"path": "y"}, {"onDelete": "prune"}]
+    answers = await asyncio.gather(
+        *(process.api.patch("/applications/one", json={"spec": change}) for change in changes)
+    )
+    for answer in answers:
+        shown = (await process.get("/applications/one", after=answer.json()["event_id"])).json()
+    wanted = {name: value for change in changes for name, value in change.items()}
+    assert {name: shown["spec"].get(name) for name in wanted} == wanted
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "says"),
     [
