@@ -71,7 +71,7 @@ JOIN ledger.dedup d ON d.leaf >= r.first AND d.leaf < r.beyond WHERE d.sha256 IS
 ORDER BY 2 LIMIT 100
 """
 
-_HOLDS = "SELECT leaf, placed FROM ledger.legal_hold"
+_HOLDS = "SELECT leaf, hold, placed FROM ledger.legal_hold"
 
 _ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation"
 
@@ -273,8 +273,10 @@ async def _order_findings(connection: asyncpg.Connection, audit: auditing.Audit)
         firsts, ends = zip(*audit.erased, strict=True)
         for row in await connection.fetch(_NOT_ERASED, list(firsts), list(ends), timeout=None):
             yield auditing.Finding(row["leaf"], f"it was erased, and ledger.{row['name']} still tells of its payload")
-    holds = {row["leaf"]: row["placed"] for row in await connection.fetch(_HOLDS)}
+    holds = {leaf: auditing.HoldOrder(hold, placed) for leaf, hold, placed in await connection.fetch(_HOLDS)}
     for finding in auditing.hold_problems(audit.orders, holds):
+        yield finding
+    for finding in auditing.held_erasures(audit.erasures, audit.orders, holds):
         yield finding
     rotations = [rotation.Rotation(*row) for row in await connection.fetch(_ROTATIONS)]
     for finding in auditing.rotation_problems(audit.rotations, rotations):

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from google.protobuf.message import DecodeError
+
 from decklog.events.v1 import control_pb2
 from decklog.model import coverage, events, leaf_ranges, merkle, ordered, receipt
 from decklog.model.tlog import checkpoint, keys, note, policy, rotation
@@ -63,9 +65,16 @@ class Before(NamedTuple):
     value: bytes | None
 
 
-_HOLDS: Mapping[receipt.Text, bool] = {
-    events.kind_of(control_pb2.LegalHoldPlaced()).ce_type: True,
-    events.kind_of(control_pb2.LegalHoldReleased()).ce_type: False,
+class HoldOrder(NamedTuple):
+    """That a legal hold was placed, or released; `hold` is None where nothing says any more which one."""
+
+    hold: str | None
+    placed: bool
+
+
+_HOLDS: Mapping[receipt.Text, type[control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased]] = {
+    events.kind_of(control_pb2.LegalHoldPlaced()).ce_type: control_pb2.LegalHoldPlaced,
+    events.kind_of(control_pb2.LegalHoldReleased()).ce_type: control_pb2.LegalHoldReleased,
 }
 
 
@@ -84,10 +93,10 @@ class Audit:
     """Checkpoints so far."""
     erased: list[tuple[int, int]] = field(default_factory=list)
     """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
-    last_erasure: int = -1
-    """The last leaf that says so; -1 while there is none."""
-    orders: dict[int, bool] = field(default_factory=dict)
-    """By leaf: a legal hold was placed (True) or released."""
+    erasures: list[int] = field(default_factory=list)
+    """The leaves that say so."""
+    orders: dict[int, HoldOrder] = field(default_factory=dict)
+    """By leaf: a legal hold was placed or released."""
     rotations: list[rotation.Rotation] = field(default_factory=list)
     """What leaves say of the key that signs the log."""
     _before: Before | None = None
@@ -152,6 +161,11 @@ class Audit:
             yield Finding(None, "the head's recorded_at is not that of the newest leaf")
 
     @property
+    def last_erasure(self) -> int:
+        """The last leaf that says that something was erased; -1 while there is none."""
+        return self.erasures[-1] if self.erasures else -1
+
+    @property
     def root(self) -> bytes:
         """The root over all rows so far."""
         return self._frontier.root()
@@ -181,14 +195,14 @@ class Audit:
             self.references.append(Reference(row.entry.number, said.about.leaf, said.attributes))
         if isinstance(said.about, receipt.Erasure):
             self.erased += said.about.ranges
-            self.last_erasure = row.entry.number
+            self.erasures.append(row.entry.number)
             yield from self._order_problem(row.entry.number, said.about)
         if isinstance(said.about, receipt.Rotation):
             self.rotations.append(rotation.Rotation(row.entry.number, *said.about))
             yield from self._order_problem(row.entry.number, said.about)
         self._before = Before(row.entry.number, said, row.entry.value)
         if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:
-            self.orders[row.entry.number] = _HOLDS[said.attributes.type]
+            self.orders[row.entry.number] = _hold_order(_HOLDS[said.attributes.type], row.entry.value)
         if said.place is not None:
             yield from self._coverage.add(row.entry.number, said.kind, said.place, said.about)
 
@@ -225,13 +239,36 @@ class Audit:
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
 
 
-def hold_problems(orders: Mapping[int, bool], rows: Mapping[int, bool]) -> Iterator[Finding]:
+def hold_problems(orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]) -> Iterator[Finding]:
     """Whether the table of legal holds has a row for each leaf that placed or released one, and no other."""
     for leaf in sorted({*orders, *rows}):
         if leaf not in rows:
             yield Finding(leaf, "it placed or released a legal hold, and ledger.legal_hold does not have it")
-        elif orders.get(leaf) is not rows[leaf]:
+        elif leaf not in orders or orders[leaf].placed is not rows[leaf].placed:
             yield Finding(leaf, "ledger.legal_hold has it, and it says nothing of the kind")
+        elif orders[leaf].hold not in (None, rows[leaf].hold):
+            yield Finding(leaf, f"it is of the legal hold {orders[leaf].hold!r}, and ledger.legal_hold has another")
+
+
+def held_erasures(
+    erasures: Sequence[int], orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]
+) -> Iterator[Finding]:
+    """Erasures that a legal hold forbade: one that was placed before, and not released by then.
+
+    Of a hold whose leaf tells its name no more the table's row says it.
+    """
+    changes = iter(sorted(orders.items()))
+    change = next(changes, None)
+    standing: set[str] = set()
+    for erasure in erasures:
+        while change is not None and change[0] < erasure:
+            leaf, (hold, placed) = change
+            named = hold if hold is not None else rows[leaf].hold if leaf in rows else None
+            if named is not None:
+                (standing.add if placed else standing.discard)(named)
+            change = next(changes, None)
+        if standing:
+            yield Finding(erasure, f"it erased while a legal hold stood: {', '.join(sorted(standing))}")
 
 
 def rotation_problems(leaves: Sequence[rotation.Rotation], rows: Sequence[rotation.Rotation]) -> Iterator[Finding]:
@@ -275,6 +312,16 @@ def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledg
 
 def _quoted(text: receipt.Text) -> str:
     return repr(text) if isinstance(text, str) else f"a text of {text.length} bytes"
+
+
+def _hold_order(
+    kind: type[control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased], value: bytes | None
+) -> HoldOrder:
+    placed = kind is control_pb2.LegalHoldPlaced
+    try:
+        return HoldOrder(None if value is None else kind.FromString(value).hold, placed)
+    except DecodeError:
+        return HoldOrder(None, placed)  # a finding about its payload
 
 
 def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:

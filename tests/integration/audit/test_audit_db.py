@@ -468,6 +468,39 @@ async def _append_erasure(uri, asked):
     await writer.close()
 
 
+@pytest.fixture
+async def held(database, tmp_path):
+    """A ledger with two legal holds, the second one released, then four leaves to erase."""
+    log = published_log.Log(database, tmp_path / "log")
+    for order in (
+        control_pb2.LegalHoldPlaced(hold="case 1"),
+        control_pb2.LegalHoldPlaced(hold="case 2"),
+        control_pb2.LegalHoldReleased(hold="case 2"),
+    ):
+        await log.order(order)
+    return log
+
+
+HOLDS = tuple(f"ALTER TABLE ledger.legal_hold {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE ALWAYS"))
+
+
+@pytest.mark.parametrize("hold", ["case 1", None], ids=["the order says its name", "the order was erased"])
+async def test_a_legal_hold_that_was_given_another_name_is_found_and_so_is_what_was_erased_then(held, hold):
+    """Who makes the release one of the hold that stands can have everything erased: told while it is so, and after."""
+    if hold is None:
+        await tamper(held.uri, PAYLOAD[0], "DELETE FROM ledger.payload WHERE leaf = 0", PAYLOAD[1])
+    clean = (await asyncio.to_thread(audit, held.uri, "--ledger-only")).output
+    renamed = "UPDATE ledger.legal_hold SET hold = 'case 1' WHERE leaf > 0"
+    await tamper(held.uri, HOLDS[0], renamed, HOLDS[1])
+    result = await asyncio.to_thread(audit, held.uri, "--ledger-only")
+    assert "leaf 2: it is of the legal hold 'case 2', and ledger.legal_hold has another" in result.output
+    assert "legal hold" not in clean
+    await held.order(control_pb2.ErasureRequested(reason="order", leaves=[control_pb2.LeafRange(first=1, end=2)]))
+    await tamper(held.uri, HOLDS[0], "UPDATE ledger.legal_hold SET hold = 'case 2' WHERE leaf > 0", HOLDS[1])
+    result = await asyncio.to_thread(audit, held.uri, "--ledger-only")
+    assert "leaf 4: it erased while a legal hold stood: case 1" in result.output
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [
