@@ -153,13 +153,20 @@ def in_database(postgres: str, name: str) -> str:
 
 
 async def create_database(stack: Stack, template: str) -> str:
-    """A new database, copied from `template`; returns its URI.
+    """A new database, copied from `template`; returns its URI. The stack's logins may connect, and no other test's.
 
     As files: copied page by page through the log, which is the default, it would cost five times the processor time.
     """
     name = unique("t").replace("-", "_")
-    await _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    return in_database(stack.postgres, name)
+    uri = in_database(stack.postgres, name)
+    made = logins(uri).values() if urlsplit(uri).netloc in _logins_of_server else ()
+    await _execute(
+        stack,
+        f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY',
+        f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC',
+        *(f'GRANT CONNECT ON DATABASE "{name}" TO "{urlsplit(one).username}"' for one in made),
+    )
+    return uri
 
 
 async def drop_database(stack: Stack, uri: str) -> None:
@@ -167,10 +174,11 @@ async def drop_database(stack: Stack, uri: str) -> None:
     await _execute(stack, f'DROP DATABASE "{urlsplit(uri).path[1:]}" WITH (FORCE)')
 
 
-async def _execute(stack: Stack, statement: str) -> None:
+async def _execute(stack: Stack, *statements: str) -> None:
     connection = await asyncpg.connect(in_database(stack.postgres, "postgres"))
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 

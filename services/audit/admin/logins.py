@@ -134,8 +134,7 @@ def verifier(password: str, salt: bytes) -> str:
 
 
 def _name(part: Part, database: str) -> str:
-    """The login of a part for a database: logins belong to the whole server."""
-    found = f"{part.role}_of_{database}"
+    found = privileges.login(part, database)
     if len(found.encode()) > _LONGEST_NAME:
         raise errors.Terminal(f"the database's name is too long for logins: {database}", where="Postgres")
     return found

@@ -1,5 +1,6 @@
 """Reading what protects the ledger from the catalogues of Postgres, and what the migrations made it."""
 
+import itertools
 import re
 from collections.abc import Collection
 from typing import NamedTuple
@@ -7,9 +8,9 @@ from typing import NamedTuple
 import asyncpg
 
 from decklog.adapters.postgres import migrations
-from services.audit.core import protection
+from services.audit.core import membership, protection
 from services.audit.core.auditing import Finding
-from services.audit.core.privileges import Held, Part
+from services.audit.core.privileges import REMEDIES, Held, Part
 
 _SCHEMAS = ["ledger", "audit"]
 _LOGINS = [*(part.role for part in Part), "decklog_reader"]
@@ -39,7 +40,17 @@ LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'append_only' AND n.n
 WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1, 2
 """
 
-_ROLES = "SELECT rolname FROM pg_roles"
+_ROLES = """
+SELECT rolname, rolcanlogin, rolcanlogin AND has_database_privilege(oid, current_database(), 'CONNECT'),
+    rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
+FROM pg_roles
+"""
+
+_MEMBERSHIPS = "SELECT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members"
+
+_DATABASES = "SELECT datname, pg_get_userbyid(datdba), datname = current_database() FROM pg_database"
+
+_MIGRATOR = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.decklog_migration')"
 
 # Everything that was granted to anybody but the owner, columns included.
 _HELD = """
@@ -151,7 +162,8 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
 
     `known` are excuses for what a provider brought: each is the exact name of a thing, with the digest of what it does.
     """
-    roles = [row[0] for row in await connection.fetch(_ROLES)]
+    server = await _server(connection)
+    roles = server.roles.keys()
     tables = [_table(row) for row in await connection.fetch(_TABLES, _SCHEMAS, _PROTECTED)]
     held = [Held(*row) for row in await connection.fetch(_HELD, _SCHEMAS)]
     attached = [tuple(row) for row in await connection.fetch(_PARTITIONS, _SCHEMAS)]
@@ -159,7 +171,7 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
     foreign = [
         protection.Foreign(*row)
         for row in (await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS)) + (await connection.fetch(_EVENT_TRIGGERS))
-    ]
+    ] + membership.members(server)
     shipped, functions = await _shipped_functions(connection), await _functions(connection)
     found = [
         *protection.table_findings(tables, roles),
@@ -172,9 +184,30 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
             for part, code in await connection.fetch(_RUN, _SCHEMAS)
         ),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
+        *membership.attribute_findings(server),
         *protection.foreign_findings(foreign, known),
     ]
-    return Seen(found, *protection.excused(foreign, known))
+    excused, unfit = protection.excused(foreign, known)
+    return Seen(found, membership.migrators(server) + excused, unfit)
+
+
+async def _server(connection: asyncpg.Connection) -> membership.Server:
+    databases = await connection.fetch(_DATABASES)
+    roles = {row["rolname"]: _role(row) for row in await connection.fetch(_ROLES)}
+    memberships = [membership.Membership(*row) for row in await connection.fetch(_MEMBERSHIPS)]
+    return membership.Server(
+        roles=roles,
+        # A role may come or go between two statements.
+        memberships=[one for one in memberships if one.role in roles and one.member in roles],
+        databases=[name for name, _, _ in databases],
+        database_owner=next(owner for _, owner, here in databases if here),
+        migrator=await connection.fetchval(_MIGRATOR) or "",
+    )
+
+
+def _role(row: asyncpg.Record) -> membership.Role:
+    name, login, enters, *attributes = row
+    return membership.Role(name, login, enters, frozenset(itertools.compress(REMEDIES, attributes)))
 
 
 def _table(row: asyncpg.Record) -> protection.Table:

@@ -86,7 +86,7 @@ REMEDIES: Mapping[str, str] = {
 }
 """Attributes of a role that none of our logins may have, in words."""
 
-_POWERS = frozenset(
+POWERS = frozenset(
     {"pg_write_all_data", "pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_maintain"}
 )
 """Predefined roles that can change what the ledger holds, or the files below it."""
@@ -159,7 +159,7 @@ def _attribute(login: str, found: Attribute) -> Excess:
 
 def _memberships(part: Part, facts: Facts) -> Iterator[Excess]:
     for role in facts.memberships:
-        if role in _POWERS or _is_anothers(part, role):
+        if role in POWERS or _is_anothers(part, role):
             yield Excess(f"belongs to {role}", f"REVOKE {quoted(role)} FROM {quoted(facts.login)}")
 
 
@@ -178,6 +178,11 @@ def _owned(login: str, thing: Owned) -> Excess:
         return Excess(f"owns {thing.name}", f"ALTER {thing.kind} {thing.name} OWNER TO {heir}")
     problem = f"can become {thing.owner}, which owns {thing.name}"
     return Excess(problem, f"REVOKE {quoted(thing.owner)} FROM {quoted(login)}")
+
+
+def login(part: Part, database: str) -> str:
+    """What the login of a part for a database is called: logins belong to the whole server."""
+    return f"{part.role}_of_{database}"
 
 
 def too_much(part: Part | None, held: Iterable[Held]) -> Iterator[Excess]:

@@ -370,6 +370,36 @@ def test_a_payload_that_is_marked_as_lost_is_compared_with_what_recoveries_kept(
     assert "line 1 does not go on from the line before" in str(refused.exception)
 
 
+@pytest.fixture
+async def person(recorded):
+    """A login that may connect to the copy, and to no other test's database."""
+    name, here = stacks.unique("person").replace("-", "_"), parse.urlsplit(recorded).path.removeprefix("/")
+    await tamper(
+        recorded, f"CREATE ROLE {name} LOGIN; CREATE ROLE {name}_s", f'GRANT CONNECT ON DATABASE "{here}" TO {name}'
+    )
+    yield name
+    await tamper(recorded, f"DROP OWNED BY {name}, {name}_s; DROP ROLE {name}, {name}_s")
+
+
+@pytest.mark.parametrize(
+    ("granted", "found"),
+    [
+        ("GRANT decklog_owner TO {0}", "{0} can become decklog_owner: REVOKE"),
+        ("GRANT decklog_writer TO {0}_s; GRANT {0}_s TO {0}", "{0}_s can become decklog_writer, and {0} through it"),
+        ("GRANT pg_write_all_data TO {0}", "{0} can become pg_write_all_data: REVOKE"),
+        ("GRANT decklog TO {0}", "{0} can become decklog: REVOKE"),
+    ],
+)
+async def test_who_can_become_a_role_over_the_ledger_is_found_and_may_be_excused(recorded, person, granted, found):
+    """Directly or through another role; where an administrator means it, the excuse of the finding says so."""
+    await tamper(recorded, granted.format(person))
+    result = await asyncio.to_thread(audit, recorded)
+    assert (result.exit_code, found.format(person) in result.output) == (1, True), result.output
+    excuse = shlex.split(result.output.splitlines()[0])[-1]
+    excused = await asyncio.to_thread(audit, recorded, "--known", excuse)
+    assert (excused.exit_code, f"excused: {found.format(person)}" in excused.output) == (0, True), excused.output
+
+
 BYWAY = "CREATE OR REPLACE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT {}'"
 TRIGGER = (
     "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",

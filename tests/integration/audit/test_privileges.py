@@ -30,8 +30,9 @@ async def owner(database):
 async def login(database, owner):
     """A login of this test alone, for the database."""
     name = stacks.unique("login").replace("-", "_")
-    await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
     address = parse.urlsplit(database)
+    await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    await owner.execute(f'GRANT CONNECT ON DATABASE "{address.path[1:]}" TO {name}')
     yield name, address._replace(netloc=f"{name}:x@{address.netloc.rpartition('@')[2]}").geturl()
     await owner.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name}; DROP ROLE {name}")
 

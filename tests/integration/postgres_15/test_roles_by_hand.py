@@ -83,4 +83,5 @@ def test_what_the_administrator_runs_is_all_that_it_takes(fresh, password):
     assert checked.returncode == 0, checked.stdout
     audited = _decklog("admin", "audit-db", DECKLOG_POSTGRES=fresh.uri)
     assert audited.returncode == 0, audited.stdout
-    assert audited.stdout.startswith("clean: 0 leaves")
+    known = "excused: migrator can become decklog_owner, decklog_projector: it applied the migrations"
+    assert (audited.stdout.splitlines()[0], "\nclean: 0 leaves" in audited.stdout) == (known, True)
