@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from decklog.model import addresses, timestamps, topics
 from decklog.runtime import settings
 from services.audit.core.privileges import Part
-from services.audit.publisher import ring
+from services.audit.publisher import exposure, ring
 
 _DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)*$"
 _LOG = "DECKLOG_LOG_ORIGIN, DECKLOG_LOG_KEY_FILE and DECKLOG_LOG_DIR come together: set all three to publish, or none"
@@ -125,6 +125,15 @@ class AuditSettings(settings.ServiceSettings):
             raise ValueError(f"DECKLOG_LOG_POLICY is about a published log. {_LOG}")
         if self.log_wait and self.log_policy is None:
             raise ValueError("DECKLOG_LOG_WAIT waits for the witnesses of DECKLOG_LOG_POLICY: set it, too")
+        return self
+
+    @model_validator(mode="after")
+    def _own_log(self) -> Self:
+        if self.log_dir is not None:
+            try:
+                exposure.check(self.log_dir)
+            except ValueError as error:
+                raise ValueError(f"DECKLOG_LOG_DIR: {error}") from error
         return self
 
     @model_validator(mode="after")

@@ -9,11 +9,12 @@ import typer
 
 from decklog.adapters.kafka import admin, connection, reader
 from decklog.cli import databases
+from decklog.client import failures
 from decklog.model import topics
 from decklog.runtime import settings
 from services.audit.admin import recovering
 from services.audit.core import lost
-from services.audit.publisher import folder, ring
+from services.audit.publisher import exposure, folder, ring
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="The ledger and its published log.", no_args_is_help=True
@@ -47,6 +48,10 @@ def recover(
     files = ring.Files(
         current=settings.read_key(key), following=None if next_key is None else settings.read_key(next_key)
     )
+    try:
+        exposure.check(log)
+    except ValueError as error:
+        raise failures.Misconfigured(str(error), where="DECKLOG_LOG_DIR", hint="Nothing was recovered") from error
     report = asyncio.run(_recover(uri, kafka, prefix, log, files))
     if report.lacking:
         named = ", ".join(f"ledger.{name}" for name in report.lacking)

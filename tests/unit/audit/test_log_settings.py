@@ -1,5 +1,6 @@
 """Audit's settings: of the log's keys private files only, and only beside a log; poison is admitted of our topics."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from decklog.model import errors
 from decklog.model.tlog import keys
 from decklog.runtime import settings
-from services.audit.publisher import ring
+from services.audit.publisher import exposure, ring
 from services.audit.settings import AuditSettings
 
 
@@ -45,6 +46,56 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, setting: str) -> 
     (tmp_path / setting).chmod(0o640)
     with pytest.raises(errors.Terminal, match=f"chmod 600 {tmp_path / setting}"):
         load(tmp_path, **files, **log)
+
+
+@pytest.mark.parametrize(
+    ("opened", "mode", "told"),
+    [
+        ("log", 0o775, "log can be written by others (mode 0775); see that nobody did, and run: chmod go-w "),
+        ("log/tally", 0o666, "tally can be written by others"),
+        ("log/public", 0o757, "public can be written by others"),
+        ("log/salts", 0o755, "salts can be read by others (mode 0755), and salts are secret; run: chmod -R go= "),
+        (".", 0o777, "can be replaced by others, who may write "),
+    ],
+)
+def test_a_folder_of_the_log_that_is_not_its_owners_alone_is_refused(
+    tmp_path: Path, opened: str, mode: int, told: str
+) -> None:
+    """Whoever may write it can put there what a restored database is compared with; salts are for nobody else."""
+    above = tmp_path / "above"
+    for path in (above / "log/public", above / "log/salts"):
+        path.mkdir(parents=True, mode=0o700)
+    (above / "log/tally").touch(mode=0o600)
+    (above / "log").chmod(0o755)
+    given = {"log_origin": "log.example", "log_dir": above / "log", "log_key_file": private(tmp_path, "key")}
+    assert load(tmp_path, **given).log_dir == above / "log"
+    (above / opened).chmod(mode)
+    with pytest.raises(errors.Terminal, match="DECKLOG_LOG_DIR: ") as caught:
+        load(tmp_path, **given)
+    assert told in str(caught.value)
+
+
+def test_what_is_open_behind_a_closed_door_or_under_a_sticky_bit_does_no_harm(tmp_path: Path) -> None:
+    """A folder nobody else can enter, in one where each may rename only what is his; and one that is made later."""
+    above = tmp_path / "above"
+    (above / "log/salts").mkdir(parents=True)
+    (above / "log/salts").chmod(0o777)
+    (above / "log").chmod(0o700)
+    above.chmod(0o1777)
+    given = {"log_origin": "log.example", "log_key_file": private(tmp_path, "key")}
+    for name in ("log", "later"):
+        assert load(tmp_path, **given, log_dir=above / name).log_dir == above / name
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may write it, whatever its mode says."""
+    (tmp_path / "log").mkdir(mode=0o700)
+    given = {"log_origin": "log.example", "log_dir": tmp_path / "log", "log_key_file": private(tmp_path, "key")}
+    us = os.geteuid()
+    monkeypatch.setattr(exposure, "_ROOT", -1)
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
+    with pytest.raises(errors.Terminal, match=f"belongs to another user \\(uid {us}\\), who may write it"):
+        load(tmp_path, **given)
 
 
 def test_poison_is_admitted_of_topics_that_are_sequenced_and_of_no_other(tmp_path: Path) -> None:
