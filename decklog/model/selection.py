@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from decklog.model import receipt, timestamps, topics
+from decklog.model import naming, receipt, timestamps, topics
 
 _KEYED = re.compile(rb'"topic":"([ !#-\[\]-~]*+)"\},"key":"([ !#-\[\]-~]*+)","kind":"')
 _RECORDED = re.compile(rb'"recorded_at":([0-9]+),"v":1\}$')
@@ -56,12 +56,17 @@ class Selection:
 
 
 def parse(value: Any) -> Selection:
-    """A selection by its JSON value. Raises ValueError, KeyError or TypeError."""
+    """A selection by its JSON value. Raises ValueError, KeyError or TypeError.
+
+    An application's name stands in the commands of VERIFY.md: what no application can be called is refused.
+    """
     found = Selection(application=value["application"], since=value["since_us"], until=value["until_us"])
     if type(found.application) is not str or not all(
         moment is None or type(moment) is int for moment in (found.since, found.until)
     ):
         raise TypeError("not a selection")
+    if found.application and not naming.LABEL.fullmatch(found.application):
+        raise ValueError("no application is called so")
     return found
 
 

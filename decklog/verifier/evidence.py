@@ -240,7 +240,7 @@ has them, with the hashes up to the root. Go proves each of these leaves, from {
 beside them, and prints it behind its number; if a single one is missing, it says so and fails. The application's are these:
 
     (cd tools && go run . "$VKEY" ../log {first} {end}) >proved
-    grep -E '"key":"[^"@/][^"/]*/{application}","kind"' proved | cut -d' ' -f1
+    awk '/"key":"([^"@\\/][^"\\/]*)?\\/{application}","kind"/ && (!/[".]fleet[.][^".]*"}},"key"/ || /"key":"application\\//) {{print $1}}' proved
     ls leaves
 
 The two lists agree but for the leaf before and the one behind the stretch. Those show that it is all between the two moments, since

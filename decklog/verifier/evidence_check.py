@@ -123,8 +123,7 @@ class _Check:
         self._table()
         if chosen is not None:
             self._guide(chosen, tree)
-            if self._verdict.stretch is not None:
-                evidence_stretch.check(self._zip, self._verdict.stretch, chosen, self._leaves, tree, self._tell_once)
+            self._log(chosen, tree)
 
     def _sums(self) -> None:
         """Each file has the digest that is written down, and no other file is there."""
@@ -350,6 +349,15 @@ class _Check:
             data = self._read(name)
             if data is not None and data != text:
                 self._tell(name, "it is not the one that belongs to evidence of this form")
+
+    def _log(self, chosen: selection.Selection, tree: checkpoint.Checkpoint) -> None:
+        """The part of the log is what shows that nothing of the stretch is missing; without a stretch there is none."""
+        if self._verdict.stretch is not None:
+            evidence_stretch.check(self._zip, self._verdict.stretch, chosen, self._leaves, tree, self._tell_once)
+            return
+        for name in sorted(self._names):
+            if name.startswith(evidence.LOG):
+                self._tell(name, "evidence of events has no part of the log")
 
     def _read(self, name: str) -> bytes | None:
         """A file of the bundle that is small; what is missing or cannot be read is told."""

