@@ -75,11 +75,16 @@ def row(leaf: int, entry: bytes, moment: Mapping[str, Any] | None, data: Any) ->
     }
 
 
+def is_row(found: Row) -> bool:
+    """Whether something that was read has the columns of a row, and in those of the projections texts or nothing."""
+    return list(found) == [*COLUMNS, "data"] and all(isinstance(found[name], str | None) for name in MOMENT)
+
+
 def is_of(found: Row, entry: bytes, leaf: int) -> bool:
-    """Whether a row says of a leaf what its receipt says."""
+    """Whether a row says of a leaf what its receipt says, in the same words: 1 is neither 1.0 nor true."""
     own = row(leaf, entry, None, None)
     proved = COLUMNS[: -len(MOMENT)]
-    return all(found.get(name) == own[name] for name in proved)
+    return all(orjson.dumps(found[name]) == orjson.dumps(own[name]) for name in proved)
 
 
 def rows_json(rows: Iterable[Row]) -> Iterator[bytes]:

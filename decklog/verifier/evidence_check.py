@@ -3,6 +3,7 @@
 import hashlib
 import io
 import operator
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,12 +18,14 @@ from decklog.client import failures
 from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
 from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
-from decklog.verifier import evidence_stretch, packed
+from decklog.verifier import evidence_stretch, packed, zip_form
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
 _DIGITS = 18
 """Of the number of a leaf, at most."""
+_WHOLE = "the zip"
+_SUM = re.compile(r"([0-9a-f]{64})  (.+)\n", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ def verify(
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (*packed.UNREADABLE, ValueError) as error:
+    except packed.UNREADABLE as error:
         raise failures.Misconfigured(
             f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
         ) from error
@@ -103,6 +106,7 @@ class _Check:
 
     def run(self, trusted: Trusted, progress: Callable[[int, int], None]) -> None:
         """Look at everything."""
+        self._form()
         self._sums()
         tree = self._checkpoint(trusted.log)
         if tree is None:
@@ -125,16 +129,28 @@ class _Check:
             self._guide(chosen, tree)
             self._log(chosen, tree)
 
-    def _sums(self) -> None:
-        """Each file has the digest that is written down, and no other file is there."""
-        if evidence.SUMS in self._names:
-            self._digest(evidence.SUMS)  # whether it can be read at all
-        expected, known = dict(self._listed()), set(_known(self._names))
+    def _form(self) -> None:
+        """Whoever unpacks it, with whatever program, has the files that are verified here, and no other."""
+        known = set(_known(self._names))
         for name, times in Counter(self._zip.namelist()).items():
             if times > 1:
                 self._tell(name, "it is there twice")
             if name not in known:
                 self._tell(name, "no evidence has such a file")
+        try:
+            for name, problem in zip_form.problems(self._zip):
+                self._tell(name or _WHOLE, f"{problem}: other programs may unpack something else")
+        except OSError as error:
+            self._tell(_WHOLE, f"it cannot be read: {error}")
+
+    def _sums(self) -> None:
+        """Each file has the digest that is written down."""
+        if evidence.SUMS in self._names:
+            self._digest(evidence.SUMS)  # whether it can be read at all
+        listed = list(self._listed())
+        expected = dict(listed)
+        if len(expected) != len(listed):
+            self._tell(evidence.SUMS, "it names a file twice")
         for name in sorted(self._names - {evidence.SUMS}):
             found = self._digest(name)
             if name not in expected:
@@ -147,9 +163,12 @@ class _Check:
         self._names -= self._broken
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        for line in io.BytesIO(self._read(evidence.SUMS) or b""):
-            digest, _, name = line.decode(errors="replace").rstrip("\n").partition("  ")
-            yield name, digest
+        for number, line in enumerate(io.BytesIO(self._read(evidence.SUMS) or b""), start=1):
+            found = _SUM.fullmatch(line.decode(errors="replace"))
+            if found is None:
+                self._tell(evidence.SUMS, f"line {number} is no digest of a file")
+            else:
+                yield found[2], found[1]
 
     def _digest(self, name: str) -> str | None:
         digest = hashlib.sha256()
@@ -295,19 +314,24 @@ class _Check:
     def _row(self, row: Any, leaf: int, entry: bytes) -> None:
         if row is None:
             self._tell(evidence.ROWS, "it has no row of this leaf", leaf)
+        elif not evidence.is_row(row):
+            self._tell(evidence.ROWS, "its row has other columns than rows have, or other kinds of values", leaf)
         elif not evidence.is_of(row, entry, leaf):
             self._tell(evidence.ROWS, "its row says something else than the receipt", leaf)
 
     def _table(self) -> None:
-        """The table is the rows again."""
-        expected, found = hashlib.sha256(), self._digest(evidence.TABLE) if evidence.TABLE in self._names else ""
-        try:
-            for part in evidence.rows_csv(self._rows()):
-                expected.update(part)
-        except (TypeError, ValueError):
-            found = None
-        if found != expected.hexdigest():
+        """The rows are written as rows are, so that every program reads the same; and the table is them again."""
+        if not self._is(evidence.ROWS, evidence.rows_json(self._rows())):
+            self._tell(evidence.ROWS, "it is not written as rows are: an array with one object a line, nothing twice")
+        if not self._is(evidence.TABLE, evidence.rows_csv(self._rows())):
             self._tell(evidence.TABLE, f"it is not the table of {evidence.ROWS}")
+
+    def _is(self, name: str, parts: Iterable[bytes]) -> bool:
+        """Whether a file of the bundle is there, and is these parts one behind the other."""
+        expected = hashlib.sha256()
+        for part in parts:
+            expected.update(part)
+        return name in self._names and self._digest(name) == expected.hexdigest()
 
     def _time(self, tree: checkpoint.Checkpoint, trusted: Trusted) -> None:
         """The time stamp is of a checkpoint that the log signed, and that the tree goes on from."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from decklog.verifier import limits
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 """What is raised at a file that is damaged, too large, or packed in a way that is not known."""
 
 _CHUNK = 1 << 16
@@ -18,7 +18,7 @@ def parts(opened: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     """A file in pieces of 64 KiB. Raises KeyError where there is none, and any of `UNREADABLE`."""
     info, size, limit = opened.getinfo(name), 0, limits.of_evidence(name)
     if info.compress_type not in _METHODS:
-        raise zipfile.BadZipFile("it is neither stored nor deflated: unpack it, and pack it with zip")
+        raise zipfile.BadZipFile("it is neither stored nor deflated: unpack it, and pack it with `zip -rD`")
     with opened.open(info) as stream:
         while part := stream.read(_CHUNK):
             size += len(part)

@@ -211,6 +211,19 @@ TAMPERS = {
         replaced("rows.json", b"dev/shop/ConfigMap/301", b"dev/shop/ConfigMap/300"),
         "leaf 301: rows.json: its row says something else than the receipt",
     ),
+    "a row's number as another kind": (
+        replaced("rows.json", b'"leaf":301,', b'"leaf":301.0,'),
+        "leaf 301: rows.json: its row says something else than the receipt",
+    ),
+    "a row's number said twice": (
+        replaced("rows.json", b'"leaf":301,', b'"leaf":300,"leaf":301,'),
+        "rows.json: it is not written as rows are",
+    ),
+    "another column": (
+        replaced("rows.json", b'{"leaf":301,', b'{"approved":true,"leaf":301,'),
+        "leaf 301: rows.json: its row has other columns",
+    ),
+    "rows that are no array": (replaced("rows.json", b"[\n", b""), "rows.json: it is not written as rows are"),
     "a cell of the table": (replaced("rows.csv", b"settings 301", b"settings 300"), "rows.csv: it is not the table"),
     "a leaf left out": (
         without_leaf,
@@ -340,9 +353,16 @@ def test_a_bundle_is_unpacked_by_zip_or_by_nothing(tmp_path, whole):
         for name, data in files(whole).items():
             opened.writestr(name, data)
     assert told(tmp_path, out.getvalue())[0] == (
-        "SHA256SUMS: it cannot be read: it is neither stored nor deflated: unpack it, and pack it with zip"
+        "SHA256SUMS: it cannot be read: it is neither stored nor deflated: unpack it, and pack it with `zip -rD`"
     )
     assert told(tmp_path, deflated(files(whole))) == []
+
+
+def test_a_bundle_that_others_unpack_otherwise_is_told(tmp_path, whole):
+    """Something behind it, and the same digests as ever."""
+    (found,) = told(tmp_path, whole + b"x")
+    assert found.startswith("the zip: it does not end with its directory")
+    assert found.endswith(": other programs may unpack something else")
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "9" * 19, "-1", ""])
@@ -376,6 +396,18 @@ def test_digests_name_every_file_that_differs(tmp_path, whole):
         "more: no evidence has such a file",
     ):
         assert expected in problems
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [(b"0" * 64 + b"  rows.csv\n", "SHA256SUMS: it names a file twice"), (b"x\n", "SHA256SUMS: line 147 is no digest")],
+)
+def test_digests_that_sha256sum_would_read_otherwise_are_told(tmp_path, whole, more, problem):
+    """A second digest of a file, and a line that is none."""
+    found = files(whole)
+    found["SHA256SUMS"] += more
+    problems = told(tmp_path, packed(found, sums=False))
+    assert [one[: len(problem)] for one in problems if one.startswith("SHA256SUMS")] == [problem]
 
 
 def test_a_bundle_of_another_key_is_refused(tmp_path, whole):
