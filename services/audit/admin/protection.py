@@ -63,7 +63,8 @@ SELECT 'TABLE', n.nspname, c.relname, format('%s (%I)', a.privilege_type, t.attn
     CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
 FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN aclexplode(t.attacl) a
-WHERE n.nspname = ANY ($1) AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+WHERE n.nspname = ANY ($1) AND a.grantee <> c.relowner
+    AND (a.privilege_type <> 'SELECT' OR n.nspname = 'ledger' AND c.relname ~ '^payload')
 UNION ALL
 SELECT 'SCHEMA', n.nspname, n.nspname, a.privilege_type,
     CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
@@ -99,23 +100,68 @@ SELECT pg_get_function_identity_arguments(oid), pg_get_functiondef(oid) FROM pg_
 WHERE proname = 'decklog_shipped' AND pronamespace = pg_my_temp_schema()
 """
 
-# Functions elsewhere that logins of audit may execute, with the rights of somebody who can change the ledger.
+# Functions elsewhere that run with the rights of somebody who can change the ledger, for others: who may execute them,
+# or write a table that fires them.
 _BYWAYS = """
-SELECT format('function %s', p.oid::regprocedure),
-    format('function %s runs with the rights of %I, and %s may execute it', p.oid::regprocedure,
-        pg_get_userbyid(p.proowner),
+WITH others AS (
+    SELECT r.oid, r.rolname FROM pg_roles r JOIN pg_namespace l ON l.nspname = 'ledger'
+    WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, l.nspowner, 'MEMBER')
+        AND (r.rolname = ANY ($2) OR r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT'))
+), used AS (
+    SELECT p.oid AS function, format('%s may execute it',
         CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
-            ELSE string_agg(DISTINCT r.rolname, ', ' ORDER BY r.rolname) END),
+            ELSE string_agg(o.rolname, ', ' ORDER BY o.rolname) END) AS how
+    FROM pg_proc p JOIN others o ON has_function_privilege(o.oid, p.oid, 'EXECUTE') WHERE p.prosecdef GROUP BY p.oid
+    UNION ALL
+    SELECT t.tgfoid, format('whoever writes %s fires it', string_agg(DISTINCT t.tgrelid::regclass::text, ', '))
+    FROM pg_trigger t JOIN others o ON has_table_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+        OR has_any_column_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE')
+    WHERE NOT t.tgisinternal GROUP BY t.tgfoid
+)
+SELECT format('function %s', p.oid::regprocedure),
+    format('function %s runs with the rights of %I, and %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
+        string_agg(u.how, ', ' ORDER BY u.how)),
     left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(p.proowner), p.proacl::text,
         pg_get_functiondef(p.oid)), 'UTF8')), 'hex'), 32)
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+FROM pg_proc p JOIN used u ON u.function = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_namespace l ON l.nspname = 'ledger'
-JOIN pg_roles r ON NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
 WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_schema'])
     AND pg_has_role(p.proowner, l.nspowner, 'MEMBER')
-    AND EXISTS (
-        SELECT FROM pg_roles g WHERE g.rolname = ANY ($2) AND pg_has_role(r.oid, g.oid, 'MEMBER'))
 GROUP BY p.oid, p.proowner, p.proacl ORDER BY 1
+"""
+
+# Views elsewhere, and tables with rules, that lead to the ledger with the rights of their owner, who can change it.
+_VIEWED = """
+WITH RECURSIVE step AS (
+    SELECT DISTINCT w.ev_class AS relation, d.refobjid AS target FROM pg_rewrite w
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+    WHERE d.refobjid <> w.ev_class
+), leads (relation, target) AS (
+    SELECT relation, target FROM step
+    UNION SELECT l.relation, s.target FROM leads l JOIN step s ON s.relation = l.target
+), granted AS (
+    SELECT c.oid AS relation, a.grantee, a.privilege_type FROM pg_class c CROSS JOIN aclexplode(c.relacl) a
+    WHERE a.grantee <> c.relowner
+    UNION
+    SELECT c.oid, a.grantee, a.privilege_type FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
+    CROSS JOIN aclexplode(t.attacl) a WHERE a.grantee <> c.relowner
+)
+SELECT format('relation %s', c.oid::regclass),
+    format('%s leads to %s with the rights of %I, and %s may %s there', c.oid::regclass,
+        string_agg(DISTINCT t.oid::regclass::text, ', '), pg_get_userbyid(c.relowner),
+        string_agg(DISTINCT CASE WHEN g.grantee = 0 THEN 'everybody' ELSE pg_get_userbyid(g.grantee) END, ', '),
+        string_agg(DISTINCT g.privilege_type, ', ')),
+    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(c.relowner), c.relacl::text,
+        (SELECT string_agg(pg_get_ruledef(w.oid), E'\\n' ORDER BY rulename) FROM pg_rewrite w WHERE ev_class = c.oid)),
+        'UTF8')), 'hex'), 32)
+FROM leads JOIN pg_class c ON c.oid = leads.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class t ON t.oid = leads.target JOIN pg_namespace l ON l.oid = t.relnamespace AND l.nspname = 'ledger'
+JOIN granted g ON g.relation = c.oid
+WHERE n.nspname <> ALL ($1) AND t.relkind IN ('r', 'p') AND pg_has_role(c.relowner, l.nspowner, 'MEMBER')
+    AND NOT EXISTS (
+        SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_invoker' AND option_value::boolean)
+    AND (g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') OR g.privilege_type = 'SELECT' AND t.relname ~ '^payload')
+GROUP BY c.oid, c.relowner, c.relacl ORDER BY 1
 """
 
 # Constraints, defaults and indexes of our tables that run a function or operator that does not come with Postgres.
@@ -170,7 +216,11 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
     schemas = {row[0]: row[1] for row in await connection.fetch(_SCHEMA_OWNERS, _SCHEMAS)}
     foreign = [
         protection.Foreign(*row)
-        for row in (await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS)) + (await connection.fetch(_EVENT_TRIGGERS))
+        for row in [
+            *await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS),
+            *await connection.fetch(_VIEWED, _SCHEMAS),
+            *await connection.fetch(_EVENT_TRIGGERS),
+        ]
     ] + membership.members(server)
     shipped, functions = await _shipped_functions(connection), await _functions(connection)
     found = [

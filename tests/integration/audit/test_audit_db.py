@@ -232,6 +232,21 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         ((), "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
          "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION public.nothing()",
          "the database has an event trigger mine that is not ours"),
+        ((), "CREATE FUNCTION public.fired() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; "
+         "END'; REVOKE ALL ON FUNCTION public.fired() FROM PUBLIC; CREATE TABLE public.bait (x int); CREATE TRIGGER x "
+         "BEFORE INSERT ON public.bait EXECUTE FUNCTION public.fired(); GRANT INSERT ON public.bait TO decklog_reader",
+         "function public.fired() runs with the rights of decklog, and whoever writes public.bait fires it"),
+        ((), "CREATE VIEW public.first AS SELECT * FROM ledger.head; CREATE VIEW public.second AS SELECT * FROM "
+         "public.first; GRANT UPDATE (size) ON public.second TO PUBLIC",
+         "public.second leads to ledger.head with the rights of decklog, and everybody may UPDATE there"),
+        ((), "CREATE TABLE public.bait (x int); CREATE RULE x AS ON INSERT TO public.bait DO ALSO DELETE FROM "
+         "ledger.position; GRANT INSERT ON public.bait TO decklog_reader",
+         "public.bait leads to ledger.\"position\" with the rights of decklog, and decklog_reader may INSERT there"),
+        ((), "CREATE VIEW public.salts AS SELECT salt FROM ledger.payload; GRANT SELECT ON public.salts TO PUBLIC",
+         "public.salts leads to ledger.payload with the rights of decklog, and everybody may SELECT there"),
+        ((), "GRANT SELECT ON ledger.payload TO decklog_reader", "decklog_reader may SELECT on ledger.payload: REVOKE"),
+        ((), "GRANT SELECT (salt) ON ledger.payload_p000000 TO PUBLIC",
+         "everybody may SELECT (salt) on ledger.payload_p000000: REVOKE"),
         ((), "DROP TABLE ledger.entry_p000002", "partition ledger.entry_p000002 is not attached"),
     ],
 )  # fmt: skip
@@ -387,7 +402,6 @@ async def person(recorded):
         ("GRANT decklog_owner TO {0}", "{0} can become decklog_owner: REVOKE"),
         ("GRANT decklog_writer TO {0}_s; GRANT {0}_s TO {0}", "{0}_s can become decklog_writer, and {0} through it"),
         ("GRANT pg_write_all_data TO {0}", "{0} can become pg_write_all_data: REVOKE"),
-        ("GRANT decklog TO {0}", "{0} can become decklog: REVOKE"),
     ],
 )
 async def test_who_can_become_a_role_over_the_ledger_is_found_and_may_be_excused(recorded, person, granted, found):
