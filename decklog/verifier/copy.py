@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -16,7 +17,7 @@ import orjson
 from decklog.client import failures
 from decklog.model import errors, payload_file
 from decklog.model.tlog import checkpoint, note, prefix, tiles
-from decklog.verifier import source
+from decklog.verifier import proving, source
 
 
 class Copied(NamedTuple):
@@ -35,16 +36,20 @@ def copy(
 ) -> Copied:
     """Fetch the newest checkpoint with everything under it. The checkpoint is written last: with it the copy is whole.
 
-    Nothing is verified here, that is `verify`'s work. `progress` is told of files done and files in all. `minimum` is
-    the log's minimum index: what may be pruned is left out.
+    Nobody's signature is verified here, that is `verify`'s work; but a copy that is there already is only replaced by
+    what goes on from it. `progress` is told of files done and files in all. `minimum` is the log's minimum index: what
+    may be pruned is left out.
 
     Raises NotFound where no log is published, Unavailable where something is missing or cannot be read, Refused for
-    what is no checkpoint, Misconfigured where the folder cannot be written.
+    what is no checkpoint, Misconfigured where the folder cannot be written, or is a copy of another log, Disproved
+    where the log does not go on from the copy.
     """
     signed = given.read(source.CHECKPOINT)
     if signed is None:
         raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
-    size = _size(signed, given.name)
+    tree = _tree(signed, "what is served as checkpoint is none", given.name)
+    _insist_on_growth(given, folder, tree)
+    size = tree.size
     # One after the other: nobody vouches for the size, which may name more tiles than fit into memory.
     every: Iterator[tiles.Tile | tiles.Bundle] = itertools.chain(tiles.of_size(size), tiles.bundles_of_size(size))
     files, fetched = _files(size, minimum), 0
@@ -123,11 +128,67 @@ def _ended(group: tiles.Bundle, number: int) -> failures.Unavailable:
     )
 
 
-def _size(signed: bytes, name: str) -> int:
+def _insist_on_growth(given: source.Source, folder: Path, new: checkpoint.Checkpoint) -> None:
+    """A copy is what its owner has against a log that was cut or forked: for that log it is not given up."""
+    copied = source.Folder(folder)
+    kept = copied.read(source.CHECKPOINT)
+    if kept is None:
+        return
+    old = _tree(kept, "the copy's checkpoint is none", str(folder / source.CHECKPOINT))
+    if old.origin != new.origin:
+        text = f"it is a copy of another log, {old.origin!r}"
+        raise failures.Misconfigured(text, where=str(folder), hint="Name a new folder")
+    if old.size > new.size:
+        text = f"the log shows {new.size} leaves, and had {old.size} when it was copied: it was cut or restored"
+        raise proving.Disproved(text, where=given.name, hint=f"Keep the copy, which shows that. {_ANEW}")
     try:
-        return checkpoint.parse(note.parse(signed).text).size
+        if old.size > 0:
+            proving.growth(_Both(copied, given), old, new)
+    except source.Pruned as error:
+        text = f"what lies between the copy of {old.size} leaves and the log is pruned"
+        raise failures.NotFound(text, where=given.name, hint=_ANEW) from error
+    except proving.Disproved as error:
+        text = (
+            f"the log does not prove that it goes on from the copy of {old.size} leaves: it was forked, or is damaged"
+        )
+        hint = f"Keep the copy; `decklog verify` says whether it is the one that is damaged. {_ANEW}"
+        raise proving.Disproved(text, where=given.name, hint=hint) from error
+
+
+_ANEW = "To copy the log as it is now, name a new folder"
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """A copy, and for what it lacks the log."""
+
+    copied: source.Folder
+    given: source.Source
+
+    @property
+    def name(self) -> str:
+        """See `source.Source`."""
+        return self.given.name
+
+    def read(self, path: str) -> bytes | None:
+        """See `source.Source`."""
+        data = self.copied.read(path)
+        return self.given.read(path) if data is None else data
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """See `source.Source`."""
+        return self.given.lines(path)
+
+    def close(self) -> None:
+        """See `source.Source`."""
+        self.given.close()
+
+
+def _tree(signed: bytes, problem: str, where: str) -> checkpoint.Checkpoint:
+    try:
+        return checkpoint.parse(note.parse(signed).text)
     except (note.Malformed, checkpoint.Malformed) as error:
-        raise errors.Refused(f"what is served as checkpoint is none: {error}", where=name) from error
+        raise errors.Refused(f"{problem}: {error}", where=where) from error
 
 
 def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:

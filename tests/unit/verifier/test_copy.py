@@ -4,8 +4,8 @@ import pytest
 
 from decklog.client import failures
 from decklog.model import errors
-from decklog.model.tlog import checkpoint, policy, tiles
-from decklog.verifier import copy, log, source
+from decklog.model.tlog import checkpoint, keys, policy, tiles
+from decklog.verifier import copy, log, proving, source
 from tests import log_files
 
 ENTRIES = log_files.receipts(900)
@@ -33,6 +33,53 @@ def test_a_copy_verifies_and_goes_on(served, tmp_path):
     second = copy.copy(source.Folder(served), home)
     assert (second.size, clean(home)) == (900, 900)
     assert second.fetched < first.fetched
+
+
+def taken(folder):
+    """Every file of a copy."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_copy_is_not_given_up_for_a_log_that_was_cut_or_forked(served, tmp_path):
+    """It is what its owner has to show: nothing of it is replaced, and a new folder takes the log as it is now."""
+    home = tmp_path / "home"
+    copy.copy(source.Folder(served), home)
+    before = taken(home)
+    forked = [*ENTRIES[:300], ENTRIES[301], *ENTRIES[301:]]
+    for entries, problem in (
+        (ENTRIES[:600], "shows 600 leaves, and had 700 when it was copied: it was cut"),
+        (forked[:700], "does not prove that it goes on from the copy of 700 leaves: it was forked"),
+        (forked[:900], "does not prove that it goes on from the copy of 700 leaves: it was forked"),
+    ):
+        log_files.write(served, entries)
+        with pytest.raises(proving.Disproved, match=problem) as told:
+            copy.copy(source.Folder(served), home)
+        assert "name a new folder" in str(told.value)
+        assert taken(home) == before
+        assert copy.copy(source.Folder(served), tmp_path / f"anew-{problem[:9]}-{len(entries)}").size == len(entries)
+
+
+def test_a_copy_of_another_log_or_of_none_is_not_gone_on_with(served, tmp_path):
+    """Nor one of leaves that are pruned now, without which nothing shows that the log goes on from it."""
+    home = tmp_path / "home"
+    copy.copy(source.Folder(served), home)
+
+    class Pruning(source.Folder):
+        def read(self, path):
+            if path == "tile/0/002":
+                raise source.Pruned("pruned")
+            return super().read(path)
+
+    log_files.write(served, ENTRIES)
+    with pytest.raises(failures.NotFound, match="between the copy of 700 leaves and the log is pruned"):
+        copy.copy(Pruning(served), home)
+    other = keys.from_pem(keys.new_pem(b"o" * 32), "other.example/i")
+    log_files.write(served, ENTRIES, signer=other)
+    with pytest.raises(failures.Misconfigured, match="it is a copy of another log, 'log"):
+        copy.copy(source.Folder(served), home)
+    (home / "checkpoint").write_text("junk")
+    with pytest.raises(errors.Refused, match="the copy's checkpoint is none"):
+        copy.copy(source.Folder(served), home)
 
 
 def test_a_partial_tile_that_is_gone_is_cut_from_the_whole_one(served, tmp_path):
