@@ -93,7 +93,8 @@ class History:
 
     def _opened(self, number: int, line: bytes) -> _Line | None:
         try:
-            signed = note.parse(orjson.loads(line)["note"].encode())
+            said = orjson.loads(line)
+            signed, size = note.parse(said["note"].encode()), said["size"]
             tree = checkpoint.parse(signed.text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:  # all of ours are ValueErrors
             self._tell(number, f"it is no signed checkpoint: {error}")
@@ -106,6 +107,9 @@ class History:
                 self._signers.check(signed, tree)
         except note.Unverified as error:
             self._tell(number, f"it is no signed checkpoint: {error}")
+            return None
+        if type(size) is not int or size != tree.size:
+            self._tell(number, f"it says {size!r} leaves, and the checkpoint in it {tree.size}")
             return None
         return _Line(number, tree)
 

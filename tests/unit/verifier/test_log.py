@@ -94,6 +94,17 @@ def test_checkpoints_that_are_none_are_found(tmp_path):
     assert found[3].endswith("a checkpoint of 3 leaves follows one of 300")
 
 
+@pytest.mark.parametrize("said", [b"4", b"3.0", b'"3"', b"true", b"null"])
+def test_a_line_that_says_another_size_than_its_checkpoint_is_found(tmp_path, said):
+    """Whoever looks for a checkpoint by the size of its line would be given another one."""
+    log_files.write(tmp_path, ENTRIES[:300])
+    lines = (tmp_path / "checkpoints.jsonl").read_bytes()
+    log_files.put(tmp_path, "checkpoints.jsonl", lines.replace(b'"size":3,', b'"size":%b,' % said, 1))
+    (found,) = told(tmp_path)
+    assert found.startswith("checkpoints.jsonl line 1: it says ")
+    assert found.endswith(" leaves, and the checkpoint in it 3")
+
+
 def test_any_changed_byte_of_the_checkpoint_is_found(tmp_path):
     """Origin, size, root, signature: not one bit can be another."""
     log_files.write(tmp_path, ENTRIES[:20])
