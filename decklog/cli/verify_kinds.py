@@ -8,6 +8,7 @@ from decklog.client import failures
 from decklog.model.tlog import proof_file
 
 _EVIDENCE_SUFFIX = ".zip"
+_PROOF_BEGINS, _EVIDENCE_BEGINS = f"{proof_file.HEADER}\n".encode(), b"PK\x03\x04"
 
 
 class Kind(enum.Enum):
@@ -29,11 +30,15 @@ _APART = (("--completeness", "--tree-only"), ("--completeness", "--from"))
 """Who asks for completeness asks for every entry."""
 
 
-def of(where: str, since: Path | None) -> Kind:
-    """The kind of what was named."""
-    if where.endswith(proof_file.SUFFIX):
+BEGINNING_BYTES = 32
+"""So much of a file tells what it is."""
+
+
+def of(where: str, since: Path | None, begins: bytes = b"") -> Kind:
+    """The kind of what was named, by the end of its name or the beginning of the file, if it is one."""
+    if where.endswith(proof_file.SUFFIX) or begins.startswith(_PROOF_BEGINS):
         return _insist_alone(Kind.PROOF, since)
-    if where.endswith(_EVIDENCE_SUFFIX):
+    if where.endswith(_EVIDENCE_SUFFIX) or begins.startswith(_EVIDENCE_BEGINS):
         return _insist_alone(Kind.EVIDENCE, since)
     return Kind.LOG if since is None else Kind.GROWTH
 

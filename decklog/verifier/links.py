@@ -43,9 +43,13 @@ def continues(given: source.Source, kept: bytes, trusted: policy.Policy, newest:
     read.
     """
     try:
-        old, new = read(kept), read(proving.newest(given).encode() if newest is None else newest)
+        old = read(kept)
     except ValueError as error:
-        raise proving.Disproved(f"a checkpoint is not to be believed: {error}", where=given.name) from error
+        raise proving.Disproved(f"the checkpoint that was kept is none: {error}", hint=_KEPT) from error
+    try:
+        new = read(proving.newest(given).encode() if newest is None else newest)
+    except ValueError as error:
+        raise proving.Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
     if old.tree.origin != new.tree.origin:
         raise proving.Disproved(f"they are of two logs, {old.tree.origin!r} and {new.tree.origin!r}", where=given.name)
     rotations = standing(given, new.tree)
@@ -59,6 +63,9 @@ def continues(given: source.Source, kept: bytes, trusted: policy.Policy, newest:
     if old.tree.size > 0:
         proving.growth(given, old.tree, new.tree)
     return Continued(old.tree, new.tree, tuple(hops))
+
+
+_KEPT = "Name a file with a signed checkpoint, such as the one in a copy of the log, or what `curl URL/checkpoint` gave"
 
 
 def explained(given: source.Source, trusted: policy.Policy, data: bytes) -> str:

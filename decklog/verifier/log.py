@@ -124,7 +124,7 @@ def _newest(given: source.Source, trusted: policy.Policy, report: Callable[[Find
         raise failures.NotFound(
             "there is no log: no file `checkpoint`",
             where=given.name,
-            hint="Name a folder that `decklog ledger export` made, or the URL of a log",
+            hint="Name a folder that `decklog ledger export` made, the URL of a log, a .tlog-proof file, or evidence",
         )
     try:
         trusted.open(data)

@@ -61,7 +61,7 @@ def verify(
     from decklog.cli.views import evidence as evidence_view
     from decklog.cli.views import verdict as view
 
-    kind = kinds.of(where, since)
+    kind = kinds.of(where, since, _beginning(where))
     kinds.insist(
         kind,
         {
@@ -92,6 +92,16 @@ def verify(
     output.show(answer, how)
     if not verified:
         raise typer.Exit(exits.Code.FAILED)
+
+
+def _beginning(where: str) -> bytes:
+    """The first bytes of a file; none of anything else. Whoever reads it says why it cannot be read."""
+    file = Path(where)
+    with contextlib.suppress(OSError):
+        if file.is_file():
+            with file.open("rb") as opened:
+                return opened.read(kinds.BEGINNING_BYTES)
+    return b""
 
 
 def _log(

@@ -23,6 +23,17 @@ def test_the_name_says_what_it_is(where, since, kind):
     assert verify_kinds.of(where, since) is kind
 
 
+def test_a_file_is_what_its_first_line_says(tmp_path, capsys):
+    """`prove` and `evidence` write to any name, and tell people to verify it."""
+    assert verify_kinds.of("x", None, b"c2sp.org/tlog-proof@v1\nindex 0\n") is verify_kinds.Kind.PROOF
+    assert verify_kinds.of("x", None, b"PK\x03\x04\x14\x00") is verify_kinds.Kind.EVIDENCE
+    assert verify_kinds.of("x", None, b"c2sp.org/tlog-proof@v2\n") is verify_kinds.Kind.LOG
+    (tmp_path / "x").write_text("c2sp.org/tlog-proof@v1\n")
+    key = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+    assert main.run(["verify", str(tmp_path / "x"), "--vkey", key]) == exits.Code.FAILED
+    assert "it proves nothing" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -95,5 +95,7 @@ def test_a_log_that_was_forked_or_cut_does_not_continue(folder):
         links.continues(log, forked, TRUSTED)
     with pytest.raises(proving.Disproved, match="shows 900 leaves, and it had 901"):
         links.continues(log, log_files.sign([*HASHES, HASHES[0]]), TRUSTED)
+    with pytest.raises(proving.Disproved, match="the checkpoint that was kept is none"):
+        links.continues(log, b"junk", TRUSTED)
     with pytest.raises(proving.Disproved, match="not to be believed"):
         links.continues(log, forked.replace(b"\n300\n", b"\n301\n"), TRUSTED)
