@@ -61,17 +61,23 @@ def unpacked(parts: Iterable[bytes], encoding: str, where: str) -> Iterator[byte
         return
     if encoding not in ("gzip", "x-gzip"):
         raise failures.Unavailable(f"the server answers in the encoding {encoding!r}", where=where, hint=_ENCODING)
-    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    stream = _gzip()
     try:
         for part in parts:
-            yield stream.decompress(part, _BUFFER)
-            while stream.unconsumed_tail:
-                yield stream.decompress(stream.unconsumed_tail, _BUFFER)
+            while part:
+                if stream.eof:  # what is packed may have several members (RFC 1952, section 2.2)
+                    stream = _gzip()
+                yield stream.decompress(part, _BUFFER)
+                part = stream.unused_data or stream.unconsumed_tail
         yield stream.flush(_BUFFER)
     except zlib.error as error:
         raise failures.Unavailable(f"the answer is damaged: {error}", where=where, hint=_ENCODING) from error
     if not stream.eof:
         raise failures.Unavailable("the answer ends too early", where=where, hint=_ENCODING)
+
+
+def _gzip() -> "zlib._Decompress":
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
 
 
 _ENCODING = "Try again; if it stays so, ask whoever runs the server"

@@ -24,10 +24,14 @@ _PARTS_AHEAD = 2
 
 
 class Head(NamedTuple):
-    """How an answer begins: its status, and the encoding of what follows (RFC 9110, section 8.4) in small letters."""
+    """How an answer begins: its status, and the encoding of what follows (RFC 9110, section 8.4) in small letters.
+
+    `elsewhere` is where a redirection leads (section 15.4), empty for any other answer.
+    """
 
     status: int
     encoding: str
+    elsewhere: str
 
 
 class Exchange:
@@ -87,7 +91,9 @@ class Exchange:
     def _talk(self, client: "httpx.Client") -> None:
         try:
             with client.stream("GET", self._url) as answer:
-                self._head.set_result(Head(answer.status_code, answer.headers.get("Content-Encoding", "").lower()))
+                said = answer.headers
+                elsewhere = said["Location"] if answer.has_redirect_location else ""
+                self._head.set_result(Head(answer.status_code, said.get("Content-Encoding", "").lower(), elsewhere))
                 for part in answer.iter_raw():
                     if self._over.is_set():
                         return

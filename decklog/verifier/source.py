@@ -111,7 +111,7 @@ class Url:
             # A partial tile may be gone because the whole one is there.
             if answer.head.status == _GONE and ".p/" not in path:
                 raise Pruned(f"{path} is pruned", where=f"{self._prefix}/{path}", hint=self._way_out(answer, path))
-            if self._missing(answer.head.status, path):
+            if self._missing(answer.head, path):
                 return None
             return b"".join(self._parts(answer, path, limits.of_log(path)))
 
@@ -123,7 +123,7 @@ class Url:
             with _storable(where):
                 kept = opened.enter_context(tempfile.TemporaryFile())
                 with self._translated(path), exchange.get(self._http, where) as answer:
-                    if not self._missing(answer.head.status, path):
+                    if not self._missing(answer.head, path):
                         kept.writelines(self._parts(answer, path, limits.LIST))
                 kept.seek(0)
             yield from bounds.lines(kept, where)
@@ -134,8 +134,10 @@ class Url:
 
     def _parts(self, answer: exchange.Exchange, path: str, limit: int) -> Iterator[bytes]:
         where = f"{self._prefix}/{path}"
-        # Unpacked here: httpx would unpack all that came at once, whatever becomes of it.
-        return bounds.whole(bounds.unpacked(answer.parts(), answer.head.encoding, where), limit, where)
+        # Unpacked here: httpx would unpack all that came at once, whatever becomes of it. Bounded on both sides: of a
+        # thousand times as much as was sent, and of what is sent and comes to nothing.
+        sent = bounds.whole(answer.parts(), limit, where)
+        return bounds.whole(bounds.unpacked(sent, answer.head.encoding, where), limit, where)
 
     def _way_out(self, answer: exchange.Exchange, path: str) -> str:
         """What a server says about from where on it is not pruned; a hint of ours, where it is not one of ours."""
@@ -145,13 +147,16 @@ class Url:
         except (ValueError, KeyError, TypeError, errors.Refused):
             return "Ask for leaves behind those that are pruned, or the operator for a copy"
 
-    def _missing(self, status: int, path: str) -> bool:
-        where = f"{self._prefix}/{path}"
+    def _missing(self, head: exchange.Head, path: str) -> bool:
+        status, where = head.status, f"{self._prefix}/{path}"
         if status in (_UNAUTHORISED, _FORBIDDEN):
             hint = (
                 "A token goes to the server of DECKLOG_SERVER alone: set it and DECKLOG_TOKEN_FILE, or ask for a copy"
             )
             raise failures.Unauthorised("the server does not let us read", where=where, hint=hint)
+        if head.elsewhere:
+            hint = "Nobody is followed to another address: name the log's own, if it is the one that you mean"
+            raise failures.Unavailable(f"the server says that it is at {head.elsewhere}", where=where, hint=hint)
         if status not in (_OK, _NOT_FOUND, _GONE):
             raise failures.Unavailable(f"the server answers {status}", where=where, hint="Try again later")
         return status != _OK

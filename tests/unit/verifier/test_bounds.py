@@ -71,6 +71,34 @@ def test_a_packed_answer_is_unpacked_and_one_that_ends_too_early_refused():
         log.read("tile/entries/000")
 
 
+def test_a_packed_answer_of_several_members_is_one():
+    """As some servers put packed files together; what follows and is no member is told."""
+    data = os.urandom(1 << 20)
+    members = [gzip.compress(data[:99]), gzip.compress(b""), gzip.compress(data[99:])]
+    for sent in (members, [b"".join(members)], [bytes([one]) for one in b"".join(members[:2])] + members[2:]):
+        with served(lambda sent=sent: sent, "gzip") as log:
+            assert log.read("tile/entries/000") == data
+    with served(lambda: [*members, b"junk"], "gzip") as log, pytest.raises(failures.Unavailable, match="damaged"):
+        log.read("tile/entries/000")
+
+
+def test_what_is_packed_and_never_ends_is_refused():
+    """Though nothing comes out of it: members of nothing, one behind the other."""
+    empty = gzip.compress(b"") * 100
+    with served(lambda: endless(empty), "gzip") as log, pytest.raises(errors.Refused, match="more than"):
+        log.read("tile/0/000")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_server_that_is_elsewhere_is_not_followed(status):
+    """Whoever answers does not decide which address is asked; it says where it wants us."""
+    moved = log_server.Answer(status, headers={"Location": "https://other.example/log"})
+    with log_server.serving(lambda _path: moved) as log:
+        for read in (log.read, lambda path: list(log.lines(path))):
+            with pytest.raises(failures.Unavailable, match=r"it is at https://other\.example/log"):
+                read("checkpoint")
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_server_that_trickles_is_given_up(encoding, monkeypatch):
     """Though it is never silent for long; a header of gzip may be as long as it likes, too."""
