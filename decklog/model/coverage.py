@@ -65,8 +65,12 @@ class Coverage:
         problems = list(self._move(place))
         stretch = self.now[place.topic, place.partition]
         if place.offset != stretch.next_offset:
-            problems.append(f"offset {place.offset} of {stretch.name} follows {stretch.next_offset - 1}")
+            before = f"follows {stretch.next_offset - 1}" if stretch.next_offset else "is the first, and none has 0"
+            problems.append(f"offset {place.offset} of {stretch.name} {before}")
         gap = about if isinstance(about, receipt.Gap) else None
+        if kind == receipt.Kind.GAP and (gap is None or gap.first != place.offset):
+            said = "says neither its end nor why" if gap is None else f"says that it begins at {gap.first}"
+            problems.append(f"the gap at offset {place.offset} of {stretch.name} {said}")
         end = place.offset + 1 if gap is None else gap.end
         if end is not None and end <= place.offset:
             problems.append(f"the gap at offset {place.offset} of {stretch.name} ends before it begins")

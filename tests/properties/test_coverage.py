@@ -98,6 +98,23 @@ def test_a_gap_that_gives_nothing_up_is_named(end):
     assert problems(given)[0] == [(1, "the gap at offset 3 of t/0 ends before it begins")]
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [(receipt.Gap(2, 3, "absent"), "says that it begins at 2"), (None, "says neither its end nor why")],
+)
+def test_a_gap_that_says_something_else_than_its_place_is_named(about, said):
+    """It would stand for offsets that it does not speak of."""
+    place = receipt.Place("kafka", "t", 0, 0, 0)
+    assert problems([(receipt.Kind.GAP, place, about)])[0] == [(0, f"the gap at offset 0 of t/0 {said}")]
+
+
+def test_what_is_missing_before_the_first_leaf_is_named():
+    """Each incarnation begins with offset 0."""
+    place = receipt.Place("kafka", "t", 0, 0, 5)
+    told = problems([(receipt.Kind.EVENT, place, None)])[0]
+    assert told == [(0, "offset 5 of t/0 is the first, and none has 0")]
+
+
 def test_another_cluster_needs_an_end():
     """Offsets of two Kafka clusters are not one sequence."""
     first = (receipt.Kind.EVENT, receipt.Place("one", "t", 0, 0, 0), None)
