@@ -1,8 +1,8 @@
 """Entries against the hashes of their leaves, and what they say against the form of a receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
@@ -115,6 +115,9 @@ class Entries:
 
     def _any_kind(self, leaf: int, entry: bytes) -> receipt_lines.Said:
         members = receipt_form.members(entry)
+        problem = _about_problem(leaf, members["kind"], members["about"])
+        if problem:
+            raise receipt.Malformed(problem)
         if members["kind"] == receipt.Kind.ERASURE and members["about"] is not None and self.payloads is not None:
             # It erases what was there: of what came behind it, it says nothing.
             self.payloads.erased += [(first, min(end, leaf)) for first, end in members["about"]["ranges"]]
@@ -130,3 +133,13 @@ class Entries:
         leaf = wanted.number * tiles.WIDTH + error.index if error.index < wanted.width else None
         end = max(len(data), error.offset + 1)
         self.reading.report(Finding(path=path, problem=str(error), leaf=leaf, span=(error.offset, end)))
+
+
+def _about_problem(leaf: int, kind: str, about: Mapping[str, Any] | None) -> str:
+    """What is wrong with what a leaf is about; its form is right."""
+    if about is None:
+        return "" if kind == receipt.Kind.EVENT else f"it is a {kind}, and does not say of what"
+    original = about.get("leaf")
+    if original is not None and original >= leaf:
+        return f"it is a {kind} of leaf {original}, which does not stand before it"
+    return ""

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from decklog.client import failures
-from decklog.model import merkle
+from decklog.model import merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, keys, note, policy
 from decklog.verifier import log, source
 from tests import log_files, trees
@@ -124,6 +124,26 @@ def test_receipts_are_read(tmp_path):
     assert [one.span for one in found] == [tuple(bundle.span(entries, number)) for number in (5, 6, 7)]
     assert "recorded before" in found[2].problem
     assert told(tmp_path, receipts=False) == []
+
+
+def test_leaves_that_are_about_nothing_before_them_are_found(tmp_path):
+    """A duplicate or conflict of a leaf that is yet to come, and kinds that do not say what they are about."""
+    said = [receipt.parse(entry) for entry in ENTRIES[:9]]
+    original = receipt.Original
+    changed = {
+        3: said[3]._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=original(2)),
+        4: said[4]._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=original(4)),
+        5: said[5]._replace(kind=receipt.Kind.CONFLICT, about=original(8)),
+        6: said[6]._replace(kind=receipt.Kind.DUPLICATE, commitment=None),
+        7: said[7]._replace(kind=receipt.Kind.POISON),
+    }
+    log_files.write(tmp_path, [receipt.encode(changed.get(number, one)) for number, one in enumerate(said)])
+    assert [(one.leaf, one.problem) for one in verify(tmp_path).findings] == [
+        (4, "it is a duplicate of leaf 4, which does not stand before it"),
+        (5, "it is a conflict of leaf 8, which does not stand before it"),
+        (6, "it is a duplicate, and does not say of what"),
+        (7, "it is a poison, and does not say of what"),
+    ]
 
 
 def test_it_stops_when_enough_is_found(tmp_path):
