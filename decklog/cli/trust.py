@@ -22,7 +22,7 @@ def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Po
         )
     try:
         if file is None:
-            return policies.of_keys([keys.parse(text) for text in vkeys])
+            return policies.of_keys([keys.parse(text) for text in dict.fromkeys(vkeys)])
         return policies.parse(read(file))
     except (keys.Malformed, policies.Malformed) as error:
         raise failures.Misconfigured(str(error), where=option if file is None else str(file)) from error

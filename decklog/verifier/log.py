@@ -1,13 +1,13 @@
 """A published log as a whole: is it, byte for byte, the log that its newest checkpoint was signed for?"""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from decklog.client import failures
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, edge, note, policy, tile_hashes, tiles, time_stamp
-from decklog.verifier import links, rotated, source
+from decklog.verifier import links, rotated, source, surplus
 from decklog.verifier.anchors import Anchors
 from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
@@ -45,6 +45,8 @@ class Verdict:
     """Who cosigned the newest checkpoint; None where it was not believed."""
     signers: rotated.Signers | None = None
     """Who signed it at which size; None where nothing was read."""
+    beside: surplus.Beside = field(default_factory=surplus.Beside)
+    """Tiles of a copy that the signed tree does not have."""
     complete: bool = True
     """False when it stopped at the number of findings that was asked for."""
 
@@ -52,6 +54,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """How much is looked at: `receipts` reads every entry, `payloads` opens files of them, `most` findings are enough.
+
+    `tiles` are the paths of the tiles of a copy: those that the signed tree does not need are looked at, too.
 
     `first` is the leaf from which on it is looked at, with those of its tile. `completeness` also asks whether any leaf
     is missing, which takes `receipts` and all leaves.
@@ -61,6 +65,7 @@ class Wanted:
 
     receipts: bool = True
     payloads: Open | None = None
+    tiles: Iterable[str] = ()
     completeness: bool = False
     authority: time_stamp.Authority | None = None
     """Whose time stamps are verified; None if nobody's are."""
@@ -110,6 +115,7 @@ def verify(
                 histories.append(timed)
             verdict.signers = signers
             _verify_tree(Reading(given, report), histories, wanted, verdict, progress)
+            verdict.beside = surplus.check(given, wanted.tiles, newest.tree.size, report)
             signers.end(newest.note, newest.tree)
             if verdict.anchors is not None:
                 verdict.anchors.end()

@@ -1,6 +1,7 @@
 """Where a published log is read from: a folder, or a URL. Paths are those of c2sp.org/tlog-tiles."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,13 @@ class Folder:
         with _readable(where), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return open(where, "rb", buffering=_BUFFER, opener=bounds.regular)
         return None
+
+    def names(self, below: str) -> Iterator[str]:
+        """The paths of all files in a folder of it. Those whose names begin with a dot are none of a log's."""
+        for folder, _, files in os.walk(self._path / below):
+            for file in files:
+                if not file.startswith("."):
+                    yield Path(folder, file).relative_to(self._path).as_posix()
 
     @property
     def has_payloads(self) -> bool:

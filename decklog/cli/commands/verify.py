@@ -110,8 +110,9 @@ def _log(
     from decklog.verifier import log, source
 
     with contextlib.closing(opening.log(where)) as opened, progress.shown("leaves") as tell:
-        payloads = opened.open if isinstance(opened, source.Folder) and opened.has_payloads else None
-        return log.verify(opened, trusted, log.Wanted(payloads=payloads, authority=authority, **wanted), tell)
+        if isinstance(opened, source.Folder):
+            wanted |= {"payloads": opened.open if opened.has_payloads else None, "tiles": opened.names("tile")}
+        return log.verify(opened, trusted, log.Wanted(authority=authority, **wanted), tell)
 
 
 def _compared(verdict: "log.Verdict", repositories: list[str]) -> "dict[str, repository.Compared]":

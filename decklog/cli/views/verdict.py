@@ -44,6 +44,7 @@ def _value(verdict: log.Verdict, *, receipts: bool) -> dict[str, Any]:
         "witnesses": witnesses_value(verdict.witnessed),
         "rotations": [] if verdict.signers is None else [_rotation(one) for one in verdict.signers.known.all],
         "time_stamps": _time_value(verdict),
+        "tiles_beside": verdict.beside.number,
         "findings": [finding_value(one) for one in verdict.findings],
     }
 
@@ -81,12 +82,22 @@ def _facts(verdict: log.Verdict, *, receipts: bool) -> sheet.Facts:
             ("leaves", f"{tree.size} signed, {verdict.leaves} looked at{_since(verdict)}, {read}"),
             ("root", base64.b64encode(tree.root).decode()),
             ("payloads", _payloads(verdict)),
+            ("beside", _beside(verdict)),
             ("earlier", _earlier(verdict)),
             ("key", _keys(verdict)),
             ("witnesses", witnesses(verdict.witnessed)),
             ("time", _time(verdict)),
         ]
     )
+
+
+def _beside(verdict: log.Verdict) -> str:
+    """Tiles that were not looked at, since no checkpoint there speaks of them; empty where there are none."""
+    number, first = verdict.beside
+    if not number:
+        return ""
+    what = f"{number} tiles that the signed tree does not have, such as {first}" if number > 1 else first
+    return f"{what}: no checkpoint here vouches for it"
 
 
 def _earlier(verdict: log.Verdict) -> str:

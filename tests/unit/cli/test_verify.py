@@ -51,6 +51,21 @@ def test_a_changed_log_is_exit_code_1_with_leaf_and_bytes(folder, capsys):
     assert "Verified" not in shown
 
 
+def test_a_key_that_is_given_twice_is_one_key(folder):
+    """That somebody repeats himself is no accusation of the log."""
+    assert main.run(["verify", str(folder), *["--vkey", log_files.VKEY] * 2]) == exits.Code.DONE
+
+
+def test_tiles_beside_the_log_are_told(folder, capsys):
+    """Those of an earlier size that are wrong as findings; those of no size that was signed as what they are."""
+    log_files.put(folder, "tile/0/777", b"x")
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY]) == exits.Code.DONE
+    assert "tile/0/777: no checkpoint here vouches for it" in capsys.readouterr().out
+    log_files.put(folder, "tile/0/001.p/7", b"x" * 7 * 32)
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY, "-o", "name"]) == exits.Code.FAILED
+    assert capsys.readouterr().out.startswith("tile/0/001.p/7: it is not the beginning of tile/0/001.p/44")
+
+
 def test_a_policy_says_who_is_believed(folder, tmp_path, capsys):
     """A file after c2sp.org/tlog-policy; a wrong line of it is named."""
     rule = tmp_path / "policy"

@@ -153,6 +153,27 @@ def test_it_stops_when_enough_is_found(tmp_path):
     assert (len(verdict.findings), verdict.complete) == (7, False)
 
 
+def test_earlier_tiles_in_a_copy_are_the_beginning_of_what_took_their_place(tmp_path):
+    """Hashes and entries, at every level; a tile that the tree does not have is counted, and judged by nobody."""
+    for size in (300, 700, 900):
+        log_files.write(tmp_path, ENTRIES[:size])
+    copied = source.Folder(tmp_path)
+    files = sorted(copied.names("tile"))
+    assert "tile/0/001.p/44" in files
+    assert verify(tmp_path, tiles=files).findings == []
+    wrong = ["tile/0/001.p/44", "tile/0/002.p/188", "tile/1/000.p/1", "tile/entries/001.p/44"]
+    for path in wrong:
+        log_files.put(tmp_path, path, b"x" * len(copied.read(path)))
+    for path in ("tile/0/777", "tile/0/003.p/200", "tile/entries/003", "tile/9/000"):
+        log_files.put(tmp_path, path, b"x")
+    log_files.put(tmp_path, "tile/0/.000.part", b"x")
+    log_files.put(tmp_path, "tile/index.html", b"x")
+    verdict = verify(tmp_path, tiles=copied.names("tile"))
+    assert sorted(one.path for one in verdict.findings) == wrong
+    assert {one.problem.partition(" of ")[0] for one in verdict.findings} == {"it is not the beginning"}
+    assert verdict.beside == (4, "tile/0/003.p/200")
+
+
 def test_a_quorum_is_asked_for(tmp_path):
     """A policy with a witness that did not cosign: the checkpoint is not believed."""
     log_files.write(tmp_path, ENTRIES[:3])
