@@ -60,6 +60,8 @@ def recover(
             "Exported copies and witnesses have them",
             err=True,
         )
+    for leaf, hold, placed in report.holds:
+        typer.echo(_held(leaf, hold, placed=placed), err=True)
     if report.before == report.size and not report.checkpoint:
         typer.echo(f"nothing to recover: the database has the {report.size} leaves that were published")
         return
@@ -88,6 +90,13 @@ async def _recover(uri: str, kafka: str, prefix: str, log: Path, files: ring.Fil
     finally:
         await given.reader.close()
         await given.topics.close()
+
+
+def _held(leaf: int, hold: str, *, placed: bool) -> str:
+    if placed:
+        over = f"decklog legal-hold release '{hold}'"
+        return f"leaf {leaf} placed a legal hold whose name is lost: it stands as {hold!r}; once it is over: {over}"
+    return f"leaf {leaf} released a legal hold, and nothing says which: see `decklog legal-hold list`, and release it"
 
 
 def _progress(done: int, total: int) -> None:

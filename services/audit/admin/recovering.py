@@ -15,7 +15,7 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.model import errors, leaf_ranges, merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, note, policy, tiles
 from decklog.ports import ledger, stream
-from services.audit.core import integration, lost, publication, recovery, tally
+from services.audit.core import integration, lost, publication, recovered_holds, recovery, tally
 from services.audit.core import sequencing_examine as examination
 from services.audit.publisher import folder as folders
 from services.audit.publisher import publishing, records, ring, tallying
@@ -24,6 +24,24 @@ _CHUNK = 4 * tiles.WIDTH
 _SILENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.5
 _POLL_RECORDS = 5000
+
+_STANDING = """
+SELECT hold, leaf FROM (
+    SELECT DISTINCT ON (hold) hold, leaf, placed FROM ledger.legal_hold ORDER BY hold, leaf DESC
+) latest WHERE placed
+"""
+
+# Orders about legal holds that an earlier run could not give a row, as far as their receipts may be such.
+_HOLD_ORDERS = """
+SELECT e.leaf, e.receipt FROM ledger.entry e
+WHERE position($1::bytea IN e.receipt) > 0
+    AND NOT EXISTS (SELECT FROM ledger.legal_hold h WHERE h.leaf = e.leaf)
+    AND NOT EXISTS (SELECT FROM ledger.payload p WHERE p.leaf = e.leaf)
+ORDER BY e.leaf
+"""
+_HOLD_ORDER = b".LegalHold"
+
+_KEEP_HOLD = "INSERT INTO ledger.legal_hold (leaf, hold, placed) VALUES ($1, $2, $3)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +68,8 @@ class Report:
     """Whether the database did not know the served checkpoint before."""
     lacking: tuple[str, ...] = ()
     """Tables that lack rows, or have others than were counted: they were counted anew."""
+    holds: tuple[ledger.HoldChange, ...] = ()
+    """Orders about legal holds of which nothing says which: as they were kept."""
 
 
 async def recover(given: Sources, tell: Callable[[int, int], None]) -> Report:
@@ -97,9 +117,12 @@ class _Recovery:
         head = await self._writer.head()
         self._check_origin(await records.newest(self._connection), tree)
         report = Report(before=head.size, size=max(head.size, tree.size))
+        holds = await self._holds()
         if head.size < tree.size:
             await asyncio.to_thread(self._check, head, tree)
-            report.missing = await self._append(head, tree, tell)
+            report.missing = await self._append(head, tree, holds, tell)
+        report.holds = tuple(holds.rest())
+        await self._connection.executemany(_KEEP_HOLD, report.holds)
         await self._adopt(signed, tree, report)
         await self._retally(report)
         return report
@@ -147,7 +170,19 @@ class _Recovery:
         if frontier.root() != tree.root:
             raise recovery.Unrecoverable("the entries of the published log are not those that were signed")
 
-    async def _append(self, head: ledger.Head, tree: checkpoint.Checkpoint, tell: Callable[[int, int], None]) -> int:
+    async def _holds(self) -> recovered_holds.Holds:
+        standing = {row["hold"]: row["leaf"] for row in await self._connection.fetch(_STANDING)}
+        rows = await self._connection.fetch(_HOLD_ORDERS, _HOLD_ORDER, timeout=None)
+        orders = (recovered_holds.nameless(row["leaf"], receipt.parse(row["receipt"])) for row in rows)
+        return recovered_holds.Holds(standing, [one for one in orders if one is not None])
+
+    async def _append(
+        self,
+        head: ledger.Head,
+        tree: checkpoint.Checkpoint,
+        holds: recovered_holds.Holds,
+        tell: Callable[[int, int], None],
+    ) -> int:
         rules = examination.rules(await self._given.topics.cluster_id(), self._given.prefix)
         incarnations = await self._given.topics.incarnations(list(rules.topics))
         positions = dict(await self._writer.positions())
@@ -157,7 +192,9 @@ class _Recovery:
         kept = await self._keep_lost(None, lost.before(self._lost(), head.size))
         for leaves in _together(self._leaves(head.size, tree.size)):
             found = await kafka.read(list(recovery.sought(leaves)))
-            addition = recovery.batch(head, leaves, found, rules=rules, positions=positions, incarnations=incarnations)
+            addition = recovery.batch(
+                head, leaves, found, rules=rules, positions=positions, incarnations=incarnations, holds=holds
+            )
             kept = await self._keep_lost(kept, lost.add(kept, addition.missing))
             await self._writer.append(addition)
             self._given.failpoint("recovery.after_append")

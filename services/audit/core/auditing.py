@@ -255,7 +255,7 @@ def held_erasures(
 ) -> Iterator[Finding]:
     """Erasures that a legal hold forbade: one that was placed before, and not released by then.
 
-    Of a hold whose leaf tells its name no more the table's row says it.
+    Of a release whose leaf tells its hold no more the table's row says it; of a hold that was placed so, nothing.
     """
     changes = iter(sorted(orders.items()))
     change = next(changes, None)
@@ -263,7 +263,7 @@ def held_erasures(
     for erasure in erasures:
         while change is not None and change[0] < erasure:
             leaf, (hold, placed) = change
-            named = hold if hold is not None else rows[leaf].hold if leaf in rows else None
+            named = rows[leaf].hold if hold is None and not placed and leaf in rows else hold
             if named is not None:
                 (standing.add if placed else standing.discard)(named)
             change = next(changes, None)

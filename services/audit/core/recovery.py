@@ -12,7 +12,7 @@ from typing import NamedTuple
 from decklog.model import merkle, receipt
 from decklog.model.tlog import checkpoint, proofs, rotation
 from decklog.ports import ledger, stream
-from services.audit.core import erasing
+from services.audit.core import erasing, recovered_holds
 from services.audit.core import sequencing_examine as examination
 
 
@@ -79,10 +79,12 @@ def batch(
     rules: examination.Rules,
     positions: Mapping[stream.TopicPartition, ledger.Position],
     incarnations: Mapping[str, str],
+    holds: recovered_holds.Holds,
 ) -> ledger.Addition:
     """The transaction that adds these leaves, all recorded at one time, behind `before`.
 
-    `positions` are the ones now, `incarnations` those of the topics that exist.
+    `positions` are the ones now, `incarnations` those of the topics that exist; `holds` hears of each leaf. Raises
+    Unrecoverable.
     """
     parts = [_part(leaf, records, rules) for leaf in leaves]
     said = [part.said for part in parts]
@@ -103,7 +105,7 @@ def batch(
         missing=[part.number for part in parts if part.missing],
         # What was erased by order is erased again: the backup had it still.
         erasures=[part.number for part in parts if part.said.kind is receipt.Kind.ERASURE],
-        holds=[part.hold for part in parts if part.hold is not None],
+        holds=list(_holds(parts, holds)),
         rotations=[
             rotation.Rotation(part.number, *part.said.about)
             for part in parts
@@ -147,6 +149,21 @@ def _part(leaf: Published, records: Records, rules: examination.Rules) -> _Part:
         first=_first(leaf.number, said, value, trusted) if is_event else None,
         hold=erasing.hold_change(order, leaf.number) if isinstance(order, erasing.Hold) else None,
     )
+
+
+def _holds(parts: Sequence[_Part], holds: recovered_holds.Holds) -> Iterator[ledger.HoldChange]:
+    """The rows of legal holds that these leaves account for. Raises Unrecoverable."""
+    for part in parts:
+        if part.hold is not None:
+            holds.order(part.hold)
+            yield part.hold
+        elif part.missing and (order := recovered_holds.nameless(part.number, part.said)) is not None:
+            holds.nameless(order)
+        elif part.said.kind is receipt.Kind.ERASURE:
+            try:
+                yield from holds.erased(part.number)
+            except recovered_holds.Contradiction as error:
+                raise Unrecoverable(str(error)) from error
 
 
 def _first(

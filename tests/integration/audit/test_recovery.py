@@ -5,6 +5,7 @@ the real one for the shipped command.
 """
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -233,6 +234,53 @@ async def test_what_was_erased_does_not_come_back_with_an_older_backup(installat
     assert [tuple(row) for row in await opened.fetch("SELECT * FROM ledger.legal_hold")] == [(24, "case 7", True)]
     await opened.close()
     code, said = await asyncio.to_thread(audited, uri)
+    assert code == 0, said
+    await stacks.drop_database(stack, uri)
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at once", "interrupted"])
+async def test_a_hold_whose_orders_lost_their_payloads_ends_before_an_erasure_and_else_stands(
+    installation, stack, interrupted
+):
+    """What was erased since then tells that no hold stood: it is erased again. What was placed after that stands, by
+    its leaf, and forbids erasing.
+    """
+    await installation.first()
+    await installation.producer.send(ordered(control_pb2.LegalHoldPlaced(hold="case 1")))
+    await installation.sequence(installation.log.uri, 23)
+    await installation.log.publish()
+    uri = await installation.backup()
+    held = [
+        control_pb2.LegalHoldReleased(hold="case 1"),
+        control_pb2.LegalHoldPlaced(hold="case 2"),
+        control_pb2.LegalHoldReleased(hold="case 2"),
+        control_pb2.ErasureRequested(reason="order", leaves=[control_pb2.LeafRange(first=2, end=4)]),
+        control_pb2.LegalHoldPlaced(hold="case 3"),
+        control_pb2.LegalHoldReleased(hold="case 3"),
+    ]
+    for order, size in zip(held, (24, 25, 26, 28, 29, 30), strict=True):
+        await installation.producer.send(ordered(order))
+        await installation.sequence(installation.log.uri, size)
+    await installation.log.publish()
+    sent = ordered(held[0])
+    installation.cluster.retain(stream.TopicPartition(sent.topic, sent.partition), len(held) + 1)
+    if interrupted:
+        commits = itertools.count()
+
+        def crash(reached):
+            if reached == "ledger.before_commit" and next(commits) == 3:
+                raise Crash
+
+        with pytest.raises(Crash):
+            await installation.recover(uri, failpoint=crash)
+    report = await installation.recover(uri)
+    assert report.holds == ((28, "leaf 28", True), (29, "leaf 29", False))
+    assert not {2, 3} & {row[0] for row in (await rows(uri))["payload"]}
+    opened = await postgres.PostgresWriter.connect(uri)
+    assert await opened.holds() == {"leaf 28"}
+    await opened.close()
+    assert (await installation.recover(uri)).holds == ()
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
     assert code == 0, said
     await stacks.drop_database(stack, uri)
 
