@@ -5,12 +5,40 @@ if somebody had pulled it out; if it never does, it ends with status 0.
 """
 
 import asyncio
+import concurrent.futures
+import ctypes
+import multiprocessing.connection
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+from decklog import native
+from decklog.model import errors
 from tests import published_log
+
+_PR_SET_PTRACER = 0x59616D61
+
+
+class Ended(NamedTuple):
+    """What a publisher says at its end: the error that ended it, if any, and which of the log's files it left open."""
+
+    error: str
+    left_open: list[str]
+
+
+class AtOnce(concurrent.futures.ThreadPoolExecutor):
+    """Runs what it is given in the thread that asks: strace counts the calls of each thread apart."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        """Run it; what it raises is for whoever asks for its result."""
+        future = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 (handed on)
+            future.set_exception(error)
+        return future
 
 
 def killer(step: str, times: int) -> "published_log.Failpoint":
@@ -24,6 +52,23 @@ def killer(step: str, times: int) -> "published_log.Failpoint":
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return failpoint
+
+
+def when_told(uri: str, path: str, how: str, told: multiprocessing.connection.Connection) -> None:
+    """Publish once, in one thread, with what is in C or in Python, when somebody says so; tell how it ended."""
+    if how == "Python":
+        native.kernel = None
+    ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1))  # Where only parents may trace, this one may be.
+    log, error = published_log.Log(uri, Path(path)), ""
+    told.recv()
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(AtOnce())
+        try:
+            runner.run(log.publish(signers=published_log.BOTH))
+        except errors.DecklogError as ended:
+            error = str(ended)
+    names = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    told.send(Ended(error, [name for name in names if name.startswith(path)]))
 
 
 def main() -> None:

@@ -17,11 +17,22 @@ typedef struct {
     int descriptor;
 } File;
 
+/* A descriptor; where a signal comes between it is asked for again, as in Python. */
+static int
+opened(const char *path, int flags, int mode)
+{
+    int descriptor;
+    do {
+        descriptor = open(path, flags | O_CLOEXEC, mode);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
 /* Write a file and have the kernel begin to store it; 0, or what errno said. */
 static int
 write_one(File *file)
 {
-    file->descriptor = open(file->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, file->mode);
+    file->descriptor = opened(file->path, O_WRONLY | O_CREAT | O_TRUNC, file->mode);
     if (file->descriptor < 0) {
         return errno;
     }
@@ -32,19 +43,22 @@ write_one(File *file)
         }
         done += written < 0 ? 0 : written;
     }
-    posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_DONTNEED); /* no matter if it does not */
+    posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_DONTNEED); /* where it does not, fsync does */
     return 0;
 }
 
+/* Make durable and close, whatever comes of it; 0, or what errno said first. */
 static int
-sync_one(int descriptor)
+sync_and_close(int descriptor)
 {
+    int problem = 0;
     while (fsync(descriptor) < 0) {
         if (errno != EINTR) {
-            return errno;
+            problem = errno;
+            break;
         }
     }
-    return 0;
+    return close(descriptor) < 0 && problem == 0 ? errno : problem;
 }
 
 static PyObject *
@@ -98,30 +112,35 @@ write_files(PyObject *Py_UNUSED(module), PyObject *given)
 PyObject *
 sync_files(PyObject *Py_UNUSED(module), PyObject *given)
 {
-    PyObject *all = PySequence_Tuple(given);
+    PyObject *all = PySequence_Tuple(given), *path;
     const Py_ssize_t count = all == NULL ? 0 : PyTuple_GET_SIZE(all);
     int *descriptors = all == NULL ? NULL : PyMem_Calloc((size_t)count + 1, sizeof(int));
+    Py_ssize_t parsed = 0;
     int problem = 0;
-    for (Py_ssize_t i = 0; descriptors != NULL && i < count; i++) {
-        descriptors[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(all, i));
+    if (all != NULL && descriptors == NULL) {
+        PyErr_NoMemory();
     }
-    if (descriptors != NULL && !PyErr_Occurred()) {
+    for (; descriptors != NULL && parsed < count; parsed++) {
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(all, parsed), "iO", &descriptors[parsed], &path)) {
+            break;
+        }
+    }
+    if (descriptors != NULL && parsed == count) {
+        Py_ssize_t done = 0;
         Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t i = 0; i < count; i++) {
-            const int found = problem == 0 ? sync_one(descriptors[i]) : 0;
-            problem = problem == 0 ? found : problem;
-            if (close(descriptors[i]) < 0 && problem == 0) {
-                problem = errno;
-            }
+        while (problem == 0 && done < count) {
+            problem = sync_and_close(descriptors[done++]);
+        }
+        for (Py_ssize_t left = done; left < count; left++) {
+            close(descriptors[left]);
         }
         Py_END_ALLOW_THREADS
+        if (problem != 0) {
+            refused(problem, PyTuple_GET_ITEM(PyTuple_GET_ITEM(all, done - 1), 1));
+        }
     }
     PyMem_Free(descriptors);
     Py_XDECREF(all);
-    if (problem != 0) {
-        errno = problem;
-        PyErr_SetFromErrno(PyExc_OSError);
-    }
     if (PyErr_Occurred()) {
         return NULL;
     }
@@ -136,13 +155,8 @@ typedef struct {
 static int
 sync_folder(const char *path)
 {
-    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) {
-        return errno;
-    }
-    const int problem = sync_one(descriptor);
-    close(descriptor);
-    return problem;
+    const int descriptor = opened(path, O_RDONLY | O_DIRECTORY, 0);
+    return descriptor < 0 ? errno : sync_and_close(descriptor);
 }
 
 PyObject *

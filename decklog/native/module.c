@@ -18,7 +18,7 @@ static PyMethodDef methods[] = {
     {"unbundled", unbundled, METH_VARARGS,
      "unbundled(data, count): the entries of a bundle, None where it is none of so many."},
     {"write_files", write_files, METH_O, "write_files(files): descriptors of files written from (path, bytes, mode)."},
-    {"sync_files", sync_files, METH_O, "sync_files(descriptors): make them durable, and close them."},
+    {"sync_files", sync_files, METH_O, "sync_files(opened): make files durable, each (descriptor, path), and close them."},
     {"rename_files", rename_files, METH_O, "rename_files(names): give files names, each a pair of the old and the new."},
     {"sync_folders", sync_folders, METH_O, "sync_folders(paths): make what folders list durable."},
     {"bundled", bundled, METH_O, "bundled(entries): a bundle of them, None where one is too long."},

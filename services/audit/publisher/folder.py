@@ -51,17 +51,20 @@ class LogFolder:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Be the only one who writes here, with what a crash left removed. Raises Busy if another process is."""
+        lock, unfinished = self._path / "lock", self._path / _UNFINISHED
         with _translated(self._path):
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(descriptor, self._path)
-            with _translated(self._path):
-                shutil.rmtree(self._path / _UNFINISHED, ignore_errors=True)
-                (self._path / _UNFINISHED).mkdir(mode=0o700)
+            with _translated(lock):
+                _lock(descriptor, self._path)
+            with _translated(unfinished):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(unfinished)
+                unfinished.mkdir(mode=0o700)
             yield
         finally:
-            os.close(descriptor)
+            _close(descriptor, lock)
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None if it is not there."""
@@ -119,7 +122,7 @@ class LogFolder:
                 for one in descriptors:
                     os.close(one)
                 raise
-            _synced(descriptors)
+            _synced([(one, path) for one, (path, _, _) in zip(descriptors, files, strict=True)])
 
     def _make_folders(self, files: Iterable[integration.File]) -> set[str]:
         """The folders that must be synced for files: their own, and those above whose names may not be on disk yet.
@@ -149,18 +152,20 @@ def _lock(descriptor: int, path: Path) -> None:
 
 
 def _written(files: Sequence[tuple[str, bytes, int]]) -> list[int]:
-    """The descriptors of files, written from path, bytes and mode. Raises OSError, and nothing is left open then."""
+    """Descriptors of files, written from path, bytes and mode. Raises OSError or Transient, with nothing left open."""
     if native.kernel is not None:
         return native.kernel.write_files(files)  # type: ignore[no-any-return]
     descriptors: list[int] = []
     try:
         for path, data, mode in files:
-            descriptors.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode))
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptors[-1], left) :]
-            # On Linux it begins to store what was written.
-            os.posix_fadvise(descriptors[-1], 0, 0, os.POSIX_FADV_DONTNEED)
+            with _translated(path):
+                descriptors.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode))
+                left = memoryview(data)
+                while left:
+                    left = left[os.write(descriptors[-1], left) :]
+            # On Linux it begins to store what was written; where it does not, fsync does.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(descriptors[-1], 0, 0, os.POSIX_FADV_DONTNEED)
     except BaseException:
         for one in descriptors:
             os.close(one)
@@ -168,16 +173,23 @@ def _written(files: Sequence[tuple[str, bytes, int]]) -> list[int]:
     return descriptors
 
 
-def _synced(descriptors: Sequence[int]) -> None:
-    """Make files durable, and close them, whatever comes of it. Raises OSError."""
+def _synced(opened: Sequence[tuple[int, str]]) -> None:
+    """Make files durable, each a descriptor and a path, and close them, whatever comes. Raises OSError or Transient."""
     if native.kernel is not None:
-        native.kernel.sync_files(descriptors)
+        native.kernel.sync_files(opened)
         return
-    with contextlib.ExitStack() as opened:
-        for one in descriptors:
-            opened.callback(os.close, one)
-        for one in descriptors:
-            os.fsync(one)
+    with contextlib.ExitStack() as closing:
+        for descriptor, path in opened:
+            closing.callback(_close, descriptor, path)
+        for descriptor, path in opened:
+            with _translated(path):
+                os.fsync(descriptor)
+
+
+def _close(descriptor: int, path: Path | str) -> None:
+    """Close. What is synced by then is not lost if that fails; it is told all the same, for it says much of a disk."""
+    with _translated(path):
+        os.close(descriptor)
 
 
 def _renamed(names: Sequence[tuple[str, str]]) -> None:
@@ -190,16 +202,17 @@ def _renamed(names: Sequence[tuple[str, str]]) -> None:
 
 
 def _sync_folders(folders: Collection[str]) -> None:
-    """Make durable what folders list. Raises OSError."""
+    """Make durable what folders list. Raises OSError or Transient."""
     if native.kernel is not None:
         native.kernel.sync_folders(folders)
         return
     for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with _translated(folder):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -207,8 +220,10 @@ def _translated(where: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # Of what was asked through a descriptor an error says no more than that, or a name within its folder.
+        named = error.filename2 or error.filename or ""
         raise errors.Transient(
             f"the log cannot be written or read: {error.strerror or error}",
-            where=str(error.filename2 or error.filename or where),
+            where=str(where if isinstance(named, int) else Path(where, named)),
             hint="It is tried again; check the disk, and that the folder of DECKLOG_LOG_DIR belongs to this user",
         ) from error

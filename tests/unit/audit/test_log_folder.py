@@ -1,7 +1,10 @@
 """The log's folder: whole files, private where they must be, one writer, and an honest error when the disk refuses."""
 
 import os
+import resource
+import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,46 @@ def test_nothing_stays_open_whatever_is_refused(log, monkeypatch):
     monkeypatch.setattr(log, "_failpoint", _crash("log.before_fsync", 1))
     with pytest.raises(Crash):
         log.write(FILES)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_file_is_whole_however_often_its_writing_is_interrupted(log):
+    """A pipe that is read piece by piece, with a signal after each: some writes are short, some are made again."""
+    path, data = str(log.path / "unfinished" / "0"), os.urandom(1 << 20)
+    os.mkfifo(path)
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    read = bytearray()
+
+    def reader(writing):
+        with open(path, "rb", buffering=0) as pipe:  # noqa: PTH123 (a path that blocks until somebody writes)
+            while piece := pipe.read(5_000):
+                read.extend(piece)
+                signal.pthread_kill(writing, signal.SIGUSR1)
+
+    thread = threading.Thread(target=reader, args=(threading.get_ident(),))
+    thread.start()
+    try:
+        (descriptor,) = folder._written([(path, data, 0o600)])
+        os.close(descriptor)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert read == data
+
+
+def test_a_disk_without_room_for_all_of_a_file_is_named_with_it(log):
+    """A part of it is written, the rest is refused: nothing takes its place, and nothing stays open."""
+    log.write(FILES)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(errors.Transient, match=r"unfinished/1: .*File too large"):
+            log.write([FILES[0]._replace(data=b"other"), FILES[2]._replace(data=b"x" * 101)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (log.path / "unfinished" / "1").stat().st_size == 100
+    assert [log.read(file.path) for file in FILES] == [file.data for file in FILES]
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
