@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from decklog.events.v1 import control_pb2
 from decklog.model.tlog import note
+from services.audit.core import integration, recovery
 from tests import served_log
 from tests.published_log import BOTH, NEXT, SIGNER, Log
 
@@ -57,6 +59,22 @@ async def test_killed_while_its_key_changes_it_signs_as_the_leaves_say(database,
         before = after
     assert kills >= 2
     await served_log.all_is_published(log)
+
+
+async def test_killed_before_it_signed_it_keeps_no_salt_of_what_was_erased_since(database, tmp_path):
+    """The files of the tree that it did not come to sign hold salts of more leaves than the newest checkpoint."""
+    log = Log(database, tmp_path / "log")
+    await log.grow(250)
+    await log.publish()
+    await log.grow(50)
+    assert await killed(log, "log.before_store", 1)
+    assert (left := log.path / integration.partial_salts(1) / "44").exists()
+    erased = control_pb2.LeafRange(first=260, end=261)
+    await log.order(control_pb2.ErasureRequested(reason="order", leaves=[erased]))
+    await served_log.all_is_published(log)
+    assert not left.exists()
+    (data,) = log.files(below=integration.partial_salts(1)).values()
+    assert recovery.salts(data, log.size - 256)[260 - 256] is None
 
 
 def by(log: Log) -> set[int]:

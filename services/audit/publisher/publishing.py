@@ -145,7 +145,7 @@ class Publishing:
             if first <= self.size <= first + len(found):
                 self._check_continues(reached.edge, found)
             reached = await asyncio.to_thread(self._write, reached.edge, found)
-            await self._forget(found)
+            await self._forget(found, head.size)
             if reached.size == head.size:
                 break
         await asyncio.to_thread(self._folder.write, integration.partial(reached))
@@ -160,15 +160,16 @@ class Publishing:
         self._folder.write(files)
         return reached
 
-    async def _forget(self, entries: list[integration.Entry]) -> None:
+    async def _forget(self, entries: list[integration.Entry], size: int) -> None:
         """Erase the salts that erasures among these leaves name, from the files that were written before them.
 
-        Before the checkpoint that covers the erasure: a crash in between does it again.
+        Before the checkpoint that covers the erasure: a crash in between does it again. Up to the size of the tree that
+        is made now, not of the signed one: whoever crashed before he signed has left salts of more leaves.
         """
         for entry in entries:
             if not entry.erases:
                 continue
-            for group in integration.bundles_with(entry.erases, self.size):
+            for group in integration.bundles_with(entry.erases, size):
                 first = group.number * tiles.WIDTH
                 found = await records.entries(self._connection, first, first + group.width)
                 kept = integration.salts(group, found)
