@@ -4,6 +4,7 @@ Payloads are no part of the log: they are asked for apart, and whoever hands the
 """
 
 import base64
+import heapq
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -59,8 +60,10 @@ def copy(
             _write(target, [_fetch(given, tile)])
             fetched += 1
         progress(done, files)
-    _write(folder / source.CHECKPOINTS, _checkpoints(given, source.CHECKPOINTS, size))
-    _write_if_any(folder / source.TIME_STAMPS, _time_stamps(given, folder, size))
+    checkpoints = _checkpoints(given, source.CHECKPOINTS, size)
+    _write(folder / source.CHECKPOINTS, _with_kept(checkpoints, folder, source.CHECKPOINTS, size))
+    time_stamps = _time_stamps(given, folder, size)
+    _write_if_any(folder / source.TIME_STAMPS, _with_kept(time_stamps, folder, source.TIME_STAMPS, size))
     _write_if_any(folder / source.ROTATIONS, _rotations(given, size))
     _write(folder / source.CHECKPOINT, [signed])
     return Copied(size, fetched)
@@ -234,6 +237,25 @@ def _checkpoints(given: source.Source, path: str, size: int) -> Iterator[bytes]:
             raise errors.Refused(f"line {number} is none of a checkpoint", where=f"{given.name}/{path}") from error
         if fits:
             yield line
+
+
+def _with_kept(served: Iterator[bytes], folder: Path, path: str, size: int) -> Iterator[bytes]:
+    """The lines that are served, and by their size among them those that only the copy has still.
+
+    A log that was recovered has lost some of them, and one that was forked shows others: both are worth keeping.
+    """
+    before = None
+    for line in heapq.merge(served, _checkpoints(source.Folder(folder), path, size), key=lambda line: _said(line)[0]):
+        said = _said(line)
+        if said != before:
+            yield line
+        before = said
+
+
+def _said(line: bytes) -> tuple[int, str]:
+    """The size in a line, and the text of its checkpoint without the signatures."""
+    found = orjson.loads(line)
+    return found["size"], str(found.get("note")).rpartition("\n\n")[0]
 
 
 def _rotations(given: source.Source, size: int) -> Iterator[bytes]:

@@ -1,5 +1,7 @@
 """A served log copied: whole, going on where it stopped, and honest about what is missing."""
 
+import json
+
 import pytest
 
 from decklog.client import failures
@@ -57,6 +59,23 @@ def test_a_copy_is_not_given_up_for_a_log_that_was_cut_or_forked(served, tmp_pat
         assert "name a new folder" in str(told.value)
         assert taken(home) == before
         assert copy.copy(source.Folder(served), tmp_path / f"anew-{problem[:9]}-{len(entries)}").size == len(entries)
+
+
+def test_a_copy_keeps_the_checkpoints_that_the_log_has_no_more(served, tmp_path):
+    """A log that was recovered has lost some; one that shows another at a size is told by the one that was kept."""
+    home = tmp_path / "home"
+    copy.copy(source.Folder(served), home)
+    three, some, all_of_it = (served / "checkpoints.jsonl").read_bytes().splitlines(keepends=True)
+    log_files.write(served, ENTRIES, known=())
+    copy.copy(source.Folder(served), home)
+    now = (served / "checkpoints.jsonl").read_bytes()
+    assert (home / "checkpoints.jsonl").read_bytes() == three + some + all_of_it + now
+    assert clean(home) == 900
+    other = json.loads(three)["note"].replace("\n3\n", "\n256\n")
+    log_files.put(served, "checkpoints.jsonl", json.dumps({"size": 256, "note": other}).encode() + b"\n" + now)
+    copy.copy(source.Folder(served), home)
+    assert some in (home / "checkpoints.jsonl").read_bytes()
+    assert clean(home) is False
 
 
 def test_a_copy_of_another_log_or_of_none_is_not_gone_on_with(served, tmp_path):
