@@ -48,22 +48,23 @@ def inclusion(given: source.Source, leaf: int) -> proof_file.ProofFile:
     return proof_file.ProofFile(index=leaf, hashes=tuple(proof), checkpoint=signed, extra=shown)
 
 
-def check(text: str, trusted: policy.Policy) -> Proved:
-    """What a proof file proves, by itself. Raises Disproved."""
+def check(text: str, trusted: policy.Policy, *, where: str = "") -> Proved:
+    """What a proof file proves, by itself; `where` it is, for messages. Raises Disproved."""
     try:
         found = proof_file.parse(text)
         tree = trusted.open(found.checkpoint.encode())
         if found.extra is None:
-            raise Disproved("it holds no entry (extra), so there is nothing that it could prove")
+            raise Disproved("it holds no entry (extra), so there is nothing that it could prove", where=where)
         leaf = merkle.leaf_hash(found.extra)
         proofs.verify_inclusion(found.hashes, leaf=leaf, index=found.index, size=tree.size, root=tree.root)
     except note.Unverified as error:
         hint = (
             "If the log's key was replaced since, pass --vkey of the key that signed then, too; or have it proved anew"
         )
-        raise Disproved(f"it proves nothing: {error}", hint=hint) from error
+        raise Disproved(f"it proves nothing: {error}", where=where, hint=hint) from error
     except ValueError as error:  # no proof file, no checkpoint, another root
-        raise Disproved(f"it proves nothing: {error}", hint="Ask for another one: decklog prove") from error
+        hint = "Ask for another one: decklog prove"
+        raise Disproved(f"it proves nothing: {error}", where=where, hint=hint) from error
     return Proved(leaf=found.index, entry=found.extra, tree=tree)
 
 

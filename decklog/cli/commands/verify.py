@@ -150,7 +150,7 @@ def _bundle(file: Path, trusted: "policies.Policy", tsa_ca: Path | None, most: i
 def _proof(file: Path, trusted: "policies.Policy") -> "proving.Proved":
     from decklog.verifier import proving
 
-    return proving.check(trust.read(file).decode(errors="replace"), trusted)
+    return proving.check(trust.read(file).decode(errors="replace"), trusted, where=str(file))
 
 
 def _continued(where: str, since: Path, trusted: "policies.Policy") -> "links.Continued":
