@@ -15,6 +15,7 @@ from decklog import native
 
 FLAGS = ("-shared", "-fPIC", "-O2", "-std=c11", "-Wall", "-Wextra", "-Wno-missing-field-initializers")
 _MAKING = "making-"
+_TOLD = "told"
 _ABANDONED_SECONDS = 3600
 LIBRARIES = ("-l:libcrypto.so.3",)
 
@@ -64,9 +65,10 @@ def build(path: Path, *flags: str) -> Path:
 
 
 def forget_others(path: Path) -> None:
-    """Remove what was built from other sources for the same Python, and what a build that was killed has left."""
+    """Remove what was built from other sources for the same Python, what a killed build has left, and what was told."""
     suffix = path.name.partition(".")[2]
-    for other in [*path.parent.glob(f"{path.name.partition('-')[0]}-*.{suffix}"), *path.parent.glob(f"{_MAKING}*")]:
+    patterns = (f"{path.name.partition('-')[0]}-*.{suffix}", f"{_MAKING}*", _TOLD)
+    for other in [found for pattern in patterns for found in path.parent.glob(pattern)]:
         with contextlib.suppress(OSError):
             if other.is_dir() and time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(other)
@@ -74,20 +76,32 @@ def forget_others(path: Path) -> None:
                 other.unlink()
 
 
+def is_news(text: str, told: Path) -> bool:
+    """Whether it is not what was told last, which is kept in that file; whoever may not write it is told again."""
+    with contextlib.suppress(OSError):
+        if told.read_text() == text:
+            return False
+    with contextlib.suppress(OSError):
+        told.parent.mkdir(exist_ok=True)
+        told.write_text(text)
+    return True
+
+
 def main() -> str | None:
     """Build it; why not, where it is not possible."""
     parser = argparse.ArgumentParser(prog="python -m decklog.native.build", description="Compile what is in C.")
-    parser.add_argument("--if-possible", action="store_true", help="do without, with a word, where it is not")
+    parser.add_argument("--if-possible", action="store_true", help="do without where it is not, and say so once")
     given = parser.parse_args()
+    path = native.library()
     try:
-        path = native.library()
         forget_others(build(path))
         native.load(path)
     except (Impossible, ImportError) as reason:
         told = f"decklog.native is not built, so Python does its work (three times slower): {reason}"
         if not given.if_possible:
             return told
-        print(told)
+        if is_news(told, path.parent / _TOLD):
+            print(told)
     return None
 
 
