@@ -15,6 +15,8 @@ _SHA256: Final = hashlib.sha256()
 
 def sha256(data: bytes) -> bytes:
     """The digest, 32 bytes."""
+    if native.kernel is not None:
+        return native.kernel.sha256(data)
     hasher = _SHA256.copy()
     hasher.update(data)
     return hasher.digest()
@@ -22,6 +24,8 @@ def sha256(data: bytes) -> bytes:
 
 def sha256_each(texts: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
     """The digest of each text with the prefix before it."""
+    if native.kernel is not None:
+        return native.kernel.sha256_each(texts, prefix)
     begun = hashlib.sha256(prefix) if prefix else _SHA256
     found = []
     for text in texts:
@@ -29,7 +33,3 @@ def sha256_each(texts: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
         hasher.update(text)
         found.append(hasher.digest())
     return found
-
-
-if native.kernel is not None:
-    sha256, sha256_each = native.kernel.sha256, native.kernel.sha256_each

@@ -38,7 +38,7 @@ def node_hashes(level: bytes) -> bytes:
     """The inner nodes over hashes that stand one after the other. Raises ValueError for an odd number of them."""
     width = 2 * HASH_SIZE
     if native.kernel is not None:
-        return native.kernel.node_hashes(level)  # type: ignore[no-any-return]
+        return native.kernel.node_hashes(level)
     if len(level) % width:
         raise ValueError("inner nodes are over pairs of hashes")
     return b"".join(hashing.sha256_each((level[at : at + width] for at in range(0, len(level), width)), _NODE))

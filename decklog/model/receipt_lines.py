@@ -48,7 +48,7 @@ _ONE = re.compile(_EVENT)
 def events(entries: Sequence[bytes]) -> list[Said] | None:
     """What these entries say, if each of them is the receipt of a plain event."""
     if native.kernel is not None:
-        return native.kernel.plain_events(entries)  # type: ignore[no-any-return]
+        return native.kernel.plain_events(entries)
     # A text of the pattern holds no line end: as many matches as lines means that every entry is one.
     joined = _SEPARATOR.join(entries)
     found: list[Said] = _LINES.findall(joined)

@@ -3,7 +3,7 @@
 `kernel` is the extension, or None. It is looked for by the digest of the very sources that lie here, so one that was
 built from others never runs. `python -m decklog.native.build` builds it, and so does `make venv` where there is a C
 compiler. Python decides what is right: each function in C has a twin in Python, and those for whole records leave
-whatever is not as usual to it.
+whatever is not as usual to it. The twin asks for `kernel` at each call, and goes on itself where that is None.
 """
 
 import hashlib
@@ -12,7 +12,9 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
+
+from decklog.native import typed
 
 _HERE: Final = Path(__file__).resolve().parent
 _NAME: Final = "kernel"
@@ -34,7 +36,7 @@ def library() -> Path:
     return _HERE.parents[1] / ".compiled" / f"{_NAME}-{digest.hexdigest()[:20]}{suffix}"
 
 
-def load(path: Path) -> Any:
+def load(path: Path) -> typed.Kernel:
     """The extension that was built there. Raises ImportError."""
     loader = importlib.machinery.ExtensionFileLoader(f"{__name__}.{_NAME}", str(path))
     spec = importlib.util.spec_from_file_location(loader.name, path, loader=loader)
@@ -42,10 +44,10 @@ def load(path: Path) -> Any:
         raise ImportError(f"{path} is no extension")
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
-    return module
+    return cast("typed.Kernel", module)
 
 
-def _found() -> Any:
+def _found() -> typed.Kernel | None:
     if os.environ.get(SETTING) == "off":
         return None
     try:

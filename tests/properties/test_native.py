@@ -1,5 +1,6 @@
 """What is in C against its twins in Python: the same answer, whatever the bytes."""
 
+import contextlib
 import hashlib
 import itertools
 import re
@@ -12,15 +13,29 @@ from hypothesis import strategies
 
 from decklog import native
 from decklog.adapters.kafka import batches
-from decklog.events.v1 import control_pb2
+from decklog.events.v1 import control_pb2, git_pb2
 from decklog.model import envelope, hashing, merkle, receipt_lines, record_headers
 from decklog.model.tlog import bundle
+from decklog.native import typed
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing, sequencing_usual
 from services.audit.core import sequencing_examine as examination
 from tests import log_files, sequenced
 
 pytestmark = pytest.mark.skipif(native.kernel is None, reason="decklog.native is not built here")
+
+
+@contextlib.contextmanager
+def in_python():
+    """All of it by the twins, also what is remembered of the types of events."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "kernel", None)
+        examination._trial.cache_clear()
+        try:
+            yield
+        finally:
+            examination._trial.cache_clear()
+
 
 NOW_US = sequenced.NOW_US
 DAY_US = 86_400 * 10**6
@@ -93,8 +108,7 @@ def test_a_value_that_is_not_as_usual_is_told_as_in_python(name, value):
     assert len(whole.header_block) == len(other.header_block)
     rules = examination.rules("kafka", sequenced.PREFIX)
     _, found = examination.examine_each([whole, other], rules, NOW_US)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
+    with in_python():
         assert found == examination.examine(other, examination.rules("kafka", sequenced.PREFIX), NOW_US)
 
 
@@ -159,10 +173,8 @@ def test_records_are_examined_and_decided_as_in_python(cluster, given, offsets):
     gaps = itertools.accumulate(itertools.chain(offsets, itertools.repeat(1)))
     given = [record._replace(offset=offset) for record, offset in zip(itertools.chain(*given), gaps, strict=False)]
     in_c = decided(given, examination.rules(cluster, sequenced.PREFIX))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
-        in_python = decided(given, examination.rules(cluster, sequenced.PREFIX))
-    assert in_c == in_python
+    with in_python():
+        assert in_c == decided(given, examination.rules(cluster, sequenced.PREFIX))
 
 
 def test_what_is_usual_comes_from_c_and_nothing_else_does():
@@ -185,21 +197,39 @@ def test_what_is_usual_comes_from_c_and_nothing_else_does():
     assert len(looked) == 3
 
 
-@hypothesis.given(strategies.lists(strategies.binary(max_size=200)), strategies.binary(max_size=3))
+texts = strategies.binary() | strategies.integers(0, 255).map(lambda size: bytes(range(size)))
+
+
+@hypothesis.given(strategies.lists(texts), strategies.binary(max_size=3))
 def test_digests_are_those_of_hashlib(given, prefix):
-    """One or many, with and without a prefix, from a list or a generator."""
+    """One or many, with and without a prefix, from a list or a generator, in C and in Python."""
     digests = [hashlib.sha256(prefix + one).digest() for one in given]
-    assert hashing.sha256_each(given, prefix) == digests
-    assert hashing.sha256_each((one for one in given), prefix) == digests
-    assert [hashing.sha256(prefix + one) for one in given] == digests
+    for how in (contextlib.nullcontext, in_python):
+        with how():
+            assert hashing.sha256_each(given, prefix) == digests
+            assert hashing.sha256_each((one for one in given), prefix) == digests
+            assert [hashing.sha256(prefix + one) for one in given] == digests
+
+
+@hypothesis.given(strategies.lists(strategies.tuples(said(), damage, strategies.sampled_from([0, 0, 0, 40_000]))))
+def test_what_is_a_message_of_a_type_is_told_as_in_python(given):
+    """Whole or damaged, short or long, one after the other by the same trial."""
+    values = []
+    for event, damaged, further in given:
+        value = bytearray(event.data + git_pb2.CommitObserved(message="m" * further).SerializeToString())
+        for place, byte in damaged:
+            value[place % len(value)] = byte
+        values.append(bytes(value))
+    told = [examination._trial("dev.decklog.v1.CommitObserved").holds(value) for value in values]
+    with in_python():
+        assert told == [examination._trial("dev.decklog.v1.CommitObserved").holds(value) for value in values]
 
 
 @hypothesis.given(strategies.binary(max_size=700))
 def test_inner_nodes_are_those_of_python(level):
     """Over pairs of hashes; an odd number of them, or half a hash, is refused by both."""
     in_c = _nodes(level)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
+    with in_python():
         assert in_c == _nodes(level) == _nodes(bytearray(level))
 
 
@@ -211,8 +241,7 @@ def test_bundles_and_their_receipts_are_read_as_in_python(entries, damaged, coun
     """Whole, damaged or of another number: the same entries, and the same said of them."""
     changed = [bytearray(entry) for entry in entries]
     data, hashes = bytearray(bundle.encode(entries)), bundle.hashes(entries)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
+    with in_python():
         assert (data, hashes) == (bundle.encode(entries), bundle.hashes(entries))
     for number, (place, byte) in enumerate(damaged):
         if changed:
@@ -221,8 +250,7 @@ def test_bundles_and_their_receipts_are_read_as_in_python(entries, damaged, coun
             data[place % len(data)] = byte
     count = len(entries) if count < 0 else count
     in_c = _unbundled(bytes(data), count), receipt_lines.events([bytes(entry) for entry in changed])
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
+    with in_python():
         assert in_c == (_unbundled(bytes(data), count), receipt_lines.events([bytes(entry) for entry in changed]))
 
 
@@ -256,6 +284,13 @@ def _nodes(level):
 def test_checksums_are_those_of_the_library(data, first):
     """Of whole batches and parts of them, at any place in memory."""
     assert batches._checksum(memoryview(data)[first:]) == util.calc_crc32c(data[first:])
+
+
+def test_the_types_name_all_that_is_in_c():
+    """And nothing else."""
+    named = {*vars(typed.Kernel), *typed.Kernel.__annotations__}
+    in_c = {name for name in vars(native.kernel) if not name.startswith("_")}
+    assert {name for name in named if not name.startswith("_")} == in_c
 
 
 def test_what_is_no_bytes_is_refused():
@@ -300,8 +335,7 @@ def test_records_of_a_batch_are_read_as_in_python(given, damaged, count, base, d
     for place, byte in damaged:
         data[place % len(data)] = byte
     in_c = _read(bytes(data), count, base, delta)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "kernel", None)
+    with in_python():
         assert in_c == _read(bytes(data), count, base, delta)
 
 

@@ -91,8 +91,9 @@ def _batch(data: bytes, at: int, end: int, where: stream.TopicPartition) -> Iter
 
 
 def _checksum(data: memoryview) -> int:
-    found: int | None = None if native.kernel is None else native.kernel.crc32c(data)
-    return int(kafka_record.calc_crc32c(data)) if found is None else found
+    if native.kernel is not None and (found := native.kernel.crc32c(data)) is not None:
+        return found
+    return int(kafka_record.calc_crc32c(data))
 
 
 def _parts(data: bytes, start: int, end: int, where: stream.TopicPartition, head: "_Head") -> Iterator[Batch]:
@@ -156,7 +157,7 @@ def _records(
     topic, partition = where
     base, last, first_time, is_whole = head.base, head.last, head.first_time, head.is_whole
     if native.kernel is not None:
-        return native.kernel.records(  # type: ignore[no-any-return]
+        return native.kernel.records(
             *(stream.Record, data, at, count, topic, partition, base, last, first_time, before, is_whole)
         )
     varint, new = record_headers.varint, tuple.__new__

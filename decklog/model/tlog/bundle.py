@@ -31,7 +31,7 @@ class Span(NamedTuple):
 def encode(entries: Sequence[bytes]) -> bytes:
     """A bundle of these entries. Raises ValueError for an entry over 65,535 bytes."""
     if native.kernel is not None and (data := native.kernel.bundled(entries)) is not None:
-        return data  # type: ignore[no-any-return]
+        return data
     if any(len(entry) > MAX_ENTRY_BYTES for entry in entries):
         raise ValueError(f"an entry has at most {MAX_ENTRY_BYTES} bytes")
     return b"".join([part for entry in entries for part in (_LENGTH.pack(len(entry)), entry)])
@@ -40,7 +40,7 @@ def encode(entries: Sequence[bytes]) -> bytes:
 def decode(data: bytes, count: int) -> list[bytes]:
     """The `count` entries of a bundle. Raises Malformed if it holds fewer, more, or ends within one."""
     if native.kernel is not None and (entries := native.kernel.unbundled(data, count)) is not None:
-        return entries  # type: ignore[no-any-return]
+        return entries
     found: list[bytes] = []
     append, at, size = found.append, 0, len(data)
     for index in range(count):
@@ -72,7 +72,7 @@ def prefix(data: bytes, count: int) -> bytes:
 def hashes(entries: Sequence[bytes]) -> bytes:
     """The leaf hashes of entries (see `merkle.leaf_hash`), one after the other: the tile of hashes beside a bundle."""
     if native.kernel is not None:
-        return native.kernel.leaf_hashes(entries)  # type: ignore[no-any-return]
+        return native.kernel.leaf_hashes(entries)
     return b"".join(merkle.leaf_hashes(entries))
 
 

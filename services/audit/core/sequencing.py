@@ -184,7 +184,7 @@ class Draft:
         """Give records from there on their leaves in C, up to the first that needs a closer look; how many."""
         if native.kernel is None:
             return 0
-        done: int = native.kernel.leaves(
+        done = native.kernel.leaves(
             *(examined, start, salts, self._cursors, self._cursor, self._known),
             *(self._firsts, self._payloads, self._receipts, self._next, self._recorded_at),
         )

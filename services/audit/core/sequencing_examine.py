@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, Message
 
 from decklog import native
 from decklog.model import envelope, events, hashing, header_shapes, headers, receipt, record_headers, timestamps, topics
+from decklog.native import typed
 from decklog.ports import ledger, stream
 from services.audit.core import orders, sequencing_senders, sequencing_usual
 
@@ -65,8 +66,6 @@ def rules(cluster: str, prefix: str) -> Rules:
 
 def examine_each(records: Sequence[stream.Record], given: Rules, now_us: int) -> list[Examined]:
     """Examine records; those that are as usual in C, where it is to be had."""
-    if native.kernel is None:
-        return [examine(record, given, now_us) for record in records]
     return given.usual.examine_each(Examined, records, _latest(now_us), lambda record: examine(record, given, now_us))
 
 
@@ -146,11 +145,11 @@ class _Trial:
 
 
 @functools.cache
-def _trial(ce_type: str) -> _Trial:
+def _trial(ce_type: str) -> typed.Trial:
     """The trial of a type that is known."""
     message = events.by_type(ce_type).message
     if native.kernel is not None:
-        return native.kernel.Trial(message, DecodeError)  # type: ignore[no-any-return]
+        return native.kernel.Trial(message, DecodeError)
     return _Trial(message)
 
 

@@ -7,10 +7,11 @@ to Python. What is remembered is bounded; when it is full all of it is forgotten
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from decklog import native
 from decklog.model import envelope, header_shapes
+from decklog.native import typed
 from decklog.ports import stream
 from services.audit.core import sequencing_senders
 
@@ -29,8 +30,8 @@ class Usual:
     """What was learned of the records of each topic, by its full name."""
 
     def __init__(self) -> None:
-        self._stencils: dict[str, dict[int, list[Any]]] = {}
-        self._places: dict[str, dict[bytes, int]] = {}
+        self._stencils: typed.Stencils = {}
+        self._places: typed.Places = {}
         self._tried: dict[tuple[str, int], list[_Tried]] = {}
         self._bytes = 0
         self._keys = 0
@@ -39,8 +40,9 @@ class Usual:
         self, made: type[T], records: Sequence[stream.Record], latest: str, closer: Callable[[stream.Record], T]
     ) -> list[T]:
         """Each as examined: as a `made` where it is as usual, and its time no later than `latest`, else by `closer`."""
-        found: list[T] = native.kernel.examine_each(made, records, self._stencils, self._places, latest, closer)
-        return found
+        if native.kernel is not None:
+            return native.kernel.examine_each(made, records, self._stencils, self._places, latest, closer)
+        return [closer(record) for record in records]
 
     def learn_place(self, topic: str, key: bytes, partition: int) -> None:
         """A record with this key belongs on that partition."""
@@ -51,7 +53,7 @@ class Usual:
         self._keys += key not in places
         places[key] = partition
 
-    def learn(self, topic: str, template: _Template, trial: Any) -> None:
+    def learn(self, topic: str, template: _Template, trial: typed.Trial) -> None:
         """Headers like these are an event's that may be said on the topic, if its value is what `trial` holds.
 
         Of each length those are remembered that were met last, as the reader of headers does with its templates.
@@ -74,10 +76,13 @@ class Usual:
             self._bytes -= template.cost
 
 
-def _stencil(template: _Template, trial: Any) -> Any:
+def _stencil(template: _Template, trial: typed.Trial) -> object:
     """None for headers that always need a closer look: one has a length that no usual one has."""
     form, frame, kept, _ = template.judged
     roles = tuple(_ROLES.get(name, 0) for name in form.names)
     with contextlib.suppress(ValueError):
-        return native.kernel.Stencil(template.shared, template.lengths, roles, tuple(kept), frame, form.source, trial)
+        if native.kernel is not None:
+            return native.kernel.Stencil(
+                *(template.shared, template.lengths, roles, tuple(kept), frame, form.source, trial)
+            )
     return None

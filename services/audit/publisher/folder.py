@@ -154,7 +154,7 @@ def _lock(descriptor: int, path: Path) -> None:
 def _written(files: Sequence[tuple[str, bytes, int]]) -> list[int]:
     """Descriptors of files, written from path, bytes and mode. Raises OSError or Transient, with nothing left open."""
     if native.kernel is not None:
-        return native.kernel.write_files(files)  # type: ignore[no-any-return]
+        return native.kernel.write_files(files)
     descriptors: list[int] = []
     try:
         for path, data, mode in files:
