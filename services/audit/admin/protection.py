@@ -8,6 +8,7 @@ from typing import NamedTuple
 import asyncpg
 
 from decklog.adapters.postgres import migrations
+from services.audit.admin import shapes
 from services.audit.core import membership, protection
 from services.audit.core.auditing import Finding
 from services.audit.core.privileges import REMEDIES, Held, Part
@@ -22,7 +23,7 @@ _PROTECTED = "^(entry|payload|source|dedup|checkpoint|legal_hold|rotation|cosign
 _TABLES = """
 SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner),
     n.nspname = 'ledger' AND c.relname ~ $2 AS protected,
-    t.tgenabled::text,
+    CASE WHEN c.relhastriggers OR t.oid IS NULL THEN t.tgenabled::text ELSE 'D' END,
     coalesce(t.tgtype = 58 AND t.tgqual IS NULL AND t.tgattr::text = ''
         AND t.tgfoid = to_regproc('ledger.refuse_change'), false),
     ARRAY(
@@ -34,7 +35,9 @@ SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner),
         UNION ALL
         SELECT format('rule %I', r.rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'
         ORDER BY 1),
-    c.relrowsecurity, c.relpersistence = 'u', n.nspname <> 'ledger' OR c.relkind IN ('r', 'p')
+    c.relrowsecurity, c.relpersistence = 'u', n.nspname <> 'ledger' OR c.relkind IN ('r', 'p'),
+    n.nspname <> 'ledger' OR c.relname <> 'head' OR c.relhastriggers AND EXISTS (
+        SELECT FROM pg_trigger a WHERE a.tgrelid = c.oid AND a.tgname = 'announce_head' AND a.tgenabled = 'A')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'append_only' AND n.nspname = 'ledger'
 WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1, 2
@@ -234,6 +237,12 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
             for part, code in await connection.fetch(_RUN, _SCHEMAS)
         ),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
+        *protection.shape_findings(
+            await shapes.shipped(connection),
+            await shapes.found(connection),
+            await shapes.bounds(connection),
+            _PARTITION_LEAVES,
+        ),
         *membership.attribute_findings(server),
         *protection.foreign_findings(foreign, known),
     ]

@@ -9,6 +9,7 @@ from services.audit.core import privileges
 from services.audit.core.auditing import Finding
 from services.audit.core.privileges import Held
 
+_PARTITION = re.compile(r"(entry|payload)_p(\d{6})")
 _OWNERS = {"ledger": "decklog_owner", "audit": "decklog_projector"}
 _STATES = {
     None: "its trigger append_only was dropped",
@@ -36,6 +37,8 @@ class Table(NamedTuple):
     unlogged: bool
     stored: bool
     """Whether its rows are its own, where they must be."""
+    announces: bool
+    """Whether everybody is told when it grows, where they must be."""
 
     @property
     def where(self) -> str:
@@ -83,6 +86,8 @@ def _table_problems(table: Table) -> Iterator[str]:
         yield "has row-level security: it may hide rows"
     if not table.stored:
         yield "is no table any more: it shows what is elsewhere"
+    if not table.announces:
+        yield "tells nobody that it grows: its trigger announce_head was dropped, disabled or replaced"
     if table.unlogged:
         yield "is unlogged: a crash empties it"
 
@@ -138,6 +143,31 @@ def excused(found: Iterable[Foreign], known: Iterable[str]) -> tuple[list[str], 
     there = {one.excuse: one.problem for one in found}
     given = list(dict.fromkeys(known))
     return [there[one] for one in given if one in there], [one for one in given if one not in there]
+
+
+def shape_findings(
+    shipped: Mapping[str, Collection[str]], found: Mapping[str, Collection[str]], bounds: Mapping[str, str], width: int
+) -> Iterator[Finding]:
+    """Columns, keys and checks of tables that are not those of this release, one line each; partitions are as the table
+    that they are of, and take `width` leaves each (`bounds`, as SQL says it).
+    """
+    for name in sorted(shipped.keys() - found.keys()):
+        yield Finding(None, f"table ledger.{name} is gone")
+    for name in sorted(found):
+        part = _PARTITION.fullmatch(name)
+        whole = name if part is None else part[1]
+        if whole not in shipped:
+            yield Finding(None, f"table ledger.{name} is not ours")
+            continue
+        for line in sorted(set(shipped[whole]) - set(found[name])):
+            yield Finding(None, f"ledger.{name} lacks what this release gives it: {line}")
+        for line in sorted(set(found[name]) - set(shipped[whole])):
+            yield Finding(None, f"ledger.{name} has what is not ours: {line}")
+        if part is not None and name in bounds:
+            first = int(part[2]) * width
+            expected = f"FOR VALUES FROM ('{first}') TO ('{first + width}')"
+            if bounds[name] != expected:
+                yield Finding(None, f"partition ledger.{name} is attached {bounds[name]}, and not {expected}")
 
 
 def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:

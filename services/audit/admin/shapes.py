@@ -1,0 +1,74 @@
+"""Reading how tables of the ledger are made, in the database and as the migrations made them: columns, keys, checks."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+import asyncpg
+
+from decklog.adapters.postgres import migrations
+
+Shapes = Mapping[str, frozenset[str]]
+"""By a table's name, without its schema, what it is made of; one line each, without names that a server gives."""
+
+# An index counts where it lets no second row in, or would if it were whole; others make reading faster.
+_LINES = """
+SELECT c.relname, format('column %I %s', a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+    CASE WHEN a.attnotnull THEN 'NOT NULL' END, 'IDENTITY ' || nullif(a.attidentity::text, ''),
+    'GENERATED ' || nullif(a.attgenerated::text, ''),
+    'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)))
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p')
+UNION ALL
+SELECT c.relname, pg_get_constraintdef(o.oid) FROM pg_class c
+JOIN pg_constraint o ON o.conrelid = c.oid AND o.contype NOT IN ('n', 't')
+WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p')
+UNION ALL
+SELECT c.relname, format('%s index (%s)',
+    CASE WHEN i.indisvalid AND i.indisready AND i.indislive AND i.indimmediate THEN 'unique' ELSE 'broken' END,
+    concat_ws(') WHERE (', (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY k)
+        FROM generate_series(1, i.indnkeyatts) k), pg_get_expr(i.indpred, i.indrelid)))
+FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique
+WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p')
+"""
+
+_BOUNDS = """
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c
+WHERE c.relnamespace = 'ledger'::regnamespace AND c.relispartition
+"""
+
+_TABLE = r"CREATE TABLE ledger\.\w+ \(.*?\n\)[^;]*"
+_ALTERED = r"ALTER TABLE ledger\.\w+ (?:DROP CONSTRAINT|ADD|ALTER COLUMN|DROP COLUMN)[^;]*"
+_STATEMENT = re.compile(rf"^(?:{_TABLE}|{_ALTERED});", re.DOTALL | re.MULTILINE)
+
+
+async def found(connection: asyncpg.Connection) -> Shapes:
+    """What the tables of the ledger are made of."""
+    return await _read(connection, "'ledger'::regnamespace::oid")
+
+
+async def bounds(connection: asyncpg.Connection) -> dict[str, str]:
+    """Which leaves each partition takes, as SQL says it."""
+    return dict(tuple(row) for row in await connection.fetch(_BOUNDS))
+
+
+async def shipped(connection: asyncpg.Connection) -> Shapes:
+    """The same as this server reads the migrations: the tables are made for a moment as temporary ones, and undone."""
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        for migration in migrations.read():
+            for statement in _STATEMENT.findall(migration.sql):
+                made = statement.replace("CREATE TABLE ledger.", "CREATE TEMPORARY TABLE ", 1)
+                await connection.execute(made.replace("ALTER TABLE ledger.", "ALTER TABLE pg_temp.", 1))
+        return await _read(connection, "pg_my_temp_schema()")
+    finally:
+        await undone.rollback()
+
+
+async def _read(connection: asyncpg.Connection, schema: str) -> Shapes:
+    lines = defaultdict[str, set[str]](set)
+    for table, line in await connection.fetch(_LINES, await connection.fetchval(f"SELECT {schema}")):
+        lines[table].add(line)
+    return {table: frozenset(made) for table, made in lines.items()}
