@@ -8,9 +8,12 @@ from decklog.model import receipt, receipt_form, receipt_lines
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier.finding import Finding, differing
 from decklog.verifier.orders import Orders
+from decklog.verifier.originals import Originals
 from decklog.verifier.payloads import Group, Payloads
 from decklog.verifier.rotated import Signers
 from decklog.verifier.tree import Leaves, Reading
+
+_REPEATED = (receipt.Kind.DUPLICATE, receipt.Kind.CONFLICT)
 
 
 class Watch(Protocol):
@@ -32,6 +35,8 @@ class Entries:
     """Whether none is missing, where that is asked for."""
     signers: Signers | None = None
     """Who has to sign, where that is asked for."""
+    originals: Originals | None = None
+    """The leaves that duplicates and conflicts name, where all of the log is there."""
     recorded_at: int = 0
     _orders: Orders = field(init=False)
 
@@ -116,6 +121,8 @@ class Entries:
     def _any_kind(self, leaf: int, entry: bytes) -> receipt_lines.Said:
         members = receipt_form.members(entry)
         problem = _about_problem(leaf, members["kind"], members["about"])
+        if not problem and self.originals is not None and members["kind"] in _REPEATED:
+            problem = self.originals.problem(members)
         if problem:
             raise receipt.Malformed(problem)
         if members["kind"] == receipt.Kind.ERASURE and members["about"] is not None and self.payloads is not None:

@@ -13,6 +13,7 @@ from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
 from decklog.verifier.history import History
+from decklog.verifier.originals import Originals
 from decklog.verifier.payloads import Open, Payloads
 from decklog.verifier.tree import Reading
 
@@ -186,7 +187,8 @@ def _verify_tree(
     assert tree is not None  # noqa: S101 (the caller looked)
     if wanted.payloads is not None and wanted.receipts:
         verdict.payloads = Payloads(wanted.payloads, reading.report)
-    entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness, verdict.signers)
+    originals = Originals(reading, tree, verdict.first)
+    entries = Entries(reading, wanted.receipts, verdict.payloads, verdict.completeness, verdict.signers, originals)
     for leaves in reading.leaves(tree.size, tree.root, (verdict.first, tree.size)):
         entries.check(leaves)
         for history in histories:

@@ -131,7 +131,9 @@ def test_leaves_that_are_about_nothing_before_them_are_found(tmp_path):
     said = [receipt.parse(entry) for entry in ENTRIES[:9]]
     original = receipt.Original
     changed = {
-        3: said[3]._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=original(2)),
+        3: said[2]
+        ._replace(kind=receipt.Kind.DUPLICATE, commitment=None, recorded_at=said[3].recorded_at)
+        ._replace(about=original(2)),
         4: said[4]._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=original(4)),
         5: said[5]._replace(kind=receipt.Kind.CONFLICT, about=original(8)),
         6: said[6]._replace(kind=receipt.Kind.DUPLICATE, commitment=None),
@@ -144,6 +146,67 @@ def test_leaves_that_are_about_nothing_before_them_are_found(tmp_path):
         (6, "it is a duplicate, and does not say of what"),
         (7, "it is a poison, and does not say of what"),
     ]
+
+
+def repeated(number, of, kind=receipt.Kind.DUPLICATE):
+    """A leaf that repeats the id of another one."""
+    there = receipt.parse(ENTRIES[of])
+    place = receipt.parse(ENTRIES[number])
+    about = receipt.Original(of)
+    said = there._replace(kind=kind, about=about, recorded_at=place.recorded_at, place=place.place)
+    return said._replace(commitment=None) if kind == receipt.Kind.DUPLICATE else said
+
+
+@pytest.mark.parametrize("first", [0, 512])
+def test_a_duplicate_or_conflict_of_an_event_with_another_id_is_found(tmp_path, first):
+    """It would stand for an event that nobody has: in this tile, in another, in the last; not where it is pruned."""
+    changed = {
+        300: repeated(300, 3),
+        301: repeated(301, 299),
+        302: repeated(302, 299)._replace(about=receipt.Original(298)),
+        303: repeated(303, 4, receipt.Kind.CONFLICT)._replace(about=receipt.Original(5)),
+        899: repeated(899, 700),
+        898: repeated(898, 897)._replace(about=receipt.Original(300)),
+    }
+    entries = [receipt.encode(changed[n]) if n in changed else entry for n, entry in enumerate(ENTRIES)]
+    log_files.write(tmp_path, entries)
+    expected = [
+        (302, "it is a duplicate of leaf 298, which is no event with its id"),
+        (303, "it is a conflict of leaf 5, which is no event with its id"),
+        (898, "it is a duplicate of leaf 300, which is no event with its id"),
+    ]
+    found = [(one.leaf, one.problem) for one in verify(tmp_path, first=first).findings]
+    assert found == [one for one in expected if one[0] >= first]
+    if first:
+        for path in ("tile/entries/000", "tile/entries/001"):
+            (tmp_path / path).unlink()
+        assert verify(tmp_path, first=first).findings == []
+
+
+def test_what_a_duplicate_repeats_is_proved_when_it_is_read_again(tmp_path):
+    """A server that shows another leaf the second time, in which the id is right, or none, has not shown it."""
+    log_files.write(tmp_path, [*ENTRIES[:300], receipt.encode(repeated(300, 3)._replace(about=receipt.Original(2)))])
+
+    class Shifty(source.Folder):
+        times, again = 0, staticmethod(lambda _data: None)
+
+        def read(self, path):
+            data = super().read(path)
+            if path != "tile/entries/000":
+                return data
+            self.times += 1
+            return data if self.times == 1 else self.again(data)
+
+    class Rewriting(Shifty):
+        again = staticmethod(lambda data: data.replace(b"-000000000002", b"-000000000003"))
+
+    for shown in (Shifty(tmp_path), Rewriting(tmp_path)):
+        (found,) = log.verify(shown, TRUSTED, log.Wanted()).findings
+        assert (found.leaf, found.problem) == (
+            300,
+            "it is a duplicate of leaf 2, which is not proved when it is read again",
+        )
+        assert shown.times > 1
 
 
 def test_it_stops_when_enough_is_found(tmp_path):
