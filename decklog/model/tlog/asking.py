@@ -64,12 +64,17 @@ def interpret(status: int, body: bytes, asked: witnessing.Request, key: keys.Ver
 
 
 def _cosigned(body: bytes, asked: witnessing.Request, key: keys.VerifierKey) -> Answer:
-    """The body is signature lines and nothing else: put behind the text, more of it could pass for a longer text."""
+    """The body is signature lines and nothing else: put behind the text, more of it could pass for a longer text.
+
+    A witness says when it saw the tree: time 0 says nothing of whether it is the largest that it has seen.
+    """
     try:
         signed = note.Note(asked.signed.text, note.parse_signatures(body))
-        cosignature.verify(signed, key)
+        times = cosignature.verify(signed, key)
     except ValueError as error:
         return Trouble(f"its answer is no cosignature: {error}")
+    if 0 in times:
+        return Trouble("its cosignature does not say when it was made")
     lines = signed.by(key)
     return Cosigned(lines[0]) if lines else Trouble("its answer holds no cosignature of the key that the policy names")
 

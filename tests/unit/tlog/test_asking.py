@@ -13,9 +13,9 @@ TREE = checkpoint.Checkpoint(LOG.name, 7, merkle.leaf_hash(b""))
 ASKED = witnessing.request(3, [bytes(32)], note.sign(TREE.to_text(), [LOG]))
 
 
-def lines(*signers, tree=TREE):
+def lines(*signers, tree=TREE, time=5):
     asked = witnessing.request(0, [], note.sign(tree.to_text(), [LOG]))
-    return "".join(f"{line}\n" for line in witnessing.cosign(asked, signers, 5)).encode()
+    return "".join(f"{line}\n" for line in witnessing.cosign(asked, signers, time)).encode()
 
 
 def meaning(status, body):
@@ -42,10 +42,12 @@ def test_the_line_of_the_expected_key_counts_and_others_are_passed_over():
         lines(TWO),
         lines(ONE).replace(b"A", b"B"),
         lines(ONE, tree=checkpoint.Checkpoint(LOG.name, 8, merkle.leaf_hash(b"x"))),
+        lines(ONE, time=0),
+        lines(ONE) + lines(ONE, time=0),
     ],
 )
 def test_an_answer_without_a_good_signature_is_trouble(body):
-    """Nothing, words, another key's, a damaged one, one over another tree: never taken, and no alarm either."""
+    """Nothing, words, another key's, a damaged one, one over another tree or without a time: no alarm either."""
     assert isinstance(meaning(200, body), asking.Trouble)
 
 
