@@ -19,6 +19,8 @@ DETECTORS = (VERIFY, AUDIT, WITNESS, PUBLISHER)
 LEAF = 777
 """The leaf that is meddled with, in the fourth bundle."""
 BUNDLE, OTHER = tiles.Bundle(LEAF // 256, 256), tiles.Bundle(1, 256)
+EARLIER = tiles.Tile(0, BUNDLE.number, 1)
+"""As a checkpoint of an earlier size may have had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,16 @@ def _fork(at: Copies, *, forget: bool, more: int = 0) -> None:
         at.put(source.CHECKPOINTS, history.rpartition(b"\n{")[0] + b"\n" + at.read(source.CHECKPOINTS))
 
 
+def _hidden(at: Copies) -> None:
+    """An event is said to be another one again, so that nobody misses its payload, and all is signed anew."""
+    entries = at.entries()
+    said = receipt.parse(entries[LEAF])
+    told = said._replace(kind=receipt.Kind.DUPLICATE, commitment=None, about=receipt.Original(OTHER.number * 256))
+    entries[LEAF] = receipt.encode(told)
+    shutil.rmtree(at.export)
+    trail.forge(at.export, entries)
+
+
 def _payload(offset: int) -> Callable[[Copies], None]:
     """One bit of the first record of a payload file: from byte 9 on its salt, from 41 on its value."""
 
@@ -232,6 +244,7 @@ FILES = (
     Act("a bundle cut", _cut(BUNDLE.path), {VERIFY: BUNDLE.path}),
     Act("a tile removed", _remove("tile/0/003"), {VERIFY: "tile/0/003"}),
     Act("a tile cut", _cut("tile/0/003"), {VERIFY: "tile/0/003"}),
+    Act("an earlier tile in the copy", lambda at: at.put(EARLIER.path, bytes(32)), {VERIFY: EARLIER.path}),
     Act("a bit of a payload's salt", _payload(9), {VERIFY: "leaf 0: payloads/000 bytes"}),
     Act("a bit of a payload", _payload(45), {VERIFY: "leaf 0: payloads/000 bytes"}),
 )
@@ -249,6 +262,7 @@ SIGNED = (
     Act("the tail and its checkpoints", lambda at: _yesterday(at, forget=True), {WITNESS: "409"}, frozenset({VERIFY})),
     Act("forked with the key", lambda at: _fork(at, forget=False), {VERIFY: "was forked", WITNESS: "422"}),
     Act("forked, all signed anew", lambda at: _fork(at, forget=True), {WITNESS: "422"}, frozenset({VERIFY})),
+    Act("an event told as a duplicate, all signed", _hidden, {VERIFY: "is no event with its id", WITNESS: "422"}),
     Act("forked, and grown since", lambda at: _fork(at, forget=True, more=1), {WITNESS: "422"}, frozenset({VERIFY})),
 )
 

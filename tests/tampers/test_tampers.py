@@ -59,7 +59,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[dict[str, Mapping[str, str
 def verified(at: trail.Copies) -> str:
     """What `decklog verify` finds in the export, with the payloads beside it."""
     given = source.Folder(at.export)
-    wanted = log.Wanted(payloads=given.open if given.has_payloads else None)
+    wanted = log.Wanted(payloads=given.open if given.has_payloads else None, tiles=given.names("tile"))
     return "\n".join(str(one) for one in log.verify(given, TRUSTED, wanted).findings)
 
 
