@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from decklog.cli import moments, progress, report, session
+from decklog.cli import moments, named, progress, report, session
 from decklog.client import api, failures, nearest
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def evidence(
             help="Id of an event, the beginning of one, or the number of its leaf. Repeat it.", metavar="EVENT"
         ),
     ] = None,
-    app: Annotated[str, typer.Option(help="Everything of this application.", metavar="NAME")] = "",
+    app: Annotated[
+        str, typer.Option(help="Everything of this application.", metavar="NAME", callback=named.optional)
+    ] = "",
     from_: Annotated[
         str, typer.Option("--from", help=f"Recorded from this moment on: {moments.TIMES}.", show_default=False)
     ] = "",

@@ -164,6 +164,7 @@ def test_every_exit_code_is_explained_in_help_and_documentation() -> None:
         (["app", "set", "x", "--mode", "on"], "'on' is not one of"),
         (["cluster", "confirm", "a b"], "can be the name of nothing"),
         (["timeline", "--app", "a/b"], "can be the name of nothing"),
+        (["evidence", "--app", "a'b", "-o", "x.zip"], "can be the name of nothing"),
         (["timeline", "--object", "web"], "'web' names no object; write it as tables show it"),
         (["timeline", "--since", "2999-01-01"], "is yet to come"),
         (["timeline", "--since", "1h", "--until", "2h"], "--since 1h is after --until 2h"),
