@@ -8,11 +8,11 @@ from pydantic import Field, StringConstraints
 
 from decklog.events.v1 import subject_pb2
 from decklog.model.masking import credentials
-from decklog.model.tlog import checkpoint, note, policy, rotation
+from decklog.model.tlog import policy, rotation
 from services.audit.api import answering, commands, context, models, problems, statements, tlog
 from services.audit.api.context import Actor, Given
 from services.audit.core import orders, rotating
-from services.audit.publisher import folder, ring
+from services.audit.publisher import ring
 
 router = APIRouter(tags=["log"])
 
@@ -90,10 +90,7 @@ def _ring(given: context.Context) -> ring.Ring:
 
 def _served(given: context.Context, keys: ring.Ring) -> tuple[int, list[str]]:
     """How many leaves the served checkpoint has, and which of our keys signed it."""
-    data = None if given.log is None else given.log.read(folder.CHECKPOINT)
-    if data is None:
+    found = None if given.log is None else tlog.served(given.log)
+    if found is None:
         return 0, []
-    signed = note.parse(data)
-    return checkpoint.parse(signed.text).size, [
-        str(one.verifier) for one in keys.held if policy.is_signed(signed, one.verifier)
-    ]
+    return found.tree.size, [str(one.verifier) for one in keys.held if policy.is_signed(found.signed, one.verifier)]

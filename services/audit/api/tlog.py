@@ -9,7 +9,7 @@ import base64
 import gzip
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import asyncpg
 import orjson
@@ -69,21 +69,39 @@ def witness_keys(given: policy.Policy | None) -> Mapping[str, keys.VerifierKey]:
     return {} if given is None else {key.label: key for key in given.witnesses.values()}
 
 
+class Served(NamedTuple):
+    """The checkpoint that is served, as its file has it and as it reads."""
+
+    data: bytes
+    signed: note.Note
+    tree: checkpoint.Checkpoint
+
+
+def served(log: folder.LogFolder) -> Served | None:
+    """The checkpoint that is served. None where there is none, or no such thing in its place, as the publisher says."""
+    data = log.read(folder.CHECKPOINT)
+    if data is None:
+        return None
+    try:
+        signed = note.parse(data)
+        return Served(data, signed, checkpoint.parse(signed.text))
+    except (note.Malformed, checkpoint.Malformed):
+        return None
+
+
 def served_size(log: folder.LogFolder) -> int:
     """Leaves in the checkpoint that is served."""
-    served = log.read(folder.CHECKPOINT)
-    return 0 if served is None else checkpoint.parse(note.parse(served).text).size
+    found = served(log)
+    return 0 if found is None else found.tree.size
 
 
 @router.api_route(CHECKPOINT, methods=_READ)
 def get_checkpoint(given: Given) -> Response:
     """The newest checkpoint, a signed note."""
-    data = _log(given).read(folder.CHECKPOINT)
-    if data is None:
-        raise problems.Problem(
-            404, "NotFound", "nothing is published yet", hint="`decklog status` says what is waited for"
-        )
-    return Response(data, media_type="text/plain; charset=utf-8", headers=_NEVER)
+    found = served(_log(given))
+    if found is None:
+        raise problems.Problem(404, "NotFound", "nothing is published", hint="`decklog status` says what is waited for")
+    return Response(found.data, media_type="text/plain; charset=utf-8", headers=_NEVER)
 
 
 @router.api_route(TILES + "{rest:path}", methods=_READ)

@@ -108,6 +108,26 @@ async def test_a_key_that_is_not_the_logs_signs_nothing_and_stops_nothing_else(d
             assert (await reader.get("/checkpoint")).content == before
 
 
+async def test_a_served_checkpoint_that_is_none_stops_the_log_and_status_says_so(database, tmp_path):
+    """A disk that was full while the folder was put back: `decklog status` answers, with what the publisher says."""
+    async with audit_process.running(database, tmp_path) as process:
+        await process.get("/timeline", after=await process.say("reconcile", some.changed(4)))
+        await audit_process.published(process)
+    (tmp_path / "log" / "public" / "checkpoint").write_bytes(b"")
+    async with audit_process.running(database, tmp_path, installed=False, broker=process.broker) as process:
+        async with asyncio.timeout(20):
+            told = {}
+            while "publisher" not in told or "this is no checkpoint" not in told["publisher"]:
+                await asyncio.sleep(0.02)
+                answer = await process.get("/status")
+                assert answer.status_code == 200
+                told = answer.json()["waiting"]
+        assert {one["name"]: one["size"] for one in answer.json()["rungs"]}["published"] == 0
+        assert (await process.get("/log")).json()["size"] == 0
+        async with process.stranger(Authorization=f"Bearer {audit_process.SECRET}") as reader:
+            assert (await reader.get("/checkpoint")).status_code == 404
+
+
 async def test_a_ledger_that_is_not_the_published_one_is_gone_on_from_by_nobody(database, tmp_path):
     """Somebody changed a leaf: at the next start sequencer and publisher end, the API serves and says why."""
     async with audit_process.running(database, tmp_path) as process:
