@@ -13,6 +13,7 @@ tools/…                                     programs that use nothing of ours
 import base64
 import csv
 import io
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -84,7 +85,7 @@ def is_of(found: Row, entry: bytes, leaf: int) -> bool:
     """Whether a row says of a leaf what its receipt says, in the same words: 1 is neither 1.0 nor true."""
     own = row(leaf, entry, None, None)
     proved = COLUMNS[: -len(MOMENT)]
-    return all(orjson.dumps(found[name]) == orjson.dumps(own[name]) for name in proved)
+    return all(type(found[name]) is type(own[name]) and found[name] == own[name] for name in proved)
 
 
 def rows_json(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -129,7 +130,10 @@ def kept(data: bytes) -> bytes:
             if "name_base64" in one:
                 name = base64.b64decode(one["name_base64"], validate=True).decode(errors="surrogateescape")
             found.append((name, text.encode() if text is not None else raw))
-    return headers.encode(found)
+    try:
+        return headers.encode(found)
+    except struct.error as error:
+        raise ValueError("a header is longer than one can be") from error
 
 
 def _name(name: str) -> dict[str, str | None]:

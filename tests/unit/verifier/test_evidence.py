@@ -223,6 +223,18 @@ TAMPERS = {
         replaced("rows.json", b'{"leaf":301,', b'{"approved":true,"leaf":301,'),
         "leaf 301: rows.json: its row has other columns",
     ),
+    "a row that is nested deeply": (
+        replaced("rows.json", b'"data":{"n":301}', b'"data":' + b"[" * 500 + b"]" * 500),
+        "rows.json: it is not written as rows are",
+    ),
+    "a row's number that is nested deeply": (
+        replaced("rows.json", b'"leaf":301,', b'"leaf":' + b"[" * 500 + b"]" * 500 + b","),
+        "leaf 301: rows.json: its row says something else",
+    ),
+    "a header that is too long": (
+        replaced(LEAF + "headers.json", b'"name": "x"', b'"name": "' + b"x" * 70_000 + b'"'),
+        f"leaf 301: {LEAF}headers.json: they cannot be read: a header is longer",
+    ),
     "rows that are no array": (replaced("rows.json", b"[\n", b""), "rows.json: it is not written as rows are"),
     "a cell of the table": (replaced("rows.csv", b"settings 301", b"settings 300"), "rows.csv: it is not the table"),
     "a leaf left out": (
