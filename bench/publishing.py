@@ -57,7 +57,7 @@ async def _measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace)
         log = Path(path) / "log"
         lately = recent.Recent()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch(), lately).run(stop))
+            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch(), lately.take).run(stop))
             await sequencing.sequenced(watching, given.leaves)
             began = time.perf_counter()
             tasks.create_task(sequencing.publisher_of(uri, log, lately).run(stop))

@@ -16,6 +16,8 @@ round removes its log before the last one has ended.
 
 import argparse
 import asyncio
+import bisect
+import math
 import multiprocessing
 import os
 import resource
@@ -26,7 +28,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent import futures
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib import parse
 
@@ -40,6 +42,7 @@ from decklog.adapters.postgres import ledger, migrations
 from decklog.events.v1 import git_pb2
 from decklog.model import envelope, events, ids, topics
 from decklog.model.tlog import checkpoint, keys, note
+from decklog.ports import ledger as ports
 from decklog.ports import stream
 from decklog.runtime import ops
 from decklog.runtime import topics as runtime_topics
@@ -62,7 +65,8 @@ SETTINGS = ("server_version", "synchronous_commit", "fsync", "full_page_writes",
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One run. `cpu` is the CPU time of the process in seconds, `server` that of its backends in Postgres (NaN: run on
-    another machine), `peak` the largest resident size of the process in bytes.
+    another machine), `peak` the largest resident size of the process in bytes, `lag` the seconds from a commit to the
+    checkpoint that covers it, which 99 of 100 commits do not exceed (NaN: nothing was published).
     """
 
     events: int
@@ -72,6 +76,7 @@ class Figure:
     peak: int
     wal: int
     load: float
+    lag: float = math.nan
 
     @property
     def rate(self) -> float:
@@ -83,12 +88,13 @@ class Figure:
         return (
             f"{self.rate:>8,.0f}/s {self.seconds:7.2f} s {own:6.1f} µs {self.cpu / self.seconds:5.0%} {server:6.1f} µs "
             f"{self.wal / self.events:7,.0f} B {self.peak / 2**20:6,.0f} MiB {self.load:5.1f}"
+            + ("" if math.isnan(self.lag) else f" {self.lag:6.2f} s")
         )
 
 
 HEADINGS = (
     f"{'':15}  {'rate':>9} {'time':>9} {'CPU/event':>9} {'busy':>5} {'Postgres':>9} {'WAL/event':>9} {'peak RSS':>10}"
-    f" {'load':>5}"
+    f" {'load':>5} {'p99 lag':>8}"
 )
 
 
@@ -111,6 +117,30 @@ class Watch:
         return Figure(
             events=count, seconds=seconds, cpu=spent, server=server, peak=peak, wal=wal, load=os.getloadavg()[0]
         )
+
+
+class Milestones:
+    """When which size was there."""
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._times: list[float] = []
+
+    def reached(self, size: int) -> int:
+        """It is there now, if it was not before; the size."""
+        if not self._sizes or self._sizes[-1] < size:
+            self._sizes.append(size)
+            self._times.append(time.perf_counter())
+        return size
+
+    def when(self, size: int) -> float:
+        """When a size was reached, or passed."""
+        return self._times[bisect.bisect_left(self._sizes, size)]
+
+    def lag(self, behind: "Milestones") -> float:
+        """Seconds until what was reached here was reached there, too: the 99th of 100."""
+        waits = sorted(behind.when(size) - self.when(size) for size in self._sizes)
+        return waits[(len(waits) - 1) * 99 // 100]
 
 
 def event(number: int) -> envelope.Event:
@@ -170,15 +200,23 @@ async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | N
     watching = await asyncpg.connect(uri)
     before = await _wal(watching)
     async with asyncio.TaskGroup() as tasks:
-        lately = recent.Recent()
-        tasks.create_task(sequencer_of(kafka, uri, prefix, watch, lately).run(stop))
-        if log is not None:
+        lately, commits = recent.Recent(), Milestones()
+
+        def appended(addition: ports.Addition) -> None:
+            lately.take(addition)
+            commits.reached(addition.after.size)
+
+        tasks.create_task(sequencer_of(kafka, uri, prefix, watch, appended).run(stop))
+        if log is None:
+            await sequenced(watching, count)
+            lag = math.nan
+        else:
             tasks.create_task(publisher_of(uri, log, lately).run(stop))
-        await (sequenced(watching, count) if log is None else published(log, count))
+            lag = commits.lag(await published(log, count))
         figure = watch.figure(count, await _wal(watching) - before, await _spent(watching))
         stop.set()
     await watching.close()
-    return figure
+    return replace(figure, lag=lag)
 
 
 async def sequenced(watching: asyncpg.Connection, size: int) -> None:
@@ -189,10 +227,12 @@ async def sequenced(watching: asyncpg.Connection, size: int) -> None:
         await complete.wait()
 
 
-async def published(log: Path, size: int) -> None:
-    """Until the checkpoint that is served covers that many leaves."""
-    while served(log) < size:  # noqa: ASYNC110 (the publisher is another task, watched from outside)
+async def published(log: Path, size: int) -> "Milestones":
+    """Until the checkpoint that is served covers that many leaves; when each one was there."""
+    found = Milestones()
+    while found.reached(served(log)) < size:  # noqa: ASYNC110 (the publisher is another task, watched from outside)
         await asyncio.sleep(0.01)
+    return found
 
 
 def served(log: Path) -> int:
@@ -212,7 +252,9 @@ async def _spent(watching: asyncpg.Connection) -> float:
     return sum(cpu.seconds(row["pid"]) for row in found)
 
 
-def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch, lately: recent.Recent) -> sequencer.Sequencer:
+def sequencer_of(
+    kafka: str, uri: str, prefix: str, watch: Watch, appended: Callable[[ports.Addition], None]
+) -> sequencer.Sequencer:
     """The sequencer of these servers; its first poll starts the watch."""
     reached = connection.Connection(bootstrap=kafka)
     return sequencer.Sequencer(
@@ -226,7 +268,7 @@ def sequencer_of(kafka: str, uri: str, prefix: str, watch: Watch, lately: recent
             entropy=system.entropy,
             readiness=ops.Readiness("sequencer"),
             failpoint=lambda name: watch.start() if name == "sequencer.after_poll" else None,
-            appended=lately.take,
+            appended=appended,
         )
     )
 

@@ -30,7 +30,8 @@ HEAD_CHANNEL = "decklog_head"
 WAKE_SECONDS = 5.0
 """A notification that got lost costs at most this."""
 GAP_SECONDS = 0.25
-"""The least time between two checkpoints: a busy ledger is published four times a second, a quiet one at once."""
+"""The least time from one checkpoint to the next: a busy ledger is published four times a second, a quiet one at once.
+"""
 STANDBY_SECONDS = 1.0
 
 _published = Gauge(names.METRIC_PUBLISHED, "Leaves in the newest checkpoint")
@@ -199,8 +200,10 @@ class Publisher:
         with failures.translated("publisher"):
             await connection.add_listener(HEAD_CHANNEL, lambda *_: woken.set())
         serves = await self._serve(climb, rung, stop)
+        clock = asyncio.get_running_loop().time
         while not stop.is_set():
             woken.clear()
+            due = clock() + GAP_SECONDS
             with tracer.start_as_current_span(names.SPAN_PUBLISH) as span:
                 moved = serves and await climb.step()
                 serves = await self._serve(climb, rung, stop)
@@ -209,7 +212,7 @@ class Publisher:
             self._tell_lacking(climb.lacking)
             _published.set(climb.served)
             if moved and serves:
-                await waiting.first(stop, seconds=GAP_SECONDS)
+                await waiting.first(stop, seconds=max(due - clock(), 0.0))
             else:
                 events = [*([woken] if serves else []), *([rung.news] if rung else []), stop]
                 await waiting.first(*events, seconds=WAKE_SECONDS)
