@@ -15,7 +15,7 @@ from tlog_scales import backend, reader, signing, tiles, tlog
 from deploy.local import cache, settings
 
 SOURCES = Path(__file__).parent
-LITEWITNESS = tuple(f"filippo.io/torchwood/cmd/{name}" for name in ("litewitness", "witnessctl"))
+LITEWITNESS = "filippo.io/torchwood/cmd/litewitness"
 
 
 class Refused(Exception):
@@ -72,7 +72,7 @@ def scales_consistency(old: int, new: int, hashes: list[bytes], *, old_root: byt
 
 def cosigned(checkpoint: Path, log: str, *witnesses: str) -> list[str]:
     """Who vouches for a checkpoint, checked with torchwood; Ed25519 keys, each of which must."""
-    command = [str(built("witness", *LITEWITNESS) / "witness"), str(checkpoint), log, *witnesses]
+    command = [str(built("witness", LITEWITNESS) / "witness"), str(checkpoint), log, *witnesses]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     if done.returncode != 0:
         raise Refused(done.stderr.strip())

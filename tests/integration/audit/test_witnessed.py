@@ -1,16 +1,18 @@
 """The rung *witnessed* on a real Postgres, with witnesses as processes: ours, and litewitness of other people."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 
-from decklog.model import errors
+from decklog.model import errors, merkle
 from decklog.model.tlog import cosignature, keys, note, policy
 from decklog.runtime import names
 from decklog.verifier import log as verifier
@@ -343,7 +345,7 @@ def port():
 @pytest.fixture
 def litewitness(tmp_path: Path, port: int):
     """The witness of filippo.io/torchwood, with its key in an agent of its own; its key and URL."""
-    programs = verifiers.built("witness", *verifiers.LITEWITNESS)
+    programs = verifiers.built("witness", verifiers.LITEWITNESS)
     if shutil.which("ssh-agent") is None:
         pytest.skip("no ssh-agent on PATH, which litewitness keeps its key in")
     home = tmp_path / "lite"
@@ -355,8 +357,6 @@ def litewitness(tmp_path: Path, port: int):
         while not (home / "s").exists():
             assert agent.poll() is None
         subprocess.run(["ssh-add", "-q", "key"], cwd=home, check=True, env={"SSH_AUTH_SOCK": "s"}, capture_output=True)
-        run(f"{programs}/witnessctl", "add-log", "-db", "db", "-origin", SIGNER.name)
-        run(f"{programs}/witnessctl", "add-key", "-db", "db", "-origin", SIGNER.name, "-key", LOG)
         address = f"127.0.0.1:{port}"
         fingerprint = run("ssh-keygen", "-l", "-f", "key.pub").split()[1]
         argv = [f"{programs}/litewitness", "-ssh-agent", "s", "-db", "db", "-name", "lite.example/1"]
@@ -369,6 +369,7 @@ def litewitness(tmp_path: Path, port: int):
                 line = lite.stderr.readline()
                 assert line, said
                 said += line
+            _introduce(home / "db")
             vkey = next(word for word in said.replace('"', " ").split() if word.startswith("vkey=")).removeprefix(
                 "vkey="
             )
@@ -379,6 +380,14 @@ def litewitness(tmp_path: Path, port: int):
     finally:
         agent.kill()
         agent.wait()
+
+
+def _introduce(database: Path) -> None:
+    """Have litewitness know our log, as witnessctl does, which needs a module more to build."""
+    with contextlib.closing(sqlite3.connect(database)) as lite, lite:
+        empty = base64.b64encode(merkle.EMPTY_ROOT).decode()
+        lite.execute("INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)", (SIGNER.name, empty))
+        lite.execute("INSERT INTO key (origin, key) VALUES (?, ?)", (SIGNER.name, LOG))
 
 
 async def test_witnesses_of_other_people_cosign_our_log(log, ours, litewitness, tmp_path):

@@ -4,8 +4,6 @@ go 1.26.0
 
 tool filippo.io/torchwood/cmd/litewitness
 
-tool filippo.io/torchwood/cmd/witnessctl
-
 require (
 	filippo.io/torchwood v0.6.1
 	golang.org/x/mod v0.24.0
@@ -27,6 +25,5 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.37.1 // indirect
-	sigsum.org/sigsum-go v0.6.1 // indirect
 	zombiezen.com/go/sqlite v1.4.2 // indirect
 )
