@@ -187,14 +187,21 @@ class Publishing:
             )
 
     async def _recall(self) -> edge.Edge:
-        """The whole tiles at the published size: from the log's files, or made again where they are lost or damaged."""
+        """The whole tiles at the published size: from the log's files, or made again where they are lost or damaged.
+
+        So are the files of its partial tiles: in a folder that was put back from an older copy they are not there.
+        """
         try:
             read = hashes(self._folder, self.size)
             found = edge.at(self.size // tiles.WIDTH, read)
             rest = await records.entries(self._connection, found.size, self.size)
             self._check_continues(found, rest)
         except (Missing, _Diverged, ValueError):
-            found = (await self._integrate(edge.Edge(), records.Head(self.size, self._signed.root))).edge
+            return (await self._integrate(edge.Edge(), records.Head(self.size, self._signed.root))).edge
+        partial = integration.partial(integration.Integrated(found, tuple(rest)))
+        lost = [file for file in partial if self._folder.read(file.path) != file.data]
+        if lost:
+            await asyncio.to_thread(self._folder.write, lost)
         return found
 
 

@@ -208,6 +208,22 @@ async def test_a_restored_folder_is_no_reason_to_stop(log):
     await check(log)
 
 
+@pytest.mark.parametrize("size", [9, 256 + 9])
+async def test_a_folder_put_back_from_an_older_copy_is_whole_before_anything_more_is_sequenced(log, tmp_path, size):
+    """The checkpoint is served that the database has, with the tiles, entries and salts that it covers."""
+    await log.grow(size - 4)
+    await log.publish()
+    shutil.copytree(log.path, tmp_path / "older")
+    await log.grow(4)
+    await log.publish()
+    whole = log.files()
+    shutil.rmtree(log.path)
+    shutil.copytree(tmp_path / "older", log.path)
+    assert not await log.publish()
+    assert log.served().size == size
+    assert log.files() == whole
+
+
 async def test_another_key_does_not_go_on_with_a_log(log):
     """A key that was not the one that signed before signs nothing."""
     await log.grow(3)
