@@ -36,6 +36,9 @@ def origin(domain: str, installation: str) -> str:
 def problem(standing: Standing) -> Problem | None:
     """What forbids to go on sequencing and signing; None if nothing does."""
     stored, served = standing.stored, standing.served
+    if stored is not None and served is not None and stored.origin != served.origin:
+        text = f"the database holds the log {stored.origin!r}, its folder is that of {served.origin!r}"
+        return Problem(text, _OTHER_FOLDER)
     published = max(one.size if one else 0 for one in (stored, served))
     if standing.size < published:
         return _behind(standing.size, published)
@@ -116,6 +119,10 @@ def _behind(size: int, published: int) -> Problem:
     return Problem(text, _RESTORE)
 
 
+_OTHER_FOLDER = (
+    "Name the folder of this log in DECKLOG_LOG_DIR, and the database of this installation, and restart audit; nothing "
+    "is sequenced or signed before"
+)
 _FORKED = (
     "Stop here and keep everything: database, log folder, and what the witness shows. Find out which of the two "
     "histories is the true one and who signed the other; nothing more is signed"

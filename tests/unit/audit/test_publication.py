@@ -13,6 +13,7 @@ def tree(size, root=b"a"):
     return checkpoint.Checkpoint("log.example/i", size, merkle.leaf_hash(root))
 
 
+OTHER = dataclasses.replace(tree(9), origin="log.example/other")
 WELL = publication.Standing(size=9, stored=tree(7), served=tree(5), at_served=tree(5))
 
 
@@ -32,6 +33,8 @@ WELL = publication.Standing(size=9, stored=tree(7), served=tree(5), at_served=tr
         ({"at_served": None}, "forked"),
         ({"at_served": tree(5, b"b")}, "forked"),
         ({"served": tree(7, b"b"), "at_served": tree(7)}, "forked"),
+        ({"served": OTHER, "at_served": None}, "'log.example/i', its folder is that of 'log.example/other'"),
+        ({"size": 8, "served": OTHER, "at_served": None}, "its folder is that of 'log.example/other'"),
     ],
 )
 def test_what_forbids_to_go_on(changed, told):
