@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from bench import sequencing
+from bench import sequencing, sequencing_figures
 from decklog.adapters.kafka import connection, producer
 from decklog.model import envelope, topics
 from decklog.ports import stream
@@ -57,7 +57,9 @@ async def _measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace)
         log = Path(path) / "log"
         lately = recent.Recent()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sequencing.sequencer_of(kafka, uri, prefix, sequencing.Watch(), lately.take).run(stop))
+            tasks.create_task(
+                sequencing.sequencer_of(kafka, uri, prefix, sequencing_figures.Watch(), lately.take).run(stop)
+            )
             await sequencing.sequenced(watching, given.leaves)
             began = time.perf_counter()
             tasks.create_task(sequencing.publisher_of(uri, log, lately).run(stop))

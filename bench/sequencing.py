@@ -16,11 +16,9 @@ round removes its log before the last one has ended.
 
 import argparse
 import asyncio
-import bisect
 import math
 import multiprocessing
 import os
-import resource
 import secrets
 import statistics
 import tempfile
@@ -28,7 +26,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent import futures
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib import parse
 
@@ -36,6 +34,7 @@ import asyncpg
 import structlog
 
 from bench import NATIVE, cpu
+from bench import sequencing_figures as figures
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader
 from decklog.adapters.postgres import ledger, migrations
@@ -60,87 +59,6 @@ TABLES = {
 }
 SETTINGS = ("server_version", "synchronous_commit", "fsync", "full_page_writes", "wal_compression", "shared_buffers",
             "max_wal_size")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One run. `cpu` is the CPU time of the process in seconds, `server` that of its backends in Postgres (NaN: run on
-    another machine), `peak` the largest resident size of the process in bytes, `lag` the seconds from a commit to the
-    checkpoint that covers it, which 99 of 100 commits do not exceed (NaN: nothing was published).
-    """
-
-    events: int
-    seconds: float
-    cpu: float
-    server: float
-    peak: int
-    wal: int
-    load: float
-    lag: float = math.nan
-
-    @property
-    def rate(self) -> float:
-        """Events a second."""
-        return self.events / self.seconds
-
-    def __str__(self) -> str:
-        own, server = (spent / self.events * 1e6 for spent in (self.cpu, self.server))
-        return (
-            f"{self.rate:>8,.0f}/s {self.seconds:7.2f} s {own:6.1f} µs {self.cpu / self.seconds:5.0%} {server:6.1f} µs "
-            f"{self.wal / self.events:7,.0f} B {self.peak / 2**20:6,.0f} MiB {self.load:5.1f}"
-            + ("" if math.isnan(self.lag) else f" {self.lag:6.2f} s")
-        )
-
-
-HEADINGS = (
-    f"{'':15}  {'rate':>9} {'time':>9} {'CPU/event':>9} {'busy':>5} {'Postgres':>9} {'WAL/event':>9} {'peak RSS':>10}"
-    f" {'load':>5} {'p99 lag':>8}"
-)
-
-
-@dataclass(slots=True)
-class Watch:
-    """Time and CPU since `start`, which only its first call sets."""
-
-    began: float = 0.0
-    cpu: float = 0.0
-
-    def start(self) -> None:
-        """Begin."""
-        if not self.began:
-            self.began, self.cpu = time.perf_counter(), time.process_time()
-
-    def figure(self, count: int, wal: int, server: float = 0.0) -> Figure:
-        """What was spent until now."""
-        seconds, spent = time.perf_counter() - self.began, time.process_time() - self.cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return Figure(
-            events=count, seconds=seconds, cpu=spent, server=server, peak=peak, wal=wal, load=os.getloadavg()[0]
-        )
-
-
-class Milestones:
-    """When which size was there."""
-
-    def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._times: list[float] = []
-
-    def reached(self, size: int) -> int:
-        """It is there now, if it was not before; the size."""
-        if not self._sizes or self._sizes[-1] < size:
-            self._sizes.append(size)
-            self._times.append(time.perf_counter())
-        return size
-
-    def when(self, size: int) -> float:
-        """When a size was reached, or passed."""
-        return self._times[bisect.bisect_left(self._sizes, size)]
-
-    def lag(self, behind: "Milestones") -> float:
-        """Seconds until what was reached here was reached there, too: the 99th of 100."""
-        waits = sorted(behind.when(size) - self.when(size) for size in self._sizes)
-        return waits[(len(waits) - 1) * 99 // 100]
 
 
 def event(number: int) -> envelope.Event:
@@ -188,19 +106,19 @@ async def fill(kafka: str, prefix: str, count: int) -> int:
     return size // count
 
 
-def sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> Figure:
+def sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> figures.Figure:
     """The sequencer, until the last event is a leaf; with the publisher, until a checkpoint in `log` covers it."""
     collecting.collect_rarely()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     return asyncio.run(_sequence(kafka, uri, prefix, count, log))
 
 
-async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> Figure:
-    stop, watch = asyncio.Event(), Watch()
+async def _sequence(kafka: str, uri: str, prefix: str, count: int, log: Path | None) -> figures.Figure:
+    stop, watch = asyncio.Event(), figures.Watch()
     watching = await asyncpg.connect(uri)
     before = await _wal(watching)
     async with asyncio.TaskGroup() as tasks:
-        lately, commits = recent.Recent(), Milestones()
+        lately, commits = recent.Recent(), figures.Milestones()
 
         def appended(addition: ports.Addition) -> None:
             lately.take(addition)
@@ -227,9 +145,9 @@ async def sequenced(watching: asyncpg.Connection, size: int) -> None:
         await complete.wait()
 
 
-async def published(log: Path, size: int) -> "Milestones":
+async def published(log: Path, size: int) -> figures.Milestones:
     """Until the checkpoint that is served covers that many leaves; when each one was there."""
-    found = Milestones()
+    found = figures.Milestones()
     while found.reached(served(log)) < size:  # noqa: ASYNC110 (the publisher is another task, watched from outside)
         await asyncio.sleep(0.01)
     return found
@@ -253,7 +171,7 @@ async def _spent(watching: asyncpg.Connection) -> float:
 
 
 def sequencer_of(
-    kafka: str, uri: str, prefix: str, watch: Watch, appended: Callable[[ports.Addition], None]
+    kafka: str, uri: str, prefix: str, watch: figures.Watch, appended: Callable[[ports.Addition], None]
 ) -> sequencer.Sequencer:
     """The sequencer of these servers; its first poll starts the watch."""
     reached = connection.Connection(bootstrap=kafka)
@@ -288,17 +206,17 @@ def publisher_of(uri: str, log: Path, lately: recent.Recent) -> publisher.Publis
     )
 
 
-def copy(source: str, target: str, count: int) -> Figure:
+def copy(source: str, target: str, count: int) -> figures.Figure:
     """Raw COPY of the rows in one database into another, in batches as large as the sequencer's, a transaction each."""
     return asyncio.run(_copy(source, target, count))
 
 
-async def _copy(source: str, target: str, count: int) -> Figure:
+async def _copy(source: str, target: str, count: int) -> figures.Figure:
     reading, writing = await ledger.connect(source, "bench"), await ledger.connect(target, "bench")
     before, spent = await _wal(writing), []
     for first in range(0, count, CHUNK):
         rows = {table: await _rows(reading, table, first) for table in TABLES}
-        watch = Watch()
+        watch = figures.Watch()
         watch.start()
         for start in range(0, CHUNK, BATCH):
             async with writing.transaction():
@@ -310,7 +228,7 @@ async def _copy(source: str, target: str, count: int) -> Figure:
     await reading.close()
     await writing.close()
     seconds, own = sum(one.seconds for one in spent), sum(one.cpu for one in spent)
-    return Figure(
+    return figures.Figure(
         events=count, seconds=seconds, cpu=own, server=server, peak=spent[-1].peak, wal=wal, load=spent[-1].load
     )
 
@@ -339,12 +257,16 @@ async def database(server: asyncpg.Connection, uri: str, name: str) -> AsyncIter
         await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace, logs: Path) -> dict[str, list[Figure]]:
+async def measure(
+    kafka: str, uri: str, prefix: str, given: argparse.Namespace, logs: Path
+) -> dict[str, list[figures.Figure]]:
     """The variants in turn, as often as asked; what is published goes below `logs`."""
-    figures: dict[str, list[Figure]] = {"sequencer": [], "and publisher": [], "raw COPY": []}
+    found: dict[str, list[figures.Figure]] = {"sequencer": [], "and publisher": [], "raw COPY": []}
     server = await asyncpg.connect(uri)
     print(
-        ", ".join([f"{name} {await server.fetchval(f'SHOW {name}')}" for name in SETTINGS]), f"\n\n{HEADINGS}", sep=""
+        ", ".join([f"{name} {await server.fetchval(f'SHOW {name}')}" for name in SETTINGS]),
+        f"\n\n{figures.HEADINGS}",
+        sep="",
     )
     for number in range(given.rounds):
         async with (
@@ -357,23 +279,23 @@ async def measure(kafka: str, uri: str, prefix: str, given: argparse.Namespace, 
                 ("and publisher", sequence, (kafka, both, prefix, given.events, logs / str(number))),
                 ("raw COPY", copy, (alone, copied, given.events)),
             ):
-                figures[label].append(await _alone(run, *arguments))
-                print(f"{label:15}  {figures[label][-1]}", flush=True)
+                found[label].append(await _alone(run, *arguments))
+                print(f"{label:15}  {found[label][-1]}", flush=True)
     await server.close()
-    return figures
+    return found
 
 
-async def _alone(run: Callable[..., Figure], *arguments: object) -> Figure:
+async def _alone(run: Callable[..., figures.Figure], *arguments: object) -> figures.Figure:
     """Run in a process of its own, so that its CPU time and its peak are its own too."""
     with futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return await asyncio.get_running_loop().run_in_executor(pool, run, *arguments)
 
 
-def summary(figures: dict[str, list[Figure]]) -> str:
+def summary(found: dict[str, list[figures.Figure]]) -> str:
     """The best of each, and how they compare within each round."""
-    best = {label: max(runs, key=lambda figure: figure.rate) for label, runs in figures.items()}
-    ratios = [copied.rate / ours.rate for ours, copied in zip(figures["sequencer"], figures["raw COPY"], strict=True)]
-    cheapest = min(figure.cpu / figure.events for figure in figures["sequencer"]) * 1e6
+    best = {label: max(runs, key=lambda figure: figure.rate) for label, runs in found.items()}
+    ratios = [copied.rate / ours.rate for ours, copied in zip(found["sequencer"], found["raw COPY"], strict=True)]
+    cheapest = min(figure.cpu / figure.events for figure in found["sequencer"]) * 1e6
     return (
         f"\nbest: sequencer {best['sequencer'].rate:,.0f} events/s, with publisher {best['and publisher'].rate:,.0f}, "
         f"raw COPY {best['raw COPY'].rate:,.0f} rows/s; "
