@@ -23,7 +23,7 @@ from services.audit.core import publication, recent, sequencing_limits
 from services.audit.core.privileges import Part
 from services.audit.page import routes
 from services.audit.projector import following
-from services.audit.publisher import anchored, folder, publisher, ring, witnessed
+from services.audit.publisher import anchored, exposure, folder, publisher, ring, witnessed
 from services.audit.sequencer import collecting, parts, sequencer
 from services.audit.settings import AuditSettings
 
@@ -85,6 +85,8 @@ class Audit:
         publishes = () if self._log is None else ("publisher",)
         asks = () if self._rule is None else (witnessed.PART,)
         self._readiness = ops.Readiness("sequencer", "projector", "postgres", "fleet", *publishes, *asks)
+        if told.log_dir is not None and (why := exposure.replaceable(told.log_dir)):
+            self._readiness.complains("folder of the log", why)
         self._bound = http.bind(told.http_host, told.http_port)
         self._ops_bound = http.bind(told.ops_host, told.ops_port)
 

@@ -14,11 +14,10 @@ _ANY = stat.S_IRWXG | stat.S_IRWXO
 
 
 def check(log: Path) -> None:
-    """Refuse a folder that others could write or replace, or whose salts they could read; one that is not there yet is
-    made for its owner alone. Raises ValueError with what to do.
+    """Refuse a folder that others could write, or whose salts they could read; one that is not there yet is made for
+    its owner alone. Raises ValueError with what to do.
 
-    Its own parts are looked at only where others could come to them. Of the folders above, one that everybody may write
-    is refused; a group that may is somebody's choice.
+    Its own parts are looked at only where others could come to them.
     """
     try:
         _check(log.resolve())
@@ -26,13 +25,19 @@ def check(log: Path) -> None:
         raise ValueError(f"{log}: {error.strerror}; it must be a folder of the user that audit runs as") from error
 
 
-def _check(log: Path) -> None:
-    for above in log.parents:
+def replaceable(log: Path) -> str:
+    """Whether everybody could put another folder in its place, and what to do; empty if not.
+
+    No reason to stop: the folders above are often given, a volume or a mount, and a group's are somebody's choice.
+    """
+    for above in log.resolve().parents:
         # In a folder with the sticky bit, such as /tmp, each may rename only what is his.
         if above.exists() and (mode := _mode(above)) & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise ValueError(
-                f"{log} can be replaced by others, who may write {above} (mode {mode:04o}); run: chmod o-w {above}"
-            )
+            return f"{log} can be replaced by others, who may write {above} (mode {mode:04o}); run: chmod o-w {above}"
+    return ""
+
+
+def _check(log: Path) -> None:
     if not log.exists():
         return
     if not log.is_dir():

@@ -55,7 +55,6 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, setting: str) -> 
         ("log/tally", 0o666, "tally can be written by others"),
         ("log/public", 0o757, "public can be written by others"),
         ("log/salts", 0o755, "salts can be read by others (mode 0755), and salts are secret; run: chmod -R go= "),
-        (".", 0o777, "can be replaced by others, who may write "),
     ],
 )
 def test_a_folder_of_the_log_that_is_not_its_owners_alone_is_refused(
@@ -85,6 +84,17 @@ def test_what_is_open_behind_a_closed_door_or_under_a_sticky_bit_does_no_harm(tm
     given = {"log_origin": "log.example", "log_key_file": private(tmp_path, "key")}
     for name in ("log", "later"):
         assert load(tmp_path, **given, log_dir=above / name).log_dir == above / name
+
+
+def test_that_everybody_may_put_another_folder_in_its_place_is_told(tmp_path: Path) -> None:
+    """Who may write a folder above it, without the sticky bit; it is told which, and how to close it."""
+    above = tmp_path / "above"
+    (above / "log").mkdir(parents=True)
+    for mode in (0o755, 0o1777):
+        above.chmod(mode)
+        assert str(above) not in exposure.replaceable(above / "log")
+    above.chmod(0o777)
+    assert exposure.replaceable(above / "log").endswith(f"may write {above} (mode 0777); run: chmod o-w {above}")
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
