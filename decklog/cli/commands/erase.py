@@ -145,28 +145,39 @@ def _ask(found: Sequence[ledger_answers.Erasable]) -> None:
 
 def _wait(server: api.Caller, accepted: ledger_answers.ErasureAccepted, limit: float) -> None:
     """Until the ledger has erased and everything that is read was made anew without it. Raises Failed or TimedOut."""
-    deadline = time.monotonic() + limit
+    where, deadline = f"event {accepted['event_id']}", time.monotonic() + limit
+    sequenced = away = False
     while True:
-        stage = _stage(server, accepted["event_id"], min(max(deadline - time.monotonic(), 0.0), awaiting.HOLD_SECONDS))
-        if stage == "erased":
-            return
-        if stage == "refused":
-            raise failures.Failed(
-                "the request is recorded, and nothing was erased",
-                where=f"event {accepted['event_id']}",
-                hint="A legal hold was placed meanwhile: decklog legal-hold list",
-            )
+        hold = min(max(deadline - time.monotonic(), 0.0), awaiting.HOLD_SECONDS)
+        try:
+            found = api.erasure(server, accepted["event_id"], hold=hold)
+        except failures.Unavailable as error:
+            if not away:
+                report.note(f"{error.problem}. The request is recorded; asking again")
+            away = True
+            time.sleep(awaiting.PAUSE_SECONDS)
+        else:
+            away = False
+            if found["stage"] == "erased":
+                return
+            if found["stage"] == "refused":
+                hint = "A legal hold was placed meanwhile: decklog legal-hold list"
+                raise failures.Failed("the request is recorded, and nothing was erased", where=where, hint=hint)
+            sequenced = found["leaf"] is not None
         if time.monotonic() >= deadline:
-            raise failures.TimedOut(
-                "what was erased can still be read from the projections",
-                where=f"event {accepted['event_id']}",
-                hint="They are being made anew: `decklog status` shows how far; wait longer with --timeout",
-            )
+            raise _out_of_time(where, sequenced=sequenced)
 
 
-def _stage(server: api.Caller, identifier: str, hold: float) -> str:
-    try:
-        return api.erasure(server, identifier, hold=hold)["stage"]
-    except failures.Unavailable:
-        time.sleep(awaiting.PAUSE_SECONDS)
-        return "pending"
+def _out_of_time(where: str, *, sequenced: bool) -> failures.TimedOut:
+    """What became of a request by then; one that the ledger has taken in is carried out with it."""
+    if sequenced:
+        return failures.TimedOut(
+            "what was erased can still be read from the projections",
+            where=where,
+            hint="They are being made anew: `decklog status` shows how far; wait longer with --timeout",
+        )
+    return failures.TimedOut(
+        "the ledger has not taken the request in: nothing is known to be erased",
+        where=where,
+        hint="It is recorded, and carried out once audit sequences again: `decklog status` says why it does not",
+    )

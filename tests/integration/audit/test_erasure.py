@@ -11,7 +11,7 @@ import pytest
 from decklog.adapters.memory import stream as memory
 from decklog.cli import exits
 from decklog.events.v1 import control_pb2, git_pb2
-from decklog.model import canonical, events
+from decklog.model import canonical, events, topics
 from decklog.ports import stream
 from services.audit.admin import audit_db
 from services.audit.api import statements
@@ -149,6 +149,18 @@ async def test_projections_from_before_an_erasure_are_no_finding(terminal, datab
     findings, *_ = await audit_db._audit(database, 10)
     assert findings == []
     assert "not compared" not in capsys.readouterr().err
+
+
+async def test_while_the_ledger_does_not_take_it_in_nothing_is_said_to_be_erased(terminal):
+    """The request is recorded, and that is all; it is carried out once the ledger goes on."""
+    topic = topics.CONTROL.name(audit_process.PREFIX)
+    terminal.process.broker.hold(topic)
+    late = await terminal.run("erase", "--subject", NAME, "--reason", "order", "--yes", "--timeout", "1s")
+    assert late.code == exits.Code.TIMED_OUT
+    assert "nothing is known to be erased" in " ".join(late.err.split())
+    (request,) = re.findall(r"event ([0-9a-f-]{36})", late.err)
+    terminal.process.broker.release(topic)
+    assert (await terminal.process.get(f"/erasures/{request}", timeout=20)).json()["stage"] == "erased"
 
 
 async def test_an_erased_event_that_comes_again_is_a_duplicate(terminal):
