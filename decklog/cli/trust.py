@@ -41,8 +41,18 @@ def of_time(file: Path) -> "time_stamp.Authority":
 
 
 def read(file: Path) -> bytes:
-    """A file that was named on the command line. Raises Misconfigured."""
+    """A file that was named on the command line, as small as they all are. Raises Misconfigured."""
+    from decklog.verifier import limits
+
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(limits.SMALL + 1)
     except OSError as error:
         raise failures.Misconfigured(f"the file cannot be read: {error.strerror}", where=str(file)) from error
+    if len(data) > limits.SMALL:
+        raise failures.Misconfigured(
+            f"the file is over {limits.SMALL >> 20} MiB: neither a policy, a checkpoint, a proof nor certificates are",
+            where=str(file),
+            hint="Check the name",
+        )
+    return data

@@ -189,6 +189,17 @@ SELECT format('event trigger %I', evtname),
 FROM pg_event_trigger JOIN pg_proc p ON p.oid = evtfoid ORDER BY 1
 """
 
+# Who subscribes gets every payload with its salt, erased ones too, and nobody's right to read is asked.
+_PUBLICATIONS = """
+SELECT format('publication %I', p.pubname),
+    format('the publication %I gives payloads to whoever subscribes, with their salts, and what is erased stays there',
+        p.pubname),
+    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(p.pubowner), p.puballtables, p.pubinsert,
+        string_agg(t.schemaname || '.' || t.tablename, ', ' ORDER BY t.tablename)), 'UTF8')), 'hex'), 32)
+FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
+WHERE t.schemaname = 'ledger' AND t.tablename ~ '^payload' GROUP BY p.oid ORDER BY 1
+"""
+
 _VIEWS = """
 SELECT 'audit.' || relname, pg_get_viewdef(oid) FROM pg_class
 WHERE relnamespace = 'audit'::regnamespace AND relkind = 'v'
@@ -223,6 +234,7 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
             *await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS),
             *await connection.fetch(_VIEWED, _SCHEMAS),
             *await connection.fetch(_EVENT_TRIGGERS),
+            *await connection.fetch(_PUBLICATIONS),
         ]
     ] + membership.members(server)
     shipped, functions = await _shipped_functions(connection), await _functions(connection)

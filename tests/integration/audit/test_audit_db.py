@@ -232,6 +232,10 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         ((), "CREATE FUNCTION public.nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
          "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION public.nothing()",
          "the database has an event trigger mine that is not ours"),
+        ((), "CREATE PUBLICATION copies FOR TABLE ledger.payload",
+         "the publication copies gives payloads to whoever subscribes, with their salts"),
+        ((), "CREATE PUBLICATION copies FOR ALL TABLES",
+         "the publication copies gives payloads to whoever subscribes, with their salts"),
         ((), "ALTER TABLE ledger.dedup DROP CONSTRAINT dedup_pkey",
          "ledger.dedup lacks what this release gives it: PRIMARY KEY (id, source)"),
         ((), "ALTER TABLE ledger.entry ADD CHECK (leaf < 99)",

@@ -92,6 +92,14 @@ def test_what_is_asked_wrongly_is_exit_code_2(folder, capsys, arguments, code, t
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--policy", "--since"])
+def test_a_file_without_an_end_is_read_no_further_than_any_of_its_kind(folder, capsys, option):
+    """A mistyped name, or somebody who means harm: the file is named, and memory stays as it is."""
+    keys = ["--vkey", log_files.VKEY] if option == "--since" else []
+    assert main.run(["verify", str(folder), *keys, option, "/dev/zero"]) == exits.Code.USAGE
+    assert "is over 1 MiB" in " ".join(capsys.readouterr().err.split())
+
+
 def test_no_log_is_exit_code_6(tmp_path, capsys):
     """A folder without a checkpoint, or none at all."""
     for where in (tmp_path, tmp_path / "nothing"):
