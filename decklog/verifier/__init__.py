@@ -5,5 +5,6 @@ root vouches for, `entries` holds the entries against them, `history` the checkp
 puts them together. Everything is read once, in order and in bounded memory; whatever is wrong becomes a `finding`.
 `payloads` holds what leaves commit to against them, `orders` asks whether erasures and rotations were ordered,
 `completeness` whether any leaf is missing, `repository` compares with a clone. `copy` makes a folder of a served log,
-`proving` proofs of a single leaf or checkpoint, `evidence` one file of many, which `evidence_check` verifies.
+`proving` proofs of a single leaf or checkpoint, `evidence` one file of many, which `evidence_check` verifies: the zip's
+files by `evidence_zip`, the part of the log by `evidence_stretch`.
 """

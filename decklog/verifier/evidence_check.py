@@ -1,11 +1,7 @@
 """Evidence bundles verified: without network, against the log's public key alone, and in bounded memory."""
 
 import hashlib
-import io
 import operator
-import re
-import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,18 +10,15 @@ from typing import Any
 
 import orjson
 
-from decklog.client import failures
 from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt_form, selection
 from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
-from decklog.verifier import evidence_stretch, packed, zip_form
+from decklog.verifier import evidence_stretch, evidence_zip
 from decklog.verifier.finding import Finding
 from decklog.verifier.tree import Report
 
 _DIGITS = 18
 """Of the number of a leaf, at most."""
-_WHOLE = "the zip"
-_SUM = re.compile(r"([0-9a-f]{64})  (.+)\n", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -71,48 +64,38 @@ def verify(
     verdict = Verdict()
 
     def report(found: Finding) -> None:
+        if found in verdict.findings:
+            return
         verdict.findings.append(found)
         if len(verdict.findings) >= most:
             raise _Enough
 
-    with _opened(path) as opened:
+    with evidence_zip.opened(path) as opened:
         try:
-            _Check(opened, report, verdict).run(trusted, progress)
+            _Check(evidence_zip.Files(opened, report), report, verdict).run(trusted, progress)
         except _Enough:
             verdict.complete = False
     return verdict
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except packed.UNREADABLE as error:
-        raise failures.Misconfigured(
-            f"the bundle cannot be read: {error}", where=str(path), hint="Name a file that `decklog evidence` made"
-        ) from error
-
-
 class _Check:
     """One bundle being verified."""
 
-    def __init__(self, opened: zipfile.ZipFile, report: Report, verdict: Verdict) -> None:
-        self._zip = opened
+    def __init__(self, files: evidence_zip.Files, report: Report, verdict: Verdict) -> None:
+        self._files = files
+        self._read = files.read
         self._report = report
         self._verdict = verdict
-        self._names = frozenset(opened.namelist())
         self._leaves: list[int] = []
-        self._broken: set[str] = set()
-        """Files that cannot be read, which was told."""
 
     def run(self, trusted: Trusted, progress: Callable[[int, int], None]) -> None:
         """Look at everything."""
-        self._form()
-        self._sums()
+        self._files.check()
         tree = self._checkpoint(trusted.log)
         if tree is None:
             return
         self._verdict.tree = tree
-        leaves = sorted({name.split("/")[1] for name in self._names if name.startswith(evidence.LEAVES)})
+        leaves = sorted({name.split("/")[1] for name in self._files.names if name.startswith(evidence.LEAVES)})
         self._leaves = [int(folder) for folder in leaves if _is_number(folder)]
         chosen = self._manifest(tree, len(leaves))
         self._time(tree, trusted)
@@ -128,58 +111,6 @@ class _Check:
         if chosen is not None:
             self._guide(chosen, tree)
             self._log(chosen, tree)
-
-    def _form(self) -> None:
-        """Whoever unpacks it, with whatever program, has the files that are verified here, and no other."""
-        known = set(_known(self._names))
-        for name, times in Counter(self._zip.namelist()).items():
-            if times > 1:
-                self._tell(name, "it is there twice")
-            if name not in known:
-                self._tell(name, "no evidence has such a file")
-        try:
-            for name, problem in zip_form.problems(self._zip):
-                self._tell(name or _WHOLE, f"{problem}: other programs may unpack something else")
-        except OSError as error:
-            self._tell(_WHOLE, f"it cannot be read: {error}")
-
-    def _sums(self) -> None:
-        """Each file has the digest that is written down."""
-        if evidence.SUMS in self._names:
-            self._digest(evidence.SUMS)  # whether it can be read at all
-        listed = list(self._listed())
-        expected = dict(listed)
-        if len(expected) != len(listed):
-            self._tell(evidence.SUMS, "it names a file twice")
-        for name in sorted(self._names - {evidence.SUMS}):
-            found = self._digest(name)
-            if name not in expected:
-                self._tell(name, f"{evidence.SUMS} does not name it")
-            elif found is not None and found != expected[name]:
-                self._tell(name, f"it is not the file whose digest {evidence.SUMS} has")
-        for name in expected:
-            if name not in self._names:
-                self._tell(name, "it is missing")
-        self._names -= self._broken
-
-    def _listed(self) -> Iterator[tuple[str, str]]:
-        for number, line in enumerate(io.BytesIO(self._read(evidence.SUMS) or b""), start=1):
-            found = _SUM.fullmatch(line.decode(errors="replace"))
-            if found is None:
-                self._tell(evidence.SUMS, f"line {number} is no digest of a file")
-            else:
-                yield found[2], found[1]
-
-    def _digest(self, name: str) -> str | None:
-        digest = hashlib.sha256()
-        try:
-            for part in packed.parts(self._zip, name):
-                digest.update(part)
-        except packed.UNREADABLE as error:
-            self._tell(name, f"it cannot be read: {error}")
-            self._broken.add(name)
-            return None
-        return digest.hexdigest()
 
     def _checkpoint(self, trusted: policy.Policy) -> checkpoint.Checkpoint | None:
         data = self._read(evidence.CHECKPOINT)
@@ -219,7 +150,7 @@ class _Check:
             return None
         self._verdict.chosen, self._verdict.stretch, self._verdict.stamped = chosen, where, stamped
         self._verdict.completeness = evidence.completeness(tree, chosen, leaves, where)
-        without = {leaf for leaf in self._leaves if evidence.folder(leaf) + evidence.VALUE not in self._names}
+        without = {leaf for leaf in self._leaves if evidence.folder(leaf) + evidence.VALUE not in self._files.names}
         if set(gone) != without:
             self._tell(evidence.MANIFEST, "the leaves without payload are others than it names")
         return chosen
@@ -264,13 +195,13 @@ class _Check:
 
     def _payload(self, where: str, leaf: int, entry: bytes, said: dict[str, Any]) -> None:
         self._headers(where, leaf, entry)
-        if where + evidence.VALUE not in self._names:
+        if where + evidence.VALUE not in self._files.names:
             return
         salt, committed = self._read(where + evidence.SALT), said["commitment"]
         if salt is None:
             return
         digest, length = hashlib.sha256(salt), 0
-        for part in packed.parts(self._zip, where + evidence.VALUE):
+        for part in self._files.parts(where + evidence.VALUE):
             digest.update(part)
             length += len(part)
         if committed is None:
@@ -298,18 +229,15 @@ class _Check:
 
     def _rows(self) -> Iterator[Any]:
         """The rows, one a line as they were written; None for a line that is none."""
-        if evidence.ROWS not in self._names:
+        if evidence.ROWS not in self._files.names:
             return
-        try:
-            for line in packed.lines(self._zip, evidence.ROWS):
-                text = line.strip().removesuffix(b",")
-                if text not in (b"[", b"]", b"[]", b""):
-                    found = None
-                    with suppress(orjson.JSONDecodeError):
-                        found = orjson.loads(text)
-                    yield found if isinstance(found, dict) else {}
-        except packed.UNREADABLE as error:
-            self._tell(evidence.ROWS, f"it cannot be read: {error}")
+        for line in self._files.lines(evidence.ROWS):
+            text = line.strip().removesuffix(b",")
+            if text not in (b"[", b"]", b"[]", b""):
+                found = None
+                with suppress(orjson.JSONDecodeError):
+                    found = orjson.loads(text)
+                yield found if isinstance(found, dict) else {}
 
     def _row(self, row: Any, leaf: int, entry: bytes) -> None:
         if row is None:
@@ -334,13 +262,13 @@ class _Check:
                 expected.update(part)
         except (TypeError, ValueError):  # nested more deeply than is ever written
             return False
-        return name in self._names and self._digest(name) == expected.hexdigest()
+        return name in self._files.names and self._files.digest(name) == expected.hexdigest()
 
     def _time(self, tree: checkpoint.Checkpoint, trusted: Trusted) -> None:
         """The time stamp is of a checkpoint that the log signed, and that the tree goes on from."""
         names = (evidence.STAMPED, evidence.TOKEN, evidence.CONSISTENCY)
         if self._verdict.stamped is None:
-            for name in self._names & frozenset(names):
+            for name in self._files.names & frozenset(names):
                 self._tell(name, f"{evidence.MANIFEST} names no time stamp")
             if trusted.authority is not None:
                 self._tell(evidence.TOKEN, "there is no time stamp")
@@ -380,46 +308,15 @@ class _Check:
     def _log(self, chosen: selection.Selection, tree: checkpoint.Checkpoint) -> None:
         """The part of the log is what shows that nothing of the stretch is missing; without a stretch there is none."""
         if self._verdict.stretch is not None:
-            evidence_stretch.check(self._zip, self._verdict.stretch, chosen, self._leaves, tree, self._tell_once)
+            evidence_stretch.check(self._files, self._verdict.stretch, chosen, self._leaves, tree, self._report)
             return
-        for name in sorted(self._names):
+        for name in sorted(self._files.names):
             if name.startswith(evidence.LOG):
                 self._tell(name, "evidence of events has no part of the log")
 
-    def _read(self, name: str) -> bytes | None:
-        """A file of the bundle that is small; what is missing or cannot be read is told."""
-        if name in self._broken:
-            return None
-        try:
-            return packed.read(self._zip, name)
-        except KeyError:
-            self._tell(name, "it is missing")
-        except packed.UNREADABLE as error:
-            self._tell(name, f"it cannot be read: {error}")
-        return None
-
     def _tell(self, path: str, problem: str, leaf: int | None = None) -> None:
-        self._tell_once(Finding(path=path, problem=problem, leaf=leaf))
-
-    def _tell_once(self, found: Finding) -> None:
-        if found not in self._verdict.findings:
-            self._report(found)
+        self._report(Finding(path=path, problem=problem, leaf=leaf))
 
 
 def _is_number(folder: str) -> bool:
     return folder.isascii() and folder.isdigit() and len(folder) <= _DIGITS
-
-
-def _known(names: Iterable[str]) -> Iterator[str]:
-    """The names that a bundle may have, of those; the part of the log is looked at with the stretch."""
-    fixed = {evidence.CHECKPOINT, evidence.MANIFEST, evidence.SUMS, evidence.VERIFY, evidence.ROWS, evidence.TABLE}
-    fixed |= {evidence.TOOLS + name for name in made.TOOLS}
-    fixed |= {evidence.STAMPED, evidence.TOKEN, evidence.CONSISTENCY}
-    of_leaves = {evidence.RECEIPT, evidence.PROOF, evidence.VALUE, evidence.SALT, evidence.HEADERS}
-    for name in names:
-        parts = name.split("/")
-        of_leaf = (
-            name.startswith(evidence.LEAVES) and len(parts) == len(("leaves", "N", "file")) and parts[2] in of_leaves
-        )
-        if name in fixed or of_leaf or name.startswith(evidence.LOG):
-            yield name

@@ -1,12 +1,11 @@
 """The part of a log that a bundle holds: is it all between the moments, and is all that the rule takes there?"""
 
-import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from decklog.model import evidence, selection
 from decklog.model.tlog import checkpoint, tiles
-from decklog.verifier import packed
+from decklog.verifier import evidence_zip
 from decklog.verifier.entries import Entries
 from decklog.verifier.finding import Finding
 from decklog.verifier.payloads import Group
@@ -14,7 +13,7 @@ from decklog.verifier.tree import Reading, Report
 
 
 def check(
-    opened: zipfile.ZipFile,
+    files: evidence_zip.Files,
     where: evidence.Stretch,
     chosen: selection.Selection,
     leaves: Collection[int],
@@ -29,10 +28,10 @@ def check(
     hashes, groups = evidence.covering(tree.size, where)
     belongs = {evidence.LOG + path for one in hashes for path in (one.path, one.full.path)}
     belongs |= {evidence.LOG + one.path for one in groups}
-    for name in opened.namelist():
+    for name in sorted(files.names):
         if name.startswith(evidence.LOG) and name not in belongs:
             report(Finding(path=name, problem="it is no part of the stretch"))
-    reading = Reading(_Part(opened), lambda found: report(replace(found, path=evidence.LOG + found.path)))
+    reading = Reading(_Part(files), lambda found: report(replace(found, path=evidence.LOG + found.path)))
     entries = Entries(reading, receipts=True, completeness=watch)
     span = max(where.first - 1, 0), min(where.end + 1, tree.size)
     for found in reading.leaves(tree.size, tree.root, span):
@@ -74,8 +73,8 @@ class _Watch:
 class _Part:
     """The part of a log that a bundle holds, as a source."""
 
-    def __init__(self, opened: zipfile.ZipFile) -> None:
-        self._zip = opened
+    def __init__(self, files: evidence_zip.Files) -> None:
+        self._files = files
 
     @property
     def name(self) -> str:
@@ -84,10 +83,8 @@ class _Part:
 
     def read(self, path: str) -> bytes | None:
         """See `source.Source`."""
-        try:
-            return packed.read(self._zip, evidence.LOG + path)
-        except (KeyError, *packed.UNREADABLE):
-            return None
+        name = evidence.LOG + path
+        return self._files.read(name) if name in self._files.names else None
 
     def lines(self, path: str) -> Iterator[bytes]:  # noqa: ARG002 (a bundle has no earlier checkpoints)
         """See `source.Source`."""
