@@ -228,7 +228,7 @@ class _Check:
             self._tell(where + evidence.HEADERS, problem or "they are not those that its leaf has", leaf)
 
     def _rows(self) -> Iterator[Any]:
-        """The rows, one a line as they were written; None for a line that is none."""
+        """The rows, one a line as they were written; an empty one for a line that is none."""
         if evidence.ROWS not in self._files.names:
             return
         for line in self._files.lines(evidence.ROWS):
