@@ -95,21 +95,15 @@ def read_token(path: Path) -> str:
 
 def check_unwritable(path: Path) -> None:
     """Refuse a file or folder that others could write. Raises Unauthorised; OSError if there is none."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o022:
-        raise failures.Unauthorised(
-            f"others may write it (mode {mode:04o}), so it is not used",
-            where=str(path),
-            hint=f"See that nobody did, and close it: chmod go-w {path}",
-        )
+    _check_mode(path, 0o022, "others may write it", f"See that nobody did, and close it: chmod go-w {path}")
 
 
 def check_private(path: Path) -> None:
     """Refuse a secret's file that others could read. Raises Unauthorised; OSError if there is none."""
+    _check_mode(path, 0o077, "the file is open to others", f"Close it: chmod 600 {path}")
+
+
+def _check_mode(path: Path, forbidden: int, problem: str, hint: str) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise failures.Unauthorised(
-            f"the file is open to others (mode {mode:04o}), so it is not used",
-            where=str(path),
-            hint=f"Close it: chmod 600 {path}",
-        )
+    if mode & forbidden:
+        raise failures.Unauthorised(f"{problem} (mode {mode:04o}), so it is not used", where=str(path), hint=hint)
