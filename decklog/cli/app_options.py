@@ -9,6 +9,11 @@ import typer
 
 from decklog.cli import choices, moments, named
 
+_PATH = typer.Option(
+    help="Folder of the manifests within the repository.", metavar="DIR", show_default=False, callback=named.folder
+)
+Path = Annotated[str, _PATH]
+OtherPath = Annotated[str | None, _PATH]
 Mode = Annotated[
     choices.Mode | None,
     typer.Option(help="What is done about a difference; a new application has 'detect'.", show_default=False),

@@ -43,16 +43,11 @@ def optional(text: str) -> str:
     return declared(text) if text else text
 
 
-def folder(text: str) -> str:
-    """A folder within a repository. Raises BadParameter."""
-    if ".." in text.split("/"):
+def folder(text: str | None) -> str | None:
+    """A folder within a repository; None where none was named. Raises BadParameter."""
+    if text and ".." in text.split("/"):
         raise typer.BadParameter(f"{text!r} leads out of the repository; name a folder inside it")
     return text
-
-
-def folder_optional(text: str | None) -> str | None:
-    """The same for an option that need not be given. Raises BadParameter."""
-    return None if text is None else folder(text)
 
 
 def reason(text: str) -> str:

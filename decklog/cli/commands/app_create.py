@@ -13,9 +13,7 @@ def create(
     name: Annotated[
         str, typer.Argument(help="Name: a DNS label, unique per installation.", metavar="NAME", callback=named.new)
     ],
-    path: Annotated[
-        str, typer.Option(help="Folder of the manifests within the repository.", metavar="DIR", callback=named.folder)
-    ],
+    path: app_options.Path,
     dest_cluster: Annotated[
         str, typer.Option(help="Declared cluster to deliver to.", metavar="NAME", callback=named.new)
     ],

@@ -16,15 +16,7 @@ def set_(
     prune: Annotated[
         bool | None, typer.Option("--prune/--no-prune", help="Delete what Git no longer has.", show_default=False)
     ] = None,
-    path: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder of the manifests within the repository.",
-            metavar="DIR",
-            show_default=False,
-            callback=named.folder_optional,
-        ),
-    ] = None,
+    path: app_options.OtherPath = None,
     ref: app_options.Ref = None,
     dest_namespace: app_options.DestNamespace = None,
     conflicts: app_options.Conflicts = None,
