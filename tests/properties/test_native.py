@@ -360,6 +360,11 @@ def test_what_is_learned_is_bounded():
     assert {len(stencils) for stencils in by_length.values()} == {16}
     assert sum(map(len, usual._tried.values())) == sum(map(len, by_length.values()))
     assert usual._bytes == sum((size + 300 * 7) * len(stencils) for size, stencils in by_length.items())
+    for number in range(16):  # as long as some of those, with one header more
+        event = sequenced.event(0, source=f"/decklog/i/ingest/{number:02}")._replace(subject="s")
+        template = rules.headers.read(record_headers.encode([*envelope.to_headers(event), ("x", b"")])).template
+        usual.learn(sequenced.GIT, template, examination._trial(event.type))
+    assert usual._bytes == sum((size + 300 * 7) * 16 for size in by_length) + 300 * 16
     for number in range(40_000):
         usual.learn_place(sequenced.GIT, b"%d" % number, 0)
     assert sum(map(len, usual._places.values())) == usual._keys <= 16_384

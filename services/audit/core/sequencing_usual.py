@@ -32,7 +32,8 @@ class Usual:
     def __init__(self) -> None:
         self._stencils: typed.Stencils = {}
         self._places: typed.Places = {}
-        self._tried: dict[tuple[str, int], list[_Tried]] = {}
+        self._tried: dict[tuple[str, int], dict[_Tried, int]] = {}
+        """What each stencil of a topic and length was made of, in their order, and what it costs."""
         self._bytes = 0
         self._keys = 0
 
@@ -58,7 +59,7 @@ class Usual:
 
         Of each length those are remembered that were met last, as the reader of headers does with its templates.
         """
-        tried = self._tried.setdefault((topic, template.size), [])
+        tried = self._tried.setdefault((topic, template.size), {})
         key = (template.shared, template.lengths)
         if key in tried:
             return
@@ -68,12 +69,12 @@ class Usual:
             self._tried.clear()
             self._bytes = 0
             return
-        tried.append(key)
+        tried[key] = template.cost
         stencils = self._stencils.setdefault(topic, {}).setdefault(template.size, [])
         stencils.append(_stencil(template, trial))
         if len(tried) > _MAX_OF_LENGTH:
-            del tried[0], stencils[0]
-            self._bytes -= template.cost
+            self._bytes -= tried.pop(next(iter(tried)))
+            del stencils[0]
 
 
 def _stencil(template: _Template, trial: typed.Trial) -> object:
