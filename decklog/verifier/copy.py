@@ -196,20 +196,18 @@ def _tree(signed: bytes, problem: str, where: str) -> checkpoint.Checkpoint:
 
 def _fetch(given: source.Source, tile: tiles.Tile | tiles.Bundle) -> bytes:
     """A tile; a partial one that is gone is made of the whole one that took its place."""
-    data = given.read(tile.path)
-    if data is None and tile.width < tiles.WIDTH:
-        whole = given.read(tile.full.path)
-        try:
-            data = None if whole is None else prefix.of(tile, whole)
-        except ValueError as error:
-            raise failures.Unavailable(
-                f"{tile.full.path} is damaged: {error}", where=given.name, hint="Tell whoever runs the log"
-            ) from error
-    if data is None:
+    found = source.read_tile(given, tile)
+    if found is None:
         raise failures.Unavailable(
             f"{tile.path} is missing", where=given.name, hint="Try again; if it stays so, verify that log by its URL"
         )
-    return data
+    one, data = found
+    try:
+        return data if one == tile else prefix.of(tile, data)
+    except ValueError as error:
+        raise failures.Unavailable(
+            f"{one.path} is damaged: {error}", where=given.name, hint="Tell whoever runs the log"
+        ) from error
 
 
 def _time_stamps(given: source.Source, folder: Path, size: int) -> Iterator[bytes]:

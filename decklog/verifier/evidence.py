@@ -85,15 +85,7 @@ class Pinned:
 
     def entries(self, number: int) -> list[bytes]:
         """The entries of a bundle. Raises Disproved where the log lacks them."""
-        group = tiles.bundle_of(number * tiles.WIDTH, self.tree.size)
-        for one in dict.fromkeys((group, group.full)):
-            data = self.read(one.path)
-            if data is not None:
-                try:
-                    return bundle.decode(data, one.width)[: group.width]
-                except bundle.Malformed as error:
-                    raise proving.Disproved(f"{one.path} is no bundle of entries: {error}", where=self.name) from error
-        raise proving.Disproved(f"{group.path} is missing", where=self.name)
+        return proving.entries(self, tiles.bundle_of(number * tiles.WIDTH, self.tree.size))
 
 
 def pinned(given: source.Source, signed: bytes | None) -> Pinned:
@@ -303,13 +295,8 @@ def _log(made: "_Bundle", log: Pinned, where: evidence.Stretch) -> None:
     """The part of the log that shows that nothing is missing."""
     hashes, groups = evidence.covering(log.tree.size, where)
     for tile in hashes:
-        for one in dict.fromkeys((tile, tile.full)):
-            data = log.read(one.path)
-            if data is not None:
-                made.add(evidence.LOG + one.path, data)
-                break
-        else:
-            raise proving.Disproved(f"{tile.path} is missing", where=log.name)
+        found, data = proving.whole_or_partial(log, tile)
+        made.add(evidence.LOG + found.path, data)
     for group in groups:
         made.add(evidence.LOG + group.path, bundle.encode(log.entries(group.number)))
 

@@ -158,11 +158,8 @@ def _before(given: source.Source, first: int, size: int) -> edge.Edge | None:
     """
 
     def read(tile: tiles.Tile) -> bytes:
-        for one in dict.fromkeys((tile, tile.full)):
-            data = source.read_kept(given, one.path)
-            if data is not None:
-                return data[: tile.width * merkle.HASH_SIZE]
-        return b""
+        found = source.read_kept_tile(given, tile)
+        return b"" if found is None else found[1][: tile.width * merkle.HASH_SIZE]
 
     try:
         return edge.at(first // tiles.WIDTH, tile_hashes.reader(size, read)) if first else None

@@ -62,11 +62,8 @@ class Originals:
         """A tile; that of the bundle itself is made of its entries, so that all of them are proved."""
         if (tile.level, tile.number) == (0, number):
             return hashes
-        for one in dict.fromkeys((tile, tile.full)):
-            data = source.read_kept(self._reading.source, one.path)
-            if data is not None:
-                return data[: tile.width * merkle.HASH_SIZE]
-        return b""
+        found = source.read_kept_tile(self._reading.source, tile)
+        return b"" if found is None else found[1][: tile.width * merkle.HASH_SIZE]
 
 
 def _id(said: Mapping[str, Any]) -> tuple[Any, Any] | None:

@@ -105,7 +105,7 @@ def hashes(given: source.Source, size: int) -> proofs.ReadHashes:
     """Hashes of the tree of so many leaves, from its tiles. The reader raises Disproved for what is missing."""
 
     def read(tile: tiles.Tile) -> bytes:
-        data = _whole_or_partial(given, tile)[1]
+        _, data = whole_or_partial(given, tile)
         if len(data) < tile.width * merkle.HASH_SIZE:
             raise Disproved(f"{tile.path} is too short", where=given.name, hint=_VERIFY)
         return data[: tile.width * merkle.HASH_SIZE]
@@ -115,18 +115,23 @@ def hashes(given: source.Source, size: int) -> proofs.ReadHashes:
 
 def entry(given: source.Source, leaf: int, size: int) -> bytes:
     """The bytes of a leaf, as the log of so many leaves shows them. Raises Disproved where it does not."""
-    wanted = tiles.bundle_of(leaf, size)
-    width, data = _whole_or_partial(given, wanted)
+    return entries(given, tiles.bundle_of(leaf, size))[leaf % tiles.WIDTH]
+
+
+def entries(given: source.Source, wanted: tiles.Bundle) -> list[bytes]:
+    """The entries of a bundle. Raises Disproved where the log does not show them."""
+    one, data = whole_or_partial(given, wanted)
     try:
-        return bundle.decode(data, width)[leaf % tiles.WIDTH]
+        return bundle.decode(data, one.width)[: wanted.width]
     except bundle.Malformed as error:
-        raise Disproved(f"{wanted.path} is no bundle of entries: {error}", where=given.name, hint=_VERIFY) from error
+        raise Disproved(f"{one.path} is no bundle of entries: {error}", where=given.name, hint=_VERIFY) from error
 
 
-def _whole_or_partial(given: source.Source, wanted: tiles.Tile | tiles.Bundle) -> tuple[int, bytes]:
-    """A tile as it is asked for, or the whole one that took its place; how wide it is, and its bytes."""
-    for one in dict.fromkeys((wanted, wanted.full)):
-        data = given.read(one.path)
-        if data is not None:
-            return one.width, data
-    raise Missing(f"{wanted.path} is missing", where=given.name, hint=_VERIFY)
+def whole_or_partial(
+    given: source.Source, wanted: tiles.Tile | tiles.Bundle
+) -> tuple[tiles.Tile | tiles.Bundle, bytes]:
+    """A tile with its bytes, or the whole one that took its place. Raises Missing."""
+    found = source.read_tile(given, wanted)
+    if found is None:
+        raise Missing(f"{wanted.path} is missing", where=given.name, hint=_VERIFY)
+    return found

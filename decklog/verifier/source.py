@@ -12,6 +12,7 @@ import orjson
 
 from decklog.client import cookies, failures
 from decklog.model import errors, payload_file
+from decklog.model.tlog import tiles
 from decklog.verifier import bounds, exchange, limits
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ CHECKPOINTS = "checkpoints.jsonl"
 TIME_STAMPS = "timestamps.jsonl"
 ROTATIONS = "rotations.jsonl"
 
+_Tile = tiles.Tile | tiles.Bundle
 _BUFFER = 1 << 18
 _SILENCE_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -187,6 +189,26 @@ def read_kept(given: Source, path: str) -> bytes | None:
     """A file's bytes, None where there is none or it is pruned. Raises as `Source.read` does."""
     try:
         return given.read(path)
+    except Pruned:
+        return None
+
+
+def read_tile(given: Source, wanted: _Tile) -> tuple[_Tile, bytes] | None:
+    """A tile with its bytes, or the whole one that took its place; None where neither is there.
+
+    Raises as `Source.read` does.
+    """
+    for one in dict.fromkeys((wanted, wanted.full)):
+        data = given.read(one.path)
+        if data is not None:
+            return one, data
+    return None
+
+
+def read_kept_tile(given: Source, wanted: _Tile) -> tuple[_Tile, bytes] | None:
+    """The same, and None for what is pruned."""
+    try:
+        return read_tile(given, wanted)
     except Pruned:
         return None
 

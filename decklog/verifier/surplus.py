@@ -46,14 +46,13 @@ def _now(tile: tiles.Tile | tiles.Bundle, size: int) -> tiles.Tile | tiles.Bundl
 def _compare(
     given: source.Source, tile: tiles.Tile | tiles.Bundle, now: tiles.Tile | tiles.Bundle, report: Report
 ) -> None:
-    for one in dict.fromkeys((now, now.full)):
-        data, found = source.read_kept(given, one.path), source.read_kept(given, tile.path)
-        if data is None or found is None:
-            continue  # pruned, or taken away meanwhile
-        try:
-            if prefix.of(tile, data) == found:
-                return
-        except ValueError:
-            return  # the tile that took its place is damaged, which was told
+    wider, found = source.read_kept_tile(given, now), source.read_kept(given, tile.path)
+    if wider is None or found is None:
+        return  # pruned, or taken away meanwhile
+    one, data = wider
+    try:
+        same = prefix.of(tile, data) == found
+    except ValueError:
+        return  # the tile that took its place is damaged, which was told
+    if not same:
         report(Finding(path=tile.path, problem=f"it is not the beginning of {one.path}, which took its place"))
-        return

@@ -43,11 +43,8 @@ class Reading:
 
     def bundle(self, wanted: tiles.Bundle) -> tuple[str, bytes, int] | None:
         """The bundle of some entries: its path, its bytes, and how many entries are in it; None where it is missing."""
-        for group in dict.fromkeys((wanted, wanted.full)):
-            data = source.read_kept(self.source, group.path)
-            if data is not None:
-                return group.path, data, group.width
-        return None
+        found = source.read_kept_tile(self.source, wanted)
+        return None if found is None else (found[0].path, found[1], found[0].width)
 
     def _below(self, tile: tiles.Tile, hashes: bytes, root: bytes | None, span: tuple[int, int]) -> Iterator[Leaves]:
         if not _meets(tile, span):
@@ -95,16 +92,16 @@ class Reading:
 
     def _read(self, tile: tiles.Tile) -> bytes | None:
         """A tile as it is stored, if it has the right length; a whole one stands in for a partial one."""
-        for one in dict.fromkeys((tile, tile.full)):
-            data = source.read_kept(self.source, one.path)
-            if data is not None:
-                wanted = one.width * merkle.HASH_SIZE
-                if len(data) == wanted:
-                    return data[: tile.width * merkle.HASH_SIZE]
-                self.report(Finding(path=one.path, problem=f"it has {len(data)} bytes instead of {wanted}"))
-                return None
-        self.report(Finding(path=tile.path, problem="it is missing"))
-        return None
+        found = source.read_kept_tile(self.source, tile)
+        if found is None:
+            self.report(Finding(path=tile.path, problem="it is missing"))
+            return None
+        one, data = found
+        wanted = one.width * merkle.HASH_SIZE
+        if len(data) != wanted:
+            self.report(Finding(path=one.path, problem=f"it has {len(data)} bytes instead of {wanted}"))
+            return None
+        return data[: tile.width * merkle.HASH_SIZE]
 
     def _made(self, tile: tiles.Tile) -> bytes | None:
         """A tile as what is below it says; None where that is not whole."""
