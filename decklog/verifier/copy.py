@@ -45,9 +45,7 @@ def copy(
     what is no checkpoint, Misconfigured where the folder cannot be written, or is a copy of another log, Disproved
     where the log does not go on from the copy.
     """
-    signed = given.read(source.CHECKPOINT)
-    if signed is None:
-        raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
+    signed = proving.newest(given)
     tree = _tree(signed, "what is served as checkpoint is none", given.name)
     _insist_on_growth(given, folder, tree)
     size = tree.size

@@ -54,10 +54,7 @@ class Pinned:
         self._held: dict[str, bytes | None] = {source.CHECKPOINT: signed}
         self._size = 0
         self.signed = signed
-        try:
-            self.tree = checkpoint.parse(note.parse(signed).text)
-        except ValueError as error:
-            raise proving.Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
+        self.tree = proving.tree_of(given, signed)
 
     @property
     def name(self) -> str:
@@ -90,10 +87,7 @@ class Pinned:
 
 def pinned(given: source.Source, signed: bytes | None) -> Pinned:
     """A log at its newest checkpoint, or at one that was kept. Raises NotFound where none is published."""
-    signed = given.read(source.CHECKPOINT) if signed is None else signed
-    if signed is None:
-        raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
-    return Pinned(given, signed)
+    return Pinned(given, proving.newest(given) if signed is None else signed)
 
 
 def stretch(log: Pinned, chosen: selection.Selection) -> evidence.Stretch:

@@ -36,11 +36,8 @@ def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, si
 
     Raises Disproved where it does not, or is signed by nobody who is believed; Misconfigured where git refuses.
     """
-    data = proving.newest(given).encode()
-    try:
-        new = links.read(data).tree
-    except ValueError as error:
-        raise proving.Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
+    data = proving.newest(given)
+    new = proving.tree_of(given, data)
     if not _ORIGIN.fullmatch(new.origin):
         raise proving.Disproved(f"its origin {new.origin!r} is no path for a file", where=given.name)
     path = f"{new.origin}/{source.CHECKPOINT}"

@@ -47,7 +47,7 @@ def continues(given: source.Source, kept: bytes, trusted: policy.Policy, newest:
     except ValueError as error:
         raise proving.Disproved(f"the checkpoint that was kept is none: {error}", hint=_KEPT) from error
     try:
-        new = read(proving.newest(given).encode() if newest is None else newest)
+        new = read(proving.newest(given) if newest is None else newest)
     except ValueError as error:
         raise proving.Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
     if old.tree.origin != new.tree.origin:

@@ -32,7 +32,7 @@ def inclusion(given: source.Source, leaf: int) -> proof_file.ProofFile:
     files do not give the proof. The checkpoint's signature is whoever reads the file's to verify.
     """
     signed = newest(given)
-    tree = _parsed(signed, given.name)
+    tree = tree_of(given, signed)
     if leaf >= tree.size:
         raise failures.Unavailable(
             f"leaf {leaf} is not published yet, the newest checkpoint has {tree.size}",
@@ -45,7 +45,7 @@ def inclusion(given: source.Source, leaf: int) -> proof_file.ProofFile:
         proofs.verify_inclusion(proof, leaf=merkle.leaf_hash(shown), index=leaf, size=tree.size, root=tree.root)
     except proofs.Refused as error:
         raise Disproved(f"the log does not prove leaf {leaf}: {error}", where=given.name, hint=_VERIFY) from error
-    return proof_file.ProofFile(index=leaf, hashes=tuple(proof), checkpoint=signed, extra=shown)
+    return proof_file.ProofFile(index=leaf, hashes=tuple(proof), checkpoint=signed.decode(), extra=shown)
 
 
 def check(text: str, trusted: policy.Policy, *, where: str = "") -> Proved:
@@ -83,22 +83,20 @@ def growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpoint.Che
 _VERIFY = "`decklog verify` says what is wrong with it"
 
 
-def newest(given: source.Source) -> str:
-    """The checkpoint that is served, not verified. Raises NotFound, Disproved."""
+def newest(given: source.Source) -> bytes:
+    """The checkpoint that is served, not verified. Raises NotFound."""
     data = given.read(source.CHECKPOINT)
     if data is None:
         raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
+    return data
 
 
-def _parsed(signed: str, name: str) -> checkpoint.Checkpoint:
+def tree_of(given: source.Source, signed: bytes) -> checkpoint.Checkpoint:
+    """The tree of a checkpoint that is served. Raises Disproved where it is none."""
     try:
-        return checkpoint.parse(note.parse(signed.encode()).text)
+        return checkpoint.parse(note.parse(signed).text)
     except ValueError as error:
-        raise Disproved(f"what is served as checkpoint is none: {error}", where=name) from error
+        raise Disproved(f"what is served as checkpoint is none: {error}", where=given.name) from error
 
 
 def hashes(given: source.Source, size: int) -> proofs.ReadHashes:
