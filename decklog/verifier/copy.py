@@ -3,7 +3,6 @@
 Payloads are no part of the log: they are asked for apart, and whoever hands them out records it.
 """
 
-import base64
 import heapq
 import itertools
 import os
@@ -18,7 +17,7 @@ import orjson
 from decklog.client import failures
 from decklog.model import errors, payload_file
 from decklog.model.tlog import checkpoint, note, prefix, tiles
-from decklog.verifier import proving, source
+from decklog.verifier import anchors, proving, source
 
 
 class Copied(NamedTuple):
@@ -212,15 +211,12 @@ def _time_stamps(given: source.Source, folder: Path, size: int) -> Iterator[byte
     """The lines of the time stamps; each is written as the two files, too, that `openssl ts -verify` reads."""
     for line in _checkpoints(given, source.TIME_STAMPS, size):
         try:
-            found = orjson.loads(line)
-            signed, token = found["note"].encode(), base64.b64decode(found["token"], validate=True)
-            name = folder / _TIME_STAMPS / str(int(found["size"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise errors.Refused(
-                "a line is none of a time stamp", where=f"{given.name}/{source.TIME_STAMPS}"
-            ) from error
-        _write(name.with_suffix(".checkpoint"), [signed])
-        _write(name.with_suffix(".tsr"), [token])
+            found = anchors.stamped(line)
+        except ValueError as error:
+            raise errors.Refused(str(error), where=f"{given.name}/{source.TIME_STAMPS}") from error
+        name = folder / _TIME_STAMPS / str(found.size)
+        _write(name.with_suffix(".checkpoint"), [found.note])
+        _write(name.with_suffix(".tsr"), [found.token])
         yield line
 
 

@@ -20,7 +20,7 @@ import orjson
 from decklog.client import failures
 from decklog.model import errors, evidence, payload_file, receipt, selection
 from decklog.model.tlog import bundle, checkpoint, note, tiles
-from decklog.verifier import proving, source
+from decklog.verifier import anchors, proving, source
 
 MOST_LEAVES = 20_000
 """In one bundle: each has five files, and a zip names all of them at its end."""
@@ -134,14 +134,6 @@ def read_said(body: IO[bytes]) -> Iterator[Said]:
             raise failures.Unavailable("what the server says of the leaves ends too early", hint="Try again") from error
 
 
-class Stamped(NamedTuple):
-    """A signed checkpoint, and its time stamp (RFC 3161)."""
-
-    size: int
-    note: bytes
-    token: bytes
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What goes into a bundle: the leaves in ascending order, what they were chosen by, and for a rule its stretch."""
@@ -151,21 +143,19 @@ class Wanted:
     stretch: evidence.Stretch | None
 
 
-def stamped(log: Pinned, wanted: Wanted) -> Stamped | None:
+def stamped(log: Pinned, wanted: Wanted) -> anchors.Stamped | None:
     """The earliest time stamp that covers all that is wanted, else the newest there is, up to the log's checkpoint.
 
     Raises Refused where the log's time stamps cannot be read.
     """
     end = max(wanted.leaves[-1] + 1 if wanted.leaves else 0, 0 if wanted.stretch is None else wanted.stretch.end)
-    found: Stamped | None = None
+    found: anchors.Stamped | None = None
     for line in log.lines(source.TIME_STAMPS):
         try:
-            said = orjson.loads(line)
-            one = Stamped(said["size"], said["note"].encode(), base64.b64decode(said["token"], validate=True))
-            fits = 0 < one.size <= log.tree.size
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise errors.Refused("a line is none of a time stamp", where=f"{log.name}/{source.TIME_STAMPS}") from error
-        if fits and (found is None or found.size < min(end, one.size)):
+            one = anchors.stamped(line)
+        except ValueError as error:
+            raise errors.Refused(str(error), where=f"{log.name}/{source.TIME_STAMPS}") from error
+        if 0 < one.size <= log.tree.size and (found is None or found.size < min(end, one.size)):
             found = one
     return found
 
@@ -249,7 +239,7 @@ The leaves below {size} existed then, since the tree of `checkpoint` begins with
 If the log's key was replaced in between, put the key that signed `time/checkpoint` behind it, as well."""
 
 
-def _time(made: "_Bundle", log: Pinned, found: Stamped) -> None:
+def _time(made: "_Bundle", log: Pinned, found: anchors.Stamped) -> None:
     """The time stamp, and that the tree goes on from what was stamped."""
     try:
         old = checkpoint.parse(note.parse(found.note).text)
