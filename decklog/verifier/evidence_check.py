@@ -14,7 +14,7 @@ from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt
 from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
 from decklog.verifier import evidence_stretch, evidence_zip
-from decklog.verifier.finding import Finding
+from decklog.verifier.finding import Enough, Finding, collect
 from decklog.verifier.tree import Report
 
 _DIGITS = 18
@@ -42,10 +42,6 @@ class Verdict:
     """False when it stopped at the number of findings that was asked for."""
 
 
-class _Enough(Exception):
-    """As many findings as were asked for."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trusted:
     """Whom to believe: about the log, and about the time; nobody about that where no time stamp is to be verified."""
@@ -63,17 +59,16 @@ def verify(
     """
     verdict = Verdict()
 
+    collected = collect(verdict.findings, most)
+
     def report(found: Finding) -> None:
-        if found in verdict.findings:
-            return
-        verdict.findings.append(found)
-        if len(verdict.findings) >= most:
-            raise _Enough
+        if found not in verdict.findings:
+            collected(found)
 
     with evidence_zip.opened(path) as opened:
         try:
             _Check(evidence_zip.Files(opened, report), report, verdict).run(trusted, progress)
-        except _Enough:
+        except Enough:
             verdict.complete = False
     return verdict
 

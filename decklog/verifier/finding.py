@@ -1,6 +1,6 @@
 """What a verifier found wrong: in which file, at which bytes, about which leaf."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from decklog.model import merkle
@@ -23,6 +23,21 @@ class Finding:
         leaf = "" if self.leaf is None else f"leaf {self.leaf}: "
         span = "" if self.span is None else f" bytes {self.span[0]} to {self.span[1] - 1}"
         return f"{leaf}{self.path}{span}: {self.problem}"
+
+
+class Enough(Exception):
+    """As many findings as were asked for."""
+
+
+def collect(into: list[Finding], most: int) -> Callable[[Finding], None]:
+    """What reports findings into a list. It raises Enough when that has as many as were asked for."""
+
+    def report(found: Finding) -> None:
+        into.append(found)
+        if len(into) >= most:
+            raise Enough
+
+    return report
 
 
 def differing(one: bytes, other: bytes) -> Iterator[int]:

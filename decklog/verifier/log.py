@@ -11,15 +11,11 @@ from decklog.verifier import links, rotated, source, surplus
 from decklog.verifier.anchors import Anchors
 from decklog.verifier.completeness import Completeness
 from decklog.verifier.entries import Entries
-from decklog.verifier.finding import Finding
+from decklog.verifier.finding import Enough, Finding, collect
 from decklog.verifier.history import History
 from decklog.verifier.originals import Originals
 from decklog.verifier.payloads import Open, Payloads
 from decklog.verifier.tree import Reading
-
-
-class Enough(Exception):
-    """As many findings as were asked for."""
 
 
 @dataclass(slots=True)
@@ -63,7 +59,6 @@ class Wanted:
     """
 
     first: int = 0
-
     receipts: bool = True
     payloads: Open | None = None
     tiles: Iterable[str] = ()
@@ -84,40 +79,29 @@ def verify(
     Raises NotFound where there is no checkpoint, Unavailable or Unauthorised where the log cannot be read.
     """
     verdict = Verdict()
-
-    def report(found: Finding) -> None:
-        verdict.findings.append(found)
-        if len(verdict.findings) >= wanted.most:
-            raise Enough
-
-    def miss(found: Finding) -> None:
-        verdict.holes.append(found)
-        if len(verdict.holes) >= wanted.most:
-            raise Enough
-
+    report, miss = collect(verdict.findings, wanted.most), collect(verdict.holes, wanted.most)
     # Read before the newest one: a log that grows meanwhile has none then that is larger than it.
     earlier = _begun(given.lines(source.CHECKPOINTS))
     stamped = iter(()) if wanted.authority is None else _begun(given.lines(source.TIME_STAMPS))
     try:
         newest = _newest(given, trusted, report)
         if newest is not None:
-            verdict.tree, verdict.witnessed = newest.tree, policy.witnessed(trusted, newest.note)
-            verdict.first = _first(wanted, verdict.tree)
-            before = _before(given, verdict.first, verdict.tree.size)
-            signers = rotated.Signers(given, trusted, verdict.tree, report, verdict.first)
-            history = History(earlier, signers, verdict.tree, report, before=before)
+            tree = newest.tree
+            verdict.tree, verdict.witnessed = tree, policy.witnessed(trusted, newest.note)
+            verdict.first = _first(wanted, tree)
+            before = _before(given, verdict.first, tree.size)
+            signers = rotated.Signers(given, trusted, tree, report, verdict.first)
+            histories = [History(earlier, signers, tree, report, before=before)]
             if wanted.completeness and wanted.receipts:
                 verdict.completeness = Completeness(miss, wanted.payloads)
-            histories = [history]
             if wanted.authority is not None:
                 verdict.anchors = Anchors(wanted.authority, report)
                 stamps = verdict.anchors.checked(stamped)
-                timed = History(stamps, signers, verdict.tree, report, path=source.TIME_STAMPS, before=before)
-                histories.append(timed)
+                histories.append(History(stamps, signers, tree, report, path=source.TIME_STAMPS, before=before))
             verdict.signers = signers
-            _verify_tree(Reading(given, report), histories, wanted, verdict, progress)
-            verdict.beside = surplus.check(given, wanted.tiles, newest.tree.size, report)
-            signers.end(newest.note, newest.tree)
+            _verify_tree(Reading(given, report), tree, histories, wanted, verdict, progress)
+            verdict.beside = surplus.check(given, wanted.tiles, tree.size, report)
+            signers.end(newest.note, tree)
             if verdict.anchors is not None:
                 verdict.anchors.end()
     except Enough:
@@ -175,13 +159,12 @@ def _begun(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def _verify_tree(
     reading: Reading,
+    tree: checkpoint.Checkpoint,
     histories: Sequence[History],
     wanted: Wanted,
     verdict: Verdict,
     progress: Callable[[int, int], None],
 ) -> None:
-    tree = verdict.tree
-    assert tree is not None  # noqa: S101 (the caller looked)
     if wanted.payloads is not None and wanted.receipts:
         verdict.payloads = Payloads(wanted.payloads, reading.report)
     originals = Originals(reading, tree, verdict.first)
