@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
@@ -222,13 +222,7 @@ def _time_stamps(given: source.Source, folder: Path, size: int) -> Iterator[byte
 
 def _checkpoints(given: source.Source, path: str, size: int) -> Iterator[bytes]:
     """The lines of the checkpoints that are not larger than the one that is copied."""
-    for number, line in enumerate(given.lines(path), start=1):
-        try:
-            fits = orjson.loads(line)["size"] <= size
-        except (ValueError, KeyError, TypeError) as error:
-            raise errors.Refused(f"line {number} is none of a checkpoint", where=f"{given.name}/{path}") from error
-        if fits:
-            yield line
+    return _lines(given, path, lambda said: said["size"] <= size, "checkpoint")
 
 
 def _with_kept(served: Iterator[bytes], folder: Path, path: str, size: int) -> Iterator[bytes]:
@@ -252,14 +246,17 @@ def _said(line: bytes) -> tuple[int, str]:
 
 def _rotations(given: source.Source, size: int) -> Iterator[bytes]:
     """The lines of the leaves that rotate the log's key, of those that are copied."""
-    for number, line in enumerate(given.lines(source.ROTATIONS), start=1):
+    return _lines(given, source.ROTATIONS, lambda said: said["leaf"] < size, "rotation")
+
+
+def _lines(given: source.Source, path: str, belongs: Callable[[Any], bool], kind: str) -> Iterator[bytes]:
+    """The lines of a file that belong to what is copied. Raises Refused for one that is not of the kind."""
+    for number, line in enumerate(given.lines(path), start=1):
         try:
-            fits = orjson.loads(line)["leaf"] < size
+            wanted = belongs(orjson.loads(line))
         except (ValueError, KeyError, TypeError) as error:
-            raise errors.Refused(
-                f"line {number} is none of a rotation", where=f"{given.name}/{source.ROTATIONS}"
-            ) from error
-        if fits:
+            raise errors.Refused(f"line {number} is none of a {kind}", where=f"{given.name}/{path}") from error
+        if wanted:
             yield line
 
 
