@@ -83,9 +83,10 @@ class Completeness:
         if state != payloads.VALUE:
             history.erased += 1
             return
-        kind = receipt.parse(entry).attributes
+        attributes = receipt.parse(entry).attributes
+        ce_type = "" if attributes is None else str(attributes.type)
         try:
-            message = events.decode(str(kind.type) if kind is not None else "", salted[receipt.SALT_BYTES :])
+            message = events.decode(ce_type, salted[receipt.SALT_BYTES :])
         except (events.UnknownType, events.Malformed) as error:
             yield f"what it says cannot be read: {error}"
             return

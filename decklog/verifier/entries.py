@@ -37,7 +37,8 @@ class Entries:
     """Who has to sign, where that is asked for."""
     originals: Originals | None = None
     """The leaves that duplicates and conflicts name, where all of the log is there."""
-    recorded_at: int = 0
+    _recorded_at: int = field(default=0, init=False)
+    """When the latest of those that were read was."""
     _orders: Orders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,8 +89,8 @@ class Entries:
         plain = receipt_lines.events(entries)
         if plain is not None and not wrong:
             times = [int(said[2]) for said in plain]
-            if times[0] >= self.recorded_at and times == sorted(times):
-                self.recorded_at = times[-1]
+            if times[0] >= self._recorded_at and times == sorted(times):
+                self._recorded_at = times[-1]
                 return plain
         self._rotations(path, leaves, entries, wrong)  # in the others nothing but events was found
         found: list[receipt_lines.Said | None] = []
@@ -115,7 +116,7 @@ class Entries:
             except receipt.Malformed as error:
                 return None, str(error)
         recorded_at = int(said[2])
-        before, self.recorded_at = self.recorded_at, max(self.recorded_at, recorded_at)
+        before, self._recorded_at = self._recorded_at, max(self._recorded_at, recorded_at)
         return said, "it was recorded before the leaf that precedes it" if recorded_at < before else ""
 
     def _any_kind(self, leaf: int, entry: bytes) -> receipt_lines.Said:
