@@ -18,7 +18,7 @@ export DECKLOG_GIVEN := $(strip $(foreach name,$(GIVEN),$(if $(filter command,$(
 # Compiling every module anew at every start costs seconds; some images ask for that.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down status logs clean tour test check test-stack-up test-stack-down prove-promises prove-tampers proto compile bench venv
+.PHONY: help up down status logs restart clean tour test check test-stack-up test-stack-down prove-promises prove-tampers proto compile bench venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ status: venv ## Show every part of the running stack
 
 logs: venv ## Follow the logs (NAME=kafka: one part)
 	@$(PY) -m deploy.local logs $(NAME)
+
+restart: venv ## Start one part again (NAME=audit), with the settings in .decklog/NAME.env
+	@$(PY) -m deploy.local restart $(or $(NAME),$(error Say which part: make restart NAME=audit))
 
 clean: venv ## Stop, and remove the state folder and the demo's namespaces
 	@$(PY) -m deploy.local clean

@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
     show = commands_of.add_parser("logs", help="follow the logs")
     show.add_argument("name", nargs="?", help="one part only")
     commands_of.add_parser("clean", help="stop, and remove the state folder and the demo's namespaces")
-    for name, text in (("hold", "stop one part and keep it stopped"), ("release", "let a held part start again")):
+    for name, text in (
+        ("hold", "stop one part and keep it stopped"),
+        ("release", "let a held part start again"),
+        ("restart", "stop one part and start it again"),
+    ):
         commands_of.add_parser(name, help=text).add_argument("part")
     return top
 

@@ -7,7 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from deploy.local import client, errors, folder, foreign, processes, services, settings, status, summary, supervisor
+from deploy.local import (
+    client,
+    envfile,
+    errors,
+    folder,
+    foreign,
+    processes,
+    services,
+    settings,
+    status,
+    summary,
+    supervisor,
+)
 
 WELL = frozenset({"ready", "missing"})
 """A part that is missing is one that can be done without."""
@@ -131,6 +143,27 @@ def release(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
     return 0
 
 
+def restart(wanted: settings.Settings, chosen: argparse.Namespace) -> int:
+    """Stop one part and start it again, one of our services with what its file of settings says by now."""
+    state = folder.Folder(wanted.state)
+    envfile.added(state.added(chosen.part))
+    hold(wanted, chosen)
+    (state.holds / chosen.part).unlink(missing_ok=True)
+    try:
+        _await(state, chosen.part, "ready", insist=False)
+    except errors.StackError as error:
+        raise errors.StackError(_why(state, chosen.part) or str(error)) from error
+    _say(f"{chosen.part} is ready again")
+    return 0
+
+
+def _why(state: folder.Folder, name: str) -> str:
+    """What one of our services waits for, in its own words; nothing where it does not run."""
+    ports = json.loads((state.path / "ports.json").read_text())
+    found = services.troubles(ports[f"{name}-ops"]) if name in services.NAMES else None
+    return services.words(name, found) if found is not None else ""
+
+
 def _running_part(state: folder.Folder, name: str) -> None:
     shown = status.read(state.status) if supervisor.holder(state) is not None else None
     if shown is None:
@@ -139,9 +172,13 @@ def _running_part(state: folder.Folder, name: str) -> None:
         raise errors.StackError(f"there is no part {name!r}; there are: {', '.join(shown.parts)}")
 
 
-def _await(state: folder.Folder, name: str, wanted: str, patience: float = 60.0) -> None:
+def _await(state: folder.Folder, name: str, wanted: str, patience: float = 60.0, *, insist: bool = True) -> None:
+    """Wait until a part is in a state; unless we `insist`, only until it ends instead. Raises StackError."""
     deadline = time.monotonic() + patience
     while (shown := status.read(state.status)) is None or shown.parts[name].state != wanted:
+        if not insist and shown is not None and shown.parts[name].state == "crashed":
+            end = processes.last_lines(state.log(name), 1)
+            raise errors.StackError(f"{name} {shown.parts[name].detail}. The end of {state.log(name)}:\n{end}")
         if time.monotonic() > deadline:
             raise errors.StackError(f"{name} is not {wanted} after {patience:.0f} s; see {state.log(name)}")
         time.sleep(client.POLL)
@@ -162,4 +199,5 @@ table: Mapping[str, Command] = {
     "clean": clean,
     "hold": hold,
     "release": release,
+    "restart": restart,
 }

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local import folder
+from deploy.local import errors, folder
 
 
 def render(values: Mapping[str, str], path_first: Path) -> str:
@@ -22,6 +22,24 @@ def parse(text: str) -> dict[str, str]:
         name, separator, value = line.removeprefix("export ").partition("=")
         if separator and not line.startswith("#") and name != "PATH":
             values[name] = "".join(shlex.split(value))
+    return values
+
+
+def added(path: Path) -> dict[str, str]:
+    """The DECKLOG_* that a user wrote into `path`, one `NAME=value` a line, as a shell reads it; none without the file.
+
+    Raises StackError that names the first line that is something else.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else (), 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise errors.StackError(f"{path}, line {number}: {error}") from error
+        found = [word.partition("=") for word in words[words[:1] == ["export"] :]]
+        if not all(name.startswith("DECKLOG_") and separator for name, separator, _ in found):
+            raise errors.StackError(f"{path}, line {number}: write DECKLOG_NAME=value, with quotes around spaces")
+        values |= {name: value for name, _, value in found}
     return values
 
 

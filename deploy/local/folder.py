@@ -89,6 +89,10 @@ class Folder:
         """The log file of the process called `name`."""
         return self.path / "logs" / f"{name}.log"
 
+    def added(self, service: str) -> Path:
+        """What the user adds to the settings of one of Decklog's services."""
+        return self.path / f"{service}.env"
+
     def part(self, name: str) -> Path:
         """The folder of one part (`kafka`, `cluster`, `services/ingest`), made when missing."""
         folder = self.path / name

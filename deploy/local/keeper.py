@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import enum
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from deploy.local import errors, folder, processes, status
 
@@ -38,6 +38,8 @@ class Unit:
     ready: Probe
     importance: Importance = Importance.REQUIRED
     start_seconds: float = 90.0
+    added: Callable[[], Mapping[str, str]] = dict
+    """What its environment gets beside the program's, asked at each start. Raises StackError: it cannot be started."""
 
     @property
     def name(self) -> str:
@@ -102,20 +104,22 @@ class Keeper:
         while True:
             await self._while_held(kept.unit.name)
             began = time.monotonic()
-            code = await self._once(kept)
+            try:
+                ended = f"ended with status {await self._once(kept)}"
+            except errors.StackError as error:
+                ended = f"cannot be started: {error}"
             crashes = 1 if time.monotonic() - began > CALM else crashes + 1
             if not kept.served.done() and crashes >= kept.unit.importance.value:
-                kept.served.set_exception(errors.StackError(_did_not_serve(kept.unit, f"ended with status {code}")))
+                kept.served.set_exception(errors.StackError(_did_not_serve(kept.unit, ended)))
             kept.restarts += 1
             pause = pause_before_restart(crashes)
-            self.board.show(
-                kept.unit.name, "crashed", detail=f"status {code}; again in {pause:g} s", restarts=kept.restarts
-            )
+            self.board.show(kept.unit.name, "crashed", detail=f"{ended}; again in {pause:g} s", restarts=kept.restarts)
             await asyncio.sleep(pause)
 
     async def _once(self, kept: _Kept) -> int:
         unit = kept.unit
-        kept.running = await processes.start(unit.program, self.state.processes)
+        program = replace(unit.program, env={**unit.program.env, **unit.added()})
+        kept.running = await processes.start(program, self.state.processes)
         pid = kept.running.handle.pid
         self.board.show(unit.name, "starting", pid=pid, restarts=kept.restarts)
         probing = asyncio.create_task(self._probe(kept, pid), name=f"probe {unit.name}")

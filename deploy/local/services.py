@@ -148,7 +148,12 @@ async def _bring_up(name: str, ctx: context.Context, backends: Backends) -> str:
         stop_seconds=30.0,
     )
     port = ctx.ports[f"{name}-ops"]
-    unit = keeper.Unit(program=program, ready=lambda: is_ready(port), importance=keeper.Importance.RETRIED)
+    unit = keeper.Unit(
+        program=program,
+        ready=lambda: is_ready(port),
+        importance=keeper.Importance.RETRIED,
+        added=lambda: envfile.added(ctx.state.added(name)),
+    )
     try:
         await ctx.keeper.keep(unit)
     except errors.StackError as error:
@@ -161,9 +166,14 @@ def _not_ready(name: str, port: int, error: errors.StackError) -> str:
     """In its own words where it runs and waits for something; else how it ended."""
     found = troubles(port)
     if found is not None and found.waiting:
-        reasons = "\n".join(f"  {component}: {reason}" for component, reason in found.waiting.items())
-        return f"{name} is not ready yet. It waits for\n{reasons}\n`make status` shows when it is."
+        return words(name, found)
     return f"{error}\nIt is started again and again; `make status` shows how it fares."
+
+
+def words(name: str, found: "Troubles") -> str:
+    """What a service that is not ready waits for."""
+    reasons = "\n".join(f"  {component}: {reason}" for component, reason in found.waiting.items())
+    return f"{name} is not ready yet. It waits for\n{reasons}\n`make status` shows when it is."
 
 
 async def is_ready(port: int) -> bool:

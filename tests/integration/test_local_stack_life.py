@@ -161,6 +161,21 @@ def test_a_held_part_stays_away_until_it_is_released(lasting: folder.Folder) -> 
     assert ready(lasting, "postgres")
 
 
+def test_a_part_is_restarted_with_the_settings_that_can_be_read(lasting: folder.Folder) -> None:
+    """Another process serves when the command returns; a line that sets nothing is refused before anything stops."""
+    up(lasting)
+    before = stacks.read(lasting.env).pid("postgres")
+    lasting.added("postgres").write_text("nonsense\n")
+    refused = run(lasting, "restart", "postgres")
+    lasting.added("postgres").unlink()
+    assert refused.returncode == 1
+    assert "postgres.env, line 1" in refused.stderr
+    assert stacks.read(lasting.env).pid("postgres") == before
+    assert run(lasting, "restart", "postgres").stdout == "postgres is ready again\n"
+    assert stacks.read(lasting.env).pid("postgres") != before
+    assert ready(lasting, "postgres")
+
+
 def test_a_killed_supervisor_takes_everything_with_it(lasting: folder.Folder) -> None:
     """Killing with -9 the supervisor: the kernel ends its children; `down` is content, and the next `up` works."""
     up(lasting)

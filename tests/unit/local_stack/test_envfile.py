@@ -3,10 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.local import envfile
+from deploy.local import envfile, errors
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\x00\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
 
@@ -27,3 +28,20 @@ def test_a_shell_reads_it_too(value: str) -> None:
     heard, path = shown.split("\n")
     assert heard == value
     assert path.startswith("/v b/bin:")
+
+
+def test_what_a_user_adds_is_read_like_a_shell_does(tmp_path: Path) -> None:
+    """Comments, `export` and quotes; no file adds nothing."""
+    path = tmp_path / "audit.env"
+    assert envfile.added(path) == {}
+    path.write_text("# witnesses\n\nDECKLOG_LOG_WAIT=true\nexport DECKLOG_LOG_POLICY='/etc/a b'  # theirs\n")
+    assert envfile.added(path) == {"DECKLOG_LOG_WAIT": "true", "DECKLOG_LOG_POLICY": "/etc/a b"}
+
+
+@pytest.mark.parametrize("line", ["DECKLOG_LOG_WAIT = true", "LOG_WAIT=true", "DECKLOG_LOG_WAIT", "DECKLOG_A='b"])
+def test_a_line_that_sets_nothing_is_named(tmp_path: Path, line: str) -> None:
+    """It would be a setting that somebody believes in."""
+    path = tmp_path / "audit.env"
+    path.write_text(f"# mine\n{line}\n")
+    with pytest.raises(errors.StackError, match=r"audit\.env, line 2: "):
+        envfile.added(path)

@@ -1,0 +1,59 @@
+"""What the keeper does with a program's environment, on real processes."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import errors, folder, keeper, processes, status
+
+TELLS = "import os, pathlib, signal, sys; pathlib.Path(sys.argv[1]).write_text(os.environ['SAID']); signal.pause()"
+
+
+def kept(path: Path, added: Callable[[], dict[str, str]]) -> tuple[keeper.Keeper, keeper.Unit]:
+    """A keeper, and a program that writes the variable SAID into the file `said` of `path` and stays."""
+    state = folder.Folder(path)
+    state.make()
+    program = processes.Program(
+        name="one",
+        argv=(sys.executable, "-c", TELLS, str(path / "said")),
+        cwd=path,
+        log=state.log("one"),
+        env={"PATH": os.defpath, "SAID": "by the stack"},
+    )
+
+    async def said() -> bool:
+        return (path / "said").exists()
+
+    return keeper.Keeper(state, status.Board(state.status, "")), keeper.Unit(program=program, ready=said, added=added)
+
+
+async def test_what_the_user_adds_wins_at_each_start(tmp_path: Path) -> None:
+    """It is asked again when the program is started again, and stands before what the stack says."""
+    answers = iter(("first", "second"))
+    keeping, unit = kept(tmp_path, lambda: {"SAID": next(answers)})
+    try:
+        for expected in ("first", "second"):
+            (tmp_path / "said").unlink(missing_ok=True)
+            await keeping.keep(unit)
+            assert (tmp_path / "said").read_text() == expected
+            await keeping.stop(("one",))
+    finally:
+        await keeping.stop(("one",))
+
+
+async def test_what_cannot_be_read_keeps_it_from_starting(tmp_path: Path) -> None:
+    """Nothing runs with half of the settings, and who waits hears why."""
+
+    def wrong() -> dict[str, str]:
+        raise errors.StackError("one.env, line 3: no")
+
+    keeping, unit = kept(tmp_path, wrong)
+    try:
+        with pytest.raises(errors.StackError, match=r"one\.env, line 3: no"):
+            await keeping.keep(unit)
+        assert not (tmp_path / "said").exists()
+    finally:
+        await keeping.stop(("one",))
