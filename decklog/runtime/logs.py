@@ -54,6 +54,7 @@ def configure(service: str, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(shared, pretty=sys.stderr.isatty()))
     handler.addFilter(_only_sparse_libraries)
+    handler.addFilter(_brief)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -66,6 +67,14 @@ _sparse = Sparse(seconds=30)
 
 def _only_sparse_libraries(record: logging.LogRecord) -> bool:
     return not record.name.startswith(("aiokafka", "opentelemetry", "urllib3")) or _sparse.filter(record)
+
+
+def _brief(record: logging.LogRecord) -> bool:
+    """Traces that nobody takes are one line in the exporter's last words, not its frames, again every 30 seconds."""
+    if record.name.startswith("opentelemetry") and record.exc_info:
+        record.msg, record.args = f"{record.getMessage()} {record.exc_info[1]}", None
+        record.exc_info = None
+    return True
 
 
 def _formatter(shared: list[Processor], *, pretty: bool) -> logging.Formatter:
