@@ -1,4 +1,4 @@
-"""Leaves as ranges `[first, end)`, as an erasure names them."""
+"""Leaves, or offsets, as ranges `[first, end)`, as the receipts of erasures and gaps name them."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,11 @@ Range = tuple[int, int]
 
 MOST = 2_000
 """Ranges that an erasure may name: more would not fit into the receipt of its leaf (65,535 bytes)."""
+
+
+def text(first: int, end: int | None) -> str:
+    """The numbers of `[first, end)` as people write them: first and last one; `?` where nobody knows the end."""
+    return f"{first}-?" if end is None else str(first) if end == first + 1 else f"{first}-{end - 1}"
 
 
 def of(leaves: Iterable[int]) -> list[Range]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from decklog.cli import sheet
-from decklog.model import coverage, git_record
+from decklog.model import coverage, git_record, leaf_ranges
 from decklog.verifier import finding, log, repository
 
 _MOST_ROWS = 50
@@ -133,12 +133,8 @@ def _source(name: str, one: git_record.History, compared: repository.Compared | 
     return found
 
 
-def _offsets(first: int, end: int | None) -> str:
-    return f"{first}-?" if end is None else str(first) if end == first + 1 else f"{first}-{end - 1}"
-
-
 def _row(one: coverage.Stretch) -> sheet.Row:
-    covered = _offsets(0, one.next_offset) if one.next_offset else "-"
+    covered = leaf_ranges.text(0, one.next_offset) if one.next_offset else "-"
     tone = sheet.Tone.BAD if one.holes else sheet.Tone.PLAIN
     kinds = [one.kinds[kind] for kind in ("event", "duplicate", "conflict", "poison", "gap")]
     return [sheet.Cell(one.name, tone), str(one.epoch), covered, *(str(count or "-") for count in kinds)]
@@ -146,7 +142,7 @@ def _row(one: coverage.Stretch) -> sheet.Row:
 
 def _gap_row(one: coverage.Stretch, gap: coverage.Gap) -> sheet.Row:
     why = _REASONS.get(gap.reason, gap.reason)
-    return [one.name, str(one.epoch), _offsets(gap.first, gap.end), str(gap.leaf), why]
+    return [one.name, str(one.epoch), leaf_ranges.text(gap.first, gap.end), str(gap.leaf), why]
 
 
 def _source_row(name: str, one: git_record.History, compared: repository.Compared | None) -> sheet.Row:

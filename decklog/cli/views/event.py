@@ -1,7 +1,11 @@
 """One event: what it says, and the receipt that stands for it in the ledger."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from decklog.cli import moments, output, sheet
 from decklog.client import answers
+from decklog.model import leaf_ranges
 
 
 def single(found: answers.Event, now: moments.Now) -> output.Answer:
@@ -24,6 +28,7 @@ def _facts(found: answers.Event, now: moments.Now) -> sheet.Facts:
             ("happened", moments.full(found["time_us"], now) if found["time_us"] else ""),
             ("recorded", moments.full(found["recorded_us"], now)),
             ("leaf", f"{found['leaf']} ({found['kind']})"),
+            ("about", _about(found["kind"], receipt.get("about") or {})),
             ("leaf hash", found["leaf_hash"]),
             ("kafka", at),
             ("caused by", _cause(found["cause"])),
@@ -31,6 +36,23 @@ def _facts(found: answers.Event, now: moments.Now) -> sheet.Facts:
             ("commitment", str(receipt.get("commitment") or "")),
         ]
     )
+
+
+def _about(kind: str, about: Mapping[str, Any]) -> str:
+    """What a leaf that is no event says of others, or why it is none."""
+    match kind:
+        case "duplicate":
+            return f"the same event as leaf {about['leaf']}, again"
+        case "conflict":
+            return f"same id as leaf {about['leaf']}, other bytes"
+        case "gap":
+            return f"offsets {leaf_ranges.text(about['from'], about['to'])}: {about['reason']}"
+        case "erasure":
+            leaves = ", ".join(leaf_ranges.text(first, end) for first, end in about["ranges"])
+            return f"leaves {leaves}: {about['reason']}"
+        case "rotation":
+            return " beside ".join(key for key in (about["vkey"], about.get("beside")) if key)
+    return str(about.get("reason", ""))
 
 
 def _cause(found: answers.Moment | None) -> str:
@@ -44,7 +66,8 @@ def _payload(found: answers.Payload) -> str:
 
 def _said(found: answers.Event) -> sheet.Text:
     if found["data"] is None:
-        return sheet.Text([sheet.quiet("(there is none to show)")], title="What it says")
+        why = "it was erased" if found["payload"]["erased"] else f"a leaf of kind {found['kind']} is not read"
+        return sheet.Text([sheet.quiet(f"(nothing: {why})")], title="What it says")
     from decklog.cli import documents  # the YAML library is needed here alone
 
     return sheet.Text(documents.to_yaml(found["data"]).splitlines(), title="What it says")

@@ -17,7 +17,7 @@ from typing import Final
 
 from decklog import native
 from decklog.events.v1 import control_pb2
-from decklog.model import headers, merkle, receipt, topics
+from decklog.model import headers, leaf_ranges, merkle, receipt, topics
 from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
 from services.audit.core import erasing, orders, rotating
@@ -308,7 +308,7 @@ class Draft:
 
     def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
         first, where = cursor.next_offset, cursor.where
-        self._alert(Notice.GAP, cursor, first, f"offsets {first} to {'?' if end is None else end}: {reason}")
+        self._alert(Notice.GAP, cursor, first, f"offsets {leaf_ranges.text(first, end)}: {reason}")
         self._receipts.append(
             receipt.encode(
                 receipt.Receipt(

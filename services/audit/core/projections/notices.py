@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Iterator
 
-from decklog.model import topics
+from decklog.model import leaf_ranges, topics
 from services.audit.core import rows
 from services.audit.core import sequencing_examine as examination
 from services.audit.core.folding import Projection
@@ -52,11 +52,7 @@ def _said(leaf: Leaf) -> tuple[str, str]:
         case "poison":
             return "poison", str(about.get("reason", ""))
         case "gap":
-            end = about.get("to")
-            return (
-                "gap",
-                f"offsets {about.get('from', '?')} to {'?' if end is None else end}: {about.get('reason', '')}",
-            )
+            return "gap", f"offsets {leaf_ranges.text(about['from'], about['to'])}: {about.get('reason', '')}"
         case kind if kind == LATE:
             return "late", LATE_REASON
     return _NOTHING
