@@ -15,15 +15,14 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.client import cookies, settings
-from decklog.model import addresses, errors
+from decklog.model import errors
 from decklog.model.tlog import time_stamp
 from decklog.ports import clock
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
 from services.audit.core import publication
 from services.audit.publisher import folder as folders
-from services.audit.publisher import records
+from services.audit.publisher import outside, records
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +76,7 @@ class Anchor:
     async def run(self, stop: asyncio.Event) -> None:
         """Stamp until `stop`."""
         attempt = 0
-        async with _client(self._rule.url) as client:
+        async with outside.client(self._rule.url, _TIMEOUT) as client:
             while not stop.is_set():
                 try:
                     async with contextlib.AsyncExitStack() as opened:
@@ -128,7 +127,6 @@ class Anchor:
         """The authority's answer about a checkpoint, verified. Raises Transient for anything else."""
         query = time_stamp.query(signed)
         headers = {"Content-Type": "application/timestamp-query"}
-        token = bytearray()
         try:
             async with (
                 asyncio.timeout(_EXCHANGE_SECONDS),
@@ -136,28 +134,18 @@ class Anchor:
             ):
                 if not answer.is_success:
                     raise self._trouble(f"the authority answers {answer.status_code}")
-                async for part in answer.aiter_raw():  # unpacked it might be a thousand times as large
-                    token += part
-                    if len(token) > time_stamp.MAX_TOKEN_BYTES:
-                        raise self._trouble("the authority's answer does not end")
-            time_stamp.check(bytes(token), signed, self._rule.trusted, nonce=query.nonce)
+                token = await outside.body(answer, time_stamp.MAX_TOKEN_BYTES)
+            if token is None:
+                raise self._trouble("the authority's answer does not end")
+            time_stamp.check(token, signed, self._rule.trusted, nonce=query.nonce)
         except TimeoutError as error:
             raise self._trouble(f"the authority's answer takes more than {_EXCHANGE_SECONDS:.0f} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        except outside.UNREACHABLE as error:
             raise self._trouble(f"the authority cannot be reached: {str(error) or type(error).__name__}") from error
         except time_stamp.Untrusted as error:
             raise self._trouble(f"the authority's answer is {error}") from error
-        return bytes(token)
+        return token
 
     def _trouble(self, problem: str) -> errors.Transient:
         hint = "It is asked again; check DECKLOG_LOG_TSA, and that DECKLOG_LOG_TSA_CA_FILE holds its root"
         return errors.Transient(problem, where=self._rule.url, hint=hint)
-
-
-def _client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        headers={"Accept-Encoding": "identity"},
-        cookies=cookies.none(),
-        timeout=_TIMEOUT,
-        trust_env=not settings.is_loopback(addresses.http(url).host),
-    )

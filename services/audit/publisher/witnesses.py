@@ -14,12 +14,12 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
-from decklog.client import cookies, settings
 from decklog.model import addresses, errors
 from decklog.model.tlog import asking, checkpoint, keys, note, policy, witnessing
 from decklog.runtime import backoff, names
 from services.audit import waiting
 from services.audit.core import publication
+from services.audit.publisher import outside
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +28,6 @@ BACKOFF = backoff.Policy(initial=0.2, ceiling=10.0)
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 EXCHANGE_SECONDS = 20.0
 """How long one request may take in all: bytes that trickle in would never be silent for long enough."""
-_UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OverflowError)
-"""What a client raises for one that cannot be asked; the last ones for a host or port that cannot even be looked up."""
 
 _failures = Counter(names.METRIC_WITNESS_FAILURES, "Requests that a witness did not cosign", ["witness"])
 
@@ -111,7 +109,7 @@ class Circle:
         """Follow what is offered, until the end of the block."""
         async with contextlib.AsyncExitStack() as opened:
             for one in self._followers:
-                client = await opened.enter_async_context(_client(one.witness.url))
+                client = await opened.enter_async_context(outside.client(one.witness.url, _TIMEOUT))
                 self._tasks.append(asyncio.create_task(one.run(client), name=f"witness {one.witness.name}"))
             try:
                 yield self
@@ -234,7 +232,7 @@ class _Follower:
                 return await self._request(client, offered)
         except TimeoutError:
             return asking.Trouble(f"its answer takes more than {EXCHANGE_SECONDS:.0f} s")
-        except (errors.Transient, *_UNREACHABLE) as error:
+        except (errors.Transient, *outside.UNREACHABLE) as error:
             return asking.Trouble(str(error) or type(error).__name__)
 
     async def _request(self, client: httpx.AsyncClient, offered: Offer) -> asking.Answer:
@@ -243,7 +241,7 @@ class _Follower:
         asked = witnessing.request(old, proof, offered.signed)
         url = f"{self.witness.url}/add-checkpoint"
         async with client.stream("POST", url, content=asked.to_bytes()) as answer:
-            body = await _body(answer)
+            body = await outside.body(answer, asking.MAX_ANSWER_BYTES)
         if body is None:
             return asking.Trouble("its answer does not end")
         return asking.interpret(answer.status_code, body, asked, self.witness.key)
@@ -253,8 +251,8 @@ class _Follower:
         url = f"{self.witness.url}/{witnessing.origin_hash(offered.tree.origin)}/checkpoint"
         try:
             async with asyncio.timeout(EXCHANGE_SECONDS), client.stream("GET", url) as answer:
-                return (await _body(answer) or b"") if answer.is_success else b""
-        except (TimeoutError, *_UNREACHABLE) as error:
+                return (await outside.body(answer, asking.MAX_ANSWER_BYTES) or b"") if answer.is_success else b""
+        except (TimeoutError, *outside.UNREACHABLE) as error:
             log.info("a witness shows no checkpoint", witness=self.witness.name, error=str(error) or repr(error))
             return b""
 
@@ -281,24 +279,3 @@ class _Follower:
         if text != self.trouble:
             log.warning("a witness does not cosign", witness=self.witness.name, error=text)
         self.trouble = text
-
-
-async def _body(answer: httpx.Response) -> bytes | None:
-    """An answer's body as it was sent; None where it does not end. Unpacked it might be a thousand times as large."""
-    body = bytearray()
-    async for part in answer.aiter_raw():
-        body += part
-        if len(body) > asking.MAX_ANSWER_BYTES:
-            return None
-    return bytes(body)
-
-
-def _client(url: str) -> httpx.AsyncClient:
-    loopback = settings.is_loopback(addresses.http(url).host)
-    return httpx.AsyncClient(
-        headers={"Accept-Encoding": "identity"},
-        cookies=cookies.none(),
-        timeout=_TIMEOUT,
-        trust_env=not loopback,
-        follow_redirects=False,
-    )
