@@ -108,10 +108,10 @@ class Circle:
     async def asking(self) -> AsyncIterator["Circle"]:
         """Follow what is offered, until the end of the block."""
         async with contextlib.AsyncExitStack() as opened:
-            for one in self._followers:
-                client = await opened.enter_async_context(outside.client(one.witness.url, _TIMEOUT))
-                self._tasks.append(asyncio.create_task(one.run(client), name=f"witness {one.witness.name}"))
             try:
+                for one in self._followers:
+                    client = await opened.enter_async_context(outside.client(one.witness.url, _TIMEOUT))
+                    self._tasks.append(asyncio.create_task(one.run(client), name=f"witness {one.witness.name}"))
                 yield self
             finally:
                 for task in self._tasks:
