@@ -78,9 +78,11 @@ def load(kind: type[ServiceSettings], **overrides: Any) -> Any:
     try:
         return kind(**overrides)
     except ValidationError as error:
-        wrong = [f"{_variable(entry['loc'])}: {entry['msg']}" for entry in error.errors(include_input=False)]
+        wrong = [_words(entry["loc"], entry["msg"]) for entry in error.errors(include_input=False)]
         raise errors.Terminal("; ".join(wrong), where="settings", hint="Set these variables and start again") from None
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    return "DECKLOG_" + "_".join(map(str, location)).upper() if location else "DECKLOG_*"
+def _words(location: tuple[int | str, ...], said: str) -> str:
+    """A problem with its variable; what is wrong with several together names them itself."""
+    problem = said.removeprefix("Value error, ")  # pydantic's, before what a validator of ours says
+    return f"DECKLOG_{'_'.join(map(str, location)).upper()}: {problem}" if location else problem

@@ -177,8 +177,7 @@ def _await(state: folder.Folder, name: str, wanted: str, patience: float = 60.0,
     deadline = time.monotonic() + patience
     while (shown := status.read(state.status)) is None or shown.parts[name].state != wanted:
         if not insist and shown is not None and shown.parts[name].state == "crashed":
-            end = processes.last_lines(state.log(name), 1)
-            raise errors.StackError(f"{name} {shown.parts[name].detail}. The end of {state.log(name)}:\n{end}")
+            raise errors.StackError(f"{name} {shown.parts[name].detail}:\n{processes.last_words(state.log(name))}")
         if time.monotonic() > deadline:
             raise errors.StackError(f"{name} is not {wanted} after {patience:.0f} s; see {state.log(name)}")
         time.sleep(client.POLL)

@@ -114,7 +114,7 @@ class Keeper:
             kept.restarts += 1
             pause = pause_before_restart(crashes)
             self.board.show(kept.unit.name, "crashed", detail=f"{ended}; again in {pause:g} s", restarts=kept.restarts)
-            await asyncio.sleep(pause)
+            await self._pause(kept.unit.name, pause)
 
     async def _once(self, kept: _Kept) -> int:
         unit = kept.unit
@@ -134,6 +134,12 @@ class Keeper:
         self.board.show(kept.unit.name, "ready", pid=pid, restarts=kept.restarts)
         if not kept.served.done():
             kept.served.set_result(None)
+
+    async def _pause(self, name: str, seconds: float) -> None:
+        """Wait before a restart; who holds the part meanwhile, to mend something, is not kept waiting."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not (self.state.holds / name).exists():  # noqa: ASYNC110 - files tell nobody
+            await asyncio.sleep(min(0.2, seconds))
 
     async def _while_held(self, name: str) -> None:
         hold = self.state.holds / name

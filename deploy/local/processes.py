@@ -176,9 +176,12 @@ def end_leftovers(records: Path, patience: float = 10.0) -> list[str]:
 
 
 def end(records: Path, name: str, patience: float = 10.0) -> bool:
-    """End the recorded process called `name`; whether it was running."""
+    """End the recorded process called `name`; whether it was running. Without a record none is."""
     record = records / f"{name}.json"
-    known = json.loads(record.read_text())
+    try:
+        known = json.loads(record.read_text())
+    except FileNotFoundError:  # it ended by itself, perhaps just now
+        return False
     running = known["started"] is not None and start_time(known["pid"]) == known["started"]
     if running:
         _end(known["pid"], known["started"], patience)
@@ -199,6 +202,15 @@ def _end(pid: int, started: str, patience: float) -> None:
 def _signal_group(leader: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
+
+
+def last_words(log: Path) -> str:
+    """Why a service of ours ended, as the last line of its log says; else that line."""
+    line = last_lines(log, 1)
+    try:
+        return f"    {json.loads(line)['error']}"
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def last_lines(log: Path, count: int = 12) -> str:

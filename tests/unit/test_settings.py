@@ -1,7 +1,9 @@
 """Settings: wrong ones are all named at once, and secrets neither leak nor lie open."""
 
 from pathlib import Path
+from typing import Self
 
+import pydantic
 import pytest
 
 from decklog.model import errors
@@ -62,3 +64,23 @@ def test_a_key_keeps_bytes_that_look_like_line_ends(tmp_path: Path) -> None:
     path.write_bytes(b"\n" + bytes(30) + b"\r")
     path.chmod(0o600)
     assert len(settings.read_key(path)) == 32
+
+
+class Pair(settings.ServiceSettings):
+    """Two settings that come together."""
+
+    left: str = ""
+    right: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.left) != bool(self.right):
+            raise ValueError("DECKLOG_LEFT and DECKLOG_RIGHT come together")
+        return self
+
+
+def test_what_is_wrong_with_two_settings_is_said_in_our_words_alone(tmp_path: Path) -> None:
+    """They name the variables: nothing of the library stands before them."""
+    with pytest.raises(errors.Terminal) as caught:
+        settings.load(Pair, kafka="k:1", state_dir=tmp_path, token_file=token(tmp_path), left="x")
+    assert str(caught.value).startswith("settings: DECKLOG_LEFT and DECKLOG_RIGHT come together. ")

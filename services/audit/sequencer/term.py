@@ -187,7 +187,7 @@ class Term:
         now = timestamps.format_us(self._parts.time.now_us())
         hint = (
             "`decklog notice list --kind poison` shows earlier ones and why; stop who sends them. Then restart audit "
-            f"with DECKLOG_ADMITTED_POISON={topic}={now}: what was sent until then becomes dead letters, however much"
+            f"with DECKLOG_ADMITTED_POISON={topic}={now}: what was sent until then becomes dead letters, however many"
         )
         self._parts.readiness.waiting(f"topic {topic}", f"{reason}. {hint}")
         log.error("topic halted", topic=topic, poisoned=poisoned, seen=seen, hint=hint)

@@ -1,8 +1,11 @@
 """What the keeper does with a program's environment, on real processes."""
 
+import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,3 +60,29 @@ async def test_what_cannot_be_read_keeps_it_from_starting(tmp_path: Path) -> Non
         assert not (tmp_path / "said").exists()
     finally:
         await keeping.stop(("one",))
+
+
+async def test_who_holds_a_part_that_crashes_does_not_wait_for_its_next_start(tmp_path: Path) -> None:
+    """Pauses grow to half a minute, and it is held to mend what makes it crash. Nothing of it runs: none is ended."""
+    keeping, unit = kept(tmp_path, dict)
+    failing = replace(unit, program=replace(unit.program, argv=("false",)), importance=keeper.Importance.RETRIED)
+    with pytest.raises(errors.StackError, match="ended with status 1"):
+        await keeping.keep(failing)
+    try:
+        (keeping.state.holds / "one").touch()
+        began = time.monotonic()
+        assert not processes.end(keeping.state.processes, "one")
+        while keeping.board.parts["one"].state != "held":  # noqa: ASYNC110 - the board tells nobody
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - began < keeper.pause_before_restart(4) - 1
+    finally:
+        await keeping.stop(("one",))
+
+
+def test_why_a_service_ended_is_its_last_word(tmp_path: Path) -> None:
+    """Its log is for machines; who waits for it reads the sentence. What is no such line stays as it is."""
+    log = tmp_path / "audit.log"
+    log.write_text('{"event": "starting"}\n{"error": "DECKLOG_X: no", "event": "cannot run"}\n')
+    assert processes.last_words(log).strip() == "DECKLOG_X: no"
+    log.write_text("Killed\n")
+    assert processes.last_words(log).strip() == "Killed"
