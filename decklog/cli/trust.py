@@ -20,12 +20,22 @@ def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Po
             f"which logs are believed is said by their keys: give {option}, or --policy",
             hint="`decklog ledger vkey` prints the key; take it from somebody you trust, not from the log itself",
         )
+    if file is not None:
+        return of_policy(file)
     try:
-        if file is None:
-            return policies.of_keys([keys.parse(text) for text in dict.fromkeys(vkeys)])
-        return policies.parse(read(file))
+        return policies.of_keys([keys.parse(text) for text in dict.fromkeys(vkeys)])
     except (keys.Malformed, policies.Malformed) as error:
-        raise failures.Misconfigured(str(error), where=option if file is None else str(file)) from error
+        raise failures.Misconfigured(str(error), where=option) from error
+
+
+def of_policy(file: Path) -> "policies.Policy":
+    """The policy of a file. Raises Misconfigured."""
+    from decklog.model.tlog import policy as policies
+
+    try:
+        return policies.parse(read(file))
+    except policies.Malformed as error:
+        raise failures.Misconfigured(str(error), where=str(file)) from error
 
 
 def of_time(file: Path) -> "time_stamp.Authority":

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import asyncpg
 
-from decklog.client import failures
-from decklog.model.tlog import checkpoint, keys, note, policy, time_stamp
+from decklog.cli import trust
+from decklog.model.tlog import checkpoint, keys, note, time_stamp
 from services.audit.core import tally, vouching
 from services.audit.core.auditing import Finding
+from services.audit.publisher import tallying
 
 _COSIGNATURES = """
 SELECT c.size, c.cosigner, c.line, k.note FROM ledger.cosignature c LEFT JOIN ledger.checkpoint k USING (size)
@@ -22,14 +23,6 @@ ORDER BY 1, 2
 """
 
 _LINES = "SELECT line FROM ledger.cosignature WHERE size = $1"
-
-_COUNTED = {
-    tally.Kind.CHECKPOINT: "SELECT number, size, '', note FROM ledger.checkpoint ORDER BY 1",
-    tally.Kind.COSIGNATURE: (
-        "SELECT number, size, cosigner, convert_to(line, 'UTF8') FROM ledger.cosignature ORDER BY 1"
-    ),
-    tally.Kind.TIME_STAMP: "SELECT number, size, authority, token FROM ledger.time_stamp ORDER BY 1",
-}
 
 _PREFETCH = 100
 
@@ -47,18 +40,10 @@ class Trusted:
 def trusted(policy_file: str, ca_file: str) -> Trusted:
     """What these files (empty: none) say whom to believe. Raises Misconfigured for one that cannot be read."""
     found = Trusted()
-    try:
-        if policy_file:
-            rule = policy.parse(Path(policy_file).read_bytes())
-            found.witnesses = {key.label: key for key in rule.witnesses.values()}
-        if ca_file:
-            found.authority = time_stamp.authority(Path(ca_file).read_bytes())
-    except (OSError, ValueError) as error:
-        raise failures.Misconfigured(
-            f"it cannot be read: {error}",
-            where=ca_file if found.witnesses or not policy_file else policy_file,
-            hint="--policy names a file after c2sp.org/tlog-policy, --tsa-ca one of certificates (PEM)",
-        ) from error
+    if policy_file:
+        found.witnesses = {key.label: key for key in trust.of_policy(Path(policy_file)).witnesses.values()}
+    if ca_file:
+        found.authority = trust.of_time(Path(ca_file))
     return found
 
 
@@ -86,9 +71,9 @@ async def lost(
 
 async def uncounted(connection: asyncpg.Connection, counted: tally.Tally | None) -> AsyncIterator[Finding]:
     """Rows that are missing, or are not those that the log's folder counted (None: there is no folder to ask)."""
-    for kind, statement in _COUNTED.items():
+    for kind, rows in tallying.ROWS.items():
         compared = tally.Comparison(kind, None if counted is None else counted[kind])
-        async for row in connection.cursor(statement, prefetch=_PREFETCH, timeout=None):
+        async for row in connection.cursor(f"{rows} ORDER BY number", prefetch=_PREFETCH, timeout=None):
             for problem in compared.row(tally.Row(*row)):
                 yield Finding(None, problem)
         for problem in compared.end():

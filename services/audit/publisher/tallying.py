@@ -11,18 +11,14 @@ from services.audit.publisher import ring
 
 _CHUNK = 1000
 
-_BEHIND = {
-    tally.Kind.CHECKPOINT: (
-        "SELECT number, size, '', note FROM ledger.checkpoint WHERE number >= $1 ORDER BY 1 LIMIT $2"
-    ),
-    tally.Kind.COSIGNATURE: (
-        "SELECT number, size, cosigner, convert_to(line, 'UTF8') FROM ledger.cosignature WHERE number >= $1 "
-        "ORDER BY 1 LIMIT $2"
-    ),
-    tally.Kind.TIME_STAMP: (
-        "SELECT number, size, authority, token FROM ledger.time_stamp WHERE number >= $1 ORDER BY 1 LIMIT $2"
-    ),
+ROWS = {
+    tally.Kind.CHECKPOINT: "SELECT number, size, '', note FROM ledger.checkpoint",
+    tally.Kind.COSIGNATURE: "SELECT number, size, cosigner, convert_to(line, 'UTF8') FROM ledger.cosignature",
+    tally.Kind.TIME_STAMP: "SELECT number, size, authority, token FROM ledger.time_stamp",
 }
+"""What is counted, in no order, each row as a `tally.Row`."""
+
+_BEHIND = {kind: f"{rows} WHERE number >= $1 ORDER BY number LIMIT $2" for kind, rows in ROWS.items()}
 
 
 class Tallying:
