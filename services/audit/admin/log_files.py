@@ -39,14 +39,16 @@ def served(log: Path) -> Served | None:
         problems.append(f"`{folder.CHECKPOINT}` of the log's folder: {refusal.problem}")
     try:
         counted = tallying.read(here)
-        if counted is None and data is None:
-            return None
-        problems += [] if counted is not None else [f"the log's folder has no file `{tally.PATH}`: it was removed"]
-        # The first is counted a moment before it is served.
-        if data is None and counted is not None and counted[tally.Kind.CHECKPOINT].rows > 1:
-            problems.append(f"the log's folder has no file `{folder.CHECKPOINT}`: it was removed")
     except ring.Unfit as unfit:
         problems.append(f"`{tally.PATH}` of the log's folder: {unfit.problem}")
+    else:
+        if counted is None and data is None:
+            return None
+        if counted is None:
+            problems.append(f"the log's folder has no file `{tally.PATH}`: it was removed")
+        # The first is counted a moment before it is served.
+        elif data is None and counted[tally.Kind.CHECKPOINT].rows > 1:
+            problems.append(f"the log's folder has no file `{folder.CHECKPOINT}`: it was removed")
     return Served(signed, counted, [auditing.Finding(None, problem) for problem in problems])
 
 

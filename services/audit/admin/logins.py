@@ -104,6 +104,9 @@ async def _ensured(
     async with connection.transaction():
         for part, login in made.items():
             await _make(connection, login, part, verifier(passwords[part], secrets.token_bytes(16)))
+            await connection.execute(
+                f"GRANT CONNECT ON DATABASE {privileges.quoted(database)} TO {privileges.quoted(login)}"
+            )
     return {part: _uri(administrator, login, passwords[part]) for part, login in made.items()}
 
 
@@ -112,8 +115,6 @@ async def _make(connection: asyncpg.Connection, login: str, part: Part, verified
     verb, quoted = "ALTER" if there else "CREATE", privileges.quoted(login)
     await connection.execute(f"{verb} ROLE {quoted} LOGIN INHERIT PASSWORD '{verified}'")
     await connection.execute(f"GRANT {privileges.quoted(part.role)} TO {quoted}")
-    database = privileges.quoted(await connection.fetchval("SELECT current_database()"))
-    await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {quoted}")
 
 
 async def _checked(uri: str, part: Part) -> None:

@@ -158,9 +158,9 @@ class _Recovery:
         """
         try:
             recovery.continues(head, tree, publishing.hashes(self._given.folder, tree.size))
+        except recovery.Unrecoverable:
+            raise
         except (publishing.Missing, ValueError) as error:
-            if isinstance(error, recovery.Unrecoverable):
-                raise
             raise recovery.Unrecoverable(f"the tiles of the published log are damaged: {error}") from error
         frontier = head.frontier
         for group in _groups(head.size, tree.size):
@@ -226,24 +226,23 @@ class _Recovery:
                     yield recovery.Published(number, entry, salt)
 
     def _entries(self, group: tiles.Bundle) -> list[bytes]:
-        data, width = self._file(f"{integration.PUBLIC}/", group)
+        data, width = self._file(group, lambda one: f"{integration.PUBLIC}/{one.path}")
         try:
             return bundle.decode(data, width)[: group.width]
         except bundle.Malformed as error:
             raise recovery.Unrecoverable(f"{group.path} is damaged: {error}") from error
 
     def _salts(self, group: tiles.Bundle) -> list[bytes | None]:
-        data, width = self._file("", group, salts=True)
+        data, width = self._file(group, integration.salts_path)
         return recovery.salts(data, width)[: group.width]
 
-    def _file(self, folder: str, group: tiles.Bundle, *, salts: bool = False) -> tuple[bytes, int]:
+    def _file(self, group: tiles.Bundle, path_of: Callable[[tiles.Bundle], str]) -> tuple[bytes, int]:
         """A bundle's file, or that of the whole one that took its place; and how many it holds."""
         for one in dict.fromkeys((group, group.full)):
-            path = integration.salts_path(one) if salts else f"{folder}{one.path}"
-            data = self._given.folder.read(path)
+            data = self._given.folder.read(path_of(one))
             if data is not None:
                 return data, one.width
-        raise recovery.Unrecoverable(f"{path} is missing")
+        raise recovery.Unrecoverable(f"{path_of(group)} is missing")
 
     async def _adopt(self, signed: note.Note, tree: checkpoint.Checkpoint, report: Report) -> None:
         stored = records.parse(await records.of_size(self._connection, tree.size), "ledger.checkpoint")
