@@ -71,9 +71,9 @@ def load(folder: Path) -> list[keys.CosigningKey]:
     """The witness's keys, under the name in its store.
 
     Raises Misconfigured where one is missing or the store is not theirs, Unauthorised where others can read them, or
-    write the store.
+    write the store, Unavailable for a store that cannot be read.
     """
-    with contextlib.closing(_opened(folder / STORE)) as opened:
+    with _opened(folder / STORE) as opened:
         bound = {row[0] for row in opened.execute("SELECT vkey FROM witness")}
     try:
         name = keys.parse(min(bound)).name
@@ -99,7 +99,7 @@ class Store:
 
         What `decide` raises leaves all as it was.
         """
-        with self._connected() as opened:
+        with _opened(self._path) as opened:
             opened.execute("BEGIN IMMEDIATE")  # other threads and processes wait here
             try:
                 row = opened.execute(_LATEST, (origin,)).fetchone()
@@ -116,25 +116,14 @@ class Store:
 
     def note(self, origin: str) -> bytes | None:
         """The checkpoint that was cosigned last, with its cosignatures."""
-        with self._connected() as opened:
+        with _opened(self._path) as opened:
             row = opened.execute(_NOTE, (origin,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with contextlib.closing(_opened(self._path)) as opened:
-                yield opened
-        except sqlite3.Error as error:
-            raise failures.Unavailable(
-                f"the store cannot be read or written: {error}",
-                where=str(self._path),
-                hint="Nothing was cosigned. Check the disk",
-            ) from error
 
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """The store; it is never made here."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store; it is never made here. Raises Unavailable for what SQLite refuses."""
     if not path.is_file():
         raise failures.Misconfigured(
             "the store of this witness is missing",
@@ -144,10 +133,13 @@ def _opened(path: Path) -> sqlite3.Connection:
     for one in (path.parent, path):  # who may write the folder may put another store there
         settings.check_unwritable(one)
     try:
-        return _connect(path)
+        with contextlib.closing(_connect(path)) as opened:
+            yield opened
     except sqlite3.Error as error:
         raise failures.Unavailable(
-            f"the store cannot be opened: {error}", where=str(path), hint="Check the disk, and who may read it"
+            f"the store cannot be read or written: {error}",
+            where=str(path),
+            hint="Nothing was cosigned. Check the disk, and who may read it",
         ) from error
 
 

@@ -132,6 +132,15 @@ def test_it_starts_with_its_own_store_only(folder, tmp_path):
     assert (code, "chmod 600" in said) == (3, True)
 
 
+@pytest.mark.parametrize("held", [b"", b"no database" * 100], ids=["nothing", "something else"])
+def test_a_store_that_was_emptied_is_told(folder, held):
+    """Not taken for a new one, and no stack of calls."""
+    (folder / keeping.STORE).write_bytes(held)
+    for used in (lambda: keeping.load(folder), lambda: keeping.Store(folder).note(LOG.name)):
+        with pytest.raises(failures.Unavailable, match="the store cannot be read or written"):
+            used()
+
+
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 @pytest.mark.parametrize("what", [keeping.STORE, "."])
 def test_a_store_that_others_may_write_is_refused(folder, what, mode):
