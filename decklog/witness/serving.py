@@ -168,16 +168,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The checkpoint that was cosigned last."""
-        found = _CHECKPOINT.fullmatch(self.path)
-        try:
-            data = None if found is None else self.server.witness.checkpoint(found[1])
-        except errors.DecklogError as error:
-            self._fail(error)
-            return
-        if data is None:
-            self._refuse(HTTPStatus.NOT_FOUND, "nothing was cosigned for such a log\n")
-        else:
-            self._send(HTTPStatus.OK, data, witnessing.PLAIN)
+        with self.server.answering():
+            found = _CHECKPOINT.fullmatch(self.path)
+            try:
+                data = None if found is None else self.server.witness.checkpoint(found[1])
+            except errors.DecklogError as error:
+                self._fail(error)
+                return
+            if data is None:
+                self._refuse(HTTPStatus.NOT_FOUND, "nothing was cosigned for such a log\n")
+            else:
+                self._send(HTTPStatus.OK, data, witnessing.PLAIN)
 
     def _answer(self, body: bytes) -> None:
         try:
