@@ -195,19 +195,19 @@ def _settings(postgres: str, folder: Path, *, log_public: bool = False, **told: 
     for file, text in ((token, SECRET), (code, CODE), (key, keys.new_pem(LOG_SEED).decode())):
         file.write_text(text)
         file.chmod(0o600)
-    return AuditSettings(
-        kafka="unused",
-        topic_prefix=PREFIX,
-        state_dir=folder,
-        token_file=token,
-        login_code_file=code,
-        postgres_writer=parts[Part.WRITER],
-        postgres_projector=parts[Part.PROJECTOR],
-        postgres_api=parts[Part.API],
-        postgres_eraser=parts[Part.ERASER],
-        log_origin=LOG_DOMAIN,
-        log_key_file=key,
-        log_dir=folder / "log",
-        log_public=log_public,
-        **told,
-    )
+    usual: dict[str, Any] = {
+        "kafka": "unused",
+        "topic_prefix": PREFIX,
+        "state_dir": folder,
+        "token_file": token,
+        "login_code_file": code,
+        "postgres_writer": parts[Part.WRITER],
+        "postgres_projector": parts[Part.PROJECTOR],
+        "postgres_api": parts[Part.API],
+        "postgres_eraser": parts[Part.ERASER],
+        "log_origin": LOG_DOMAIN,
+        "log_key_file": key,
+        "log_dir": folder / "log",
+        "log_public": log_public,
+    }
+    return AuditSettings(**(usual | told))

@@ -76,7 +76,7 @@ def test_what_is_missing_is_named_with_what_brings_it(tmp_path, monkeypatch):
     refusing = tmp_path / "refusing"
     refusing.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 1\n")
     refusing.chmod(0o755)
-    monkeypatch.setattr(build, "compiler", lambda: str(refusing))
+    monkeypatch.setenv("CC", str(refusing))
     monkeypatch.setattr(build, "include", lambda: "/")
     with pytest.raises(build.Impossible, match="no such option"):
         build.build(tmp_path / "kernel.so")

@@ -110,12 +110,10 @@ async def test_less_than_a_part_needs_is_named(owner, login, part):
     assert await complaints(uri, part) == []
 
 
-async def test_audit_does_not_start_with_the_owners_login(database, tmp_path, monkeypatch):
+async def test_audit_does_not_start_with_the_owners_login(database, tmp_path):
     """The process ends at once and says which setting, why, and what to do."""
-    fitting = stacks.logins(database)
-    monkeypatch.setattr(stacks, "logins", lambda _uri: fitting | {Part.PROJECTOR: database})
     with pytest.raises(ExceptionGroup) as caught:
-        async with audit_process.running(database, tmp_path, installed=False) as process:
+        async with audit_process.running(database, tmp_path, installed=False, postgres_projector=database) as process:
             await audit_process.ready(process, seconds=3)
     refusals = [str(one) for one in caught.value.exceptions if isinstance(one, errors.Terminal)]
     assert "DECKLOG_POSTGRES_PROJECTOR: the login decklog does not fit the projector:" in refusals[0]

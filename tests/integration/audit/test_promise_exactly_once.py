@@ -13,8 +13,9 @@ from decklog.model import errors, merkle, receipt
 from decklog.ports import ledger, stream
 from services.audit.core import sequencing
 from services.audit.core import sequencing_examine as examination
+from services.audit.core.privileges import Part
 from services.audit.sequencer import sequencer, term
-from tests import sequenced, trees
+from tests import sequenced, stack, trees
 
 FAILPOINTS = (
     "sequencer.after_poll",
@@ -195,17 +196,8 @@ async def test_a_second_leader_is_refused(database):
     await second.close()
 
 
-async def test_the_writers_role_is_enough(database, cluster, monkeypatch):
+async def test_the_writers_login_is_enough(database, cluster):
     """The sequencer does all its work with the rights of `decklog_writer` alone."""
     await send(cluster, 10)
-    connect = postgres.connect
-
-    async def as_writer(uri, name, **settings):
-        connection = await connect(uri, name, **settings)
-        if name.startswith("decklog sequencer"):
-            await connection.execute("SET ROLE decklog_writer")
-        return connection
-
-    monkeypatch.setattr(postgres, "connect", as_writer)
-    await run_to_the_end(cluster, database)
+    await run_to_the_end(cluster, stack.logins(database)[Part.WRITER])
     await check(database, cluster, 10)

@@ -86,14 +86,18 @@ def test_a_file_that_holds_no_key_keeps_audit_from_starting(database, tmp_path, 
         assert part in str(refused.value)
 
 
-async def test_a_key_that_is_not_the_logs_signs_nothing_and_stops_nothing_else(database, tmp_path, monkeypatch):
+async def test_a_key_that_is_not_the_logs_signs_nothing_and_stops_nothing_else(database, tmp_path):
     """What comes is sequenced, projected and served, the published log too; /readyz and a metric say what to do."""
     async with audit_process.running(database, tmp_path) as process:
         await process.get("/timeline", after=await process.say("reconcile", some.changed(4)))
         await audit_process.published(process)
         before = (tmp_path / "log" / "public" / "checkpoint").read_bytes()
-    monkeypatch.setattr(audit_process, "LOG_SEED", b"x" * 32)
-    async with audit_process.running(database, tmp_path, installed=False, broker=process.broker) as process:
+    other = tmp_path / "other-key.pem"
+    other.write_bytes(keys.new_pem(b"x" * 32))
+    other.chmod(0o600)
+    async with audit_process.running(
+        database, tmp_path, installed=False, broker=process.broker, log_key_file=other
+    ) as process:
         async with audit_process.browser(process.ops) as ops, asyncio.timeout(20):
             told = {}
             while told.keys() != {"publisher"} or "not signed" not in told["publisher"]:  # the others start meanwhile

@@ -108,7 +108,7 @@ def test_a_disk_that_refuses_is_bad_weather(log):
         log.write([FILES[2], integration.File("public/other", b"a file")])
 
 
-def test_nothing_stays_open_whatever_is_refused(log, monkeypatch):
+def test_nothing_stays_open_whatever_is_refused(log):
     """Not what was written, not what was being written, not after a crash in between, and not of many files."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     log.write([integration.File(f"public/{number}", b"%d" % number) for number in range(300)])
@@ -117,9 +117,8 @@ def test_nothing_stays_open_whatever_is_refused(log, monkeypatch):
     with pytest.raises(errors.Transient, match="Is a directory"):
         log.write(FILES)
     (log.path / "unfinished" / "1").rmdir()
-    monkeypatch.setattr(log, "_failpoint", _crash("log.before_fsync", 1))
     with pytest.raises(Crash):
-        log.write(FILES)
+        folder.LogFolder(log.path, failpoint=_crash("log.before_fsync", 1)).write(FILES)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

@@ -236,15 +236,16 @@ def test_output_that_nobody_reads_ends_the_command_quietly() -> None:
 
 
 def test_a_command_that_needs_what_is_not_installed_says_so(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import importlib.metadata
-
     from decklog.cli.commands import admin
 
-    absent = importlib.metadata.EntryPoint("topics", "services_absent.topics:app", admin.ENTRY_POINTS)
-    monkeypatch.setattr(admin, "_entry_points", lambda: {"topics": absent})
-    assert main.run(["admin", "topics"]) == exits.Code.USAGE
+    installed = tmp_path / "partly_installed-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: partly-installed\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(f"[{admin.ENTRY_POINTS}]\nabsent = services_absent.topics:app\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main.run(["admin", "absent"]) == exits.Code.USAGE
     assert "services_absent is missing" in capsys.readouterr().err
 
 
