@@ -115,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         report.failure(error)
         return exits.code_of(error)
     except typer.TyperException as error:
-        return _usage(error)
+        return _usage(error, _named(command, arguments))
     except (typer.Abort, KeyboardInterrupt):
         report.note("")
         return exits.Code.INTERRUPTED
@@ -126,9 +126,20 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else exits.Code.DONE
 
 
-def _usage(error: typer.TyperException) -> int:
+def _named(command: Any, arguments: Sequence[str]) -> str:
+    """The command whose words stand first: not every error says whose it is (an option without its value)."""
+    path = ["decklog"]
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        path.append(word)
+    return " ".join(path)
+
+
+def _usage(error: typer.TyperException, named: str) -> int:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "decklog"
+    path = context.command_path if context is not None else named
     problem = _plain(error.format_message())
     if context is not None and problem == context.get_help():
         report.note(problem)  # a group without a command: its help is the answer

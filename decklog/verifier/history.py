@@ -42,6 +42,8 @@ class History:
         self._first = self._edge.size
         self.count = self.passed = 0
         """Checkpoints that were compared, and those that were passed over."""
+        self._lost: list[int] = []
+        """Sizes of those that end in hashes which nothing vouches for: of these nobody can tell."""
         self._lines = self._read(lines)
         self._next = next(self._lines, None)
 
@@ -50,7 +52,10 @@ class History:
         first = self._edge.size
         while self._next is not None and self._next.tree.size <= first + leaves.tile.width:
             rest = leaves.hashes[: (self._next.tree.size - first) * merkle.HASH_SIZE]
-            self._compare(self._next, rest)
+            if leaves.vouched:
+                self._compare(self._next, rest)
+            else:
+                self._lost.append(self._next.tree.size)
             self._next = next(self._lines, None)
         if leaves.tile.width == tiles.WIDTH:
             self._edge, _ = self._edge.add(leaves.root or tiles.root(leaves.hashes))
@@ -61,6 +66,10 @@ class History:
             text = f"a checkpoint of {self._next.tree.size} leaves was signed, the newest one has {self._tree.size}"
             self._tell(self._next.number, text)
             self._next = next(self._lines, None)
+        if self._lost:
+            few = f"{len(self._lost)} signed checkpoints, of {self._lost[0]} to {self._lost[-1]} leaves"
+            problem = f"{few}, cannot be compared: hashes that they end in are missing or wrong"
+            self._report(Finding(path=self._path, problem=problem))
 
     def _compare(self, line: _Line, rest: bytes) -> None:
         self.count += 1

@@ -18,11 +18,15 @@ Report = Callable[[Finding], None]
 
 
 class Leaves(NamedTuple):
-    """The hashes of the leaves of a tile at level 0, and their root where the tile is whole."""
+    """The hashes of the leaves of a tile at level 0, and their root where the tile is whole.
+
+    They are `vouched` for where the signed root follows from them: not where they are wrong, or stand for missing ones.
+    """
 
     tile: tiles.Tile
     hashes: bytes
     root: bytes | None
+    vouched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +42,41 @@ class Reading:
         With a `span`, leaves [first, end), only the tiles that hold some of them, and nothing else is read.
         """
         edge = self._edge(size, root)
+        vouched = _root(size, edge) == root
         for tile in sorted(edge, key=lambda one: -one.level):
-            yield from self._below(tile, edge[tile], None, span or (0, size))
+            yield from self._below(Leaves(tile, edge[tile], None, vouched), span or (0, size))
 
     def bundle(self, wanted: tiles.Bundle) -> tuple[str, bytes, int] | None:
         """The bundle of some entries: its path, its bytes, and how many entries are in it; None where it is missing."""
         found = source.read_kept_tile(self.source, wanted)
         return None if found is None else (found[0].path, found[1], found[0].width)
 
-    def _below(self, tile: tiles.Tile, hashes: bytes, root: bytes | None, span: tuple[int, int]) -> Iterator[Leaves]:
+    def _below(self, above: Leaves, span: tuple[int, int]) -> Iterator[Leaves]:
+        """The leaves below the hashes of a tile, of whatever level."""
+        tile = above.tile
         if not _meets(tile, span):
             return
         if tile.level == 0:
-            yield Leaves(tile, hashes, root)
+            yield above
             return
         for column in range(tile.width):
             first, end = hash_span(column)
             child = tiles.Tile(tile.level - 1, tile.number * tiles.WIDTH + column)
-            expected = hashes[first:end]
             if _meets(child, span):
-                yield from self._below(child, self._vouched(child, expected), expected, span)
+                hashes, right = self._whole(child, above.hashes[first:end])
+                yield from self._below(Leaves(child, hashes, above.hashes[first:end], above.vouched and right), span)
 
-    def _vouched(self, tile: tiles.Tile, root: bytes) -> bytes:
-        """The hashes of a whole tile whose root is known."""
+    def _whole(self, tile: tiles.Tile, root: bytes) -> tuple[bytes, bool]:
+        """The hashes of a whole tile whose root is known, and whether they give it."""
         found = self._read(tile)
         if found is not None and tiles.root(found) == root:
-            return found
+            return found, True
         made = self._made(tile)
         if made is not None and tiles.root(made) == root:
             self._tell_wrong(tile, found, made)
-            return made
+            return made, True
         self._tell_lost(tile, found)
-        return found or made or bytes(tile.width * merkle.HASH_SIZE)
+        return found or made or bytes(tile.width * merkle.HASH_SIZE), False
 
     def _edge(self, size: int, root: bytes) -> dict[tiles.Tile, bytes]:
         """The hashes of the partial tiles: together they give the signed root."""

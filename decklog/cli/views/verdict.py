@@ -9,10 +9,15 @@ import orjson
 from decklog.cli import output, sheet
 from decklog.cli.views import completeness
 from decklog.model import printable
-from decklog.model.tlog import checkpoint, policy, rotation
+from decklog.model.tlog import checkpoint, policy, rotation, tiles
 from decklog.verifier import finding, links, log, proving, repository
 
 _FINDINGS = (sheet.Column("LEAF", right=True), sheet.Column("WHERE", fixed=False), sheet.Column("WHAT", fixed=False))
+
+_FIRST = tiles.Tile(0, 0).path
+_PRUNED = sheet.Prose(
+    lines=["If the log was pruned, its operator says from which leaf on it is kept: --from LEAF verifies that."],
+)
 
 
 def single(
@@ -59,7 +64,8 @@ def _blocks(verdict: log.Verdict, *, receipts: bool) -> Sequence[sheet.Block]:
     facts = [] if verdict.tree is None else [_facts(verdict, receipts=receipts)]
     if not verdict.findings:
         return [*facts, sheet.Text([sheet.Cell("Verified: every byte is what was signed.", sheet.Tone.GOOD)])]
-    return [*facts, *findings(verdict.findings, "Not what was signed", complete=verdict.complete)]
+    told = [*facts, *findings(verdict.findings, "Not what was signed", complete=verdict.complete)]
+    return [*told, _PRUNED] if any(one.path == _FIRST for one in verdict.findings) else told
 
 
 def findings(found: Sequence[finding.Finding], title: str, *, complete: bool) -> list[sheet.Block]:

@@ -299,3 +299,15 @@ def test_the_help_of_an_admin_group_is_said_once_and_looks_like_that_of_the_othe
     said = output + told
     assert (code, said.count("Usage:"), "╭" in said) == (2, 1, False)
     assert "--install-completion" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [(["verify", "x", "--vkey"], "decklog verify"), (["ledger", "vkey", "--key"], "decklog ledger vkey")],
+)
+def test_an_option_without_its_value_leads_to_its_commands_help(
+    words: list[str], asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser does not say whose option it is; the help of the whole program would be no help."""
+    assert main.run(words) == exits.Code.USAGE
+    assert f"next   {asked} --help" in capsys.readouterr().err

@@ -34,6 +34,15 @@ def test_a_clean_log_is_exit_code_0(folder, capsys):
     assert said.err == ""
 
 
+def test_a_log_without_its_first_leaves_says_how_a_pruned_one_is_verified(folder, capsys):
+    """It is damaged all the same: who was not told of pruning cannot know."""
+    for path in ("tile/0/000", "tile/entries/000"):
+        (folder / path).unlink()
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY]) == exits.Code.FAILED
+    assert "--from LEAF" in " ".join(capsys.readouterr().out.split())
+    assert main.run(["verify", str(folder), "--vkey", log_files.VKEY, "--from", "256"]) == exits.Code.DONE
+
+
 def test_a_changed_log_is_exit_code_1_with_leaf_and_bytes(folder, capsys):
     """A script reads which leaf, which file, which bytes; -o name is one line a finding."""
     path = folder / "tile/entries/000"

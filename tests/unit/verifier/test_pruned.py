@@ -57,6 +57,13 @@ def test_without_being_told_a_pruned_log_is_a_damaged_one(folder):
     assert any("tile/entries/001: it is missing" in one for one in told(folder, first=HELD - 1))
 
 
+def test_what_nobody_can_compare_is_not_called_a_fork(folder):
+    """Missing hashes accuse nobody of another history: the checkpoints that end in them are counted, the rest fit."""
+    found = [str(one) for one in verify(folder).findings if one.path == "checkpoints.jsonl"]
+    why = "cannot be compared: hashes that they end in are missing or wrong"
+    assert found == [f"checkpoints.jsonl: 2 signed checkpoints, of 3 to 256 leaves, {why}"]
+
+
 def test_a_tamper_in_what_is_left_is_found(folder):
     """One bit of an entry, and a fork behind the minimum index."""
     path = tiles.Bundle(2).path
