@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from decklog.adapters.postgres import ledger as postgres
 from decklog.events.v1 import control_pb2
-from decklog.model import receipt
+from decklog.model import failpoints, receipt
 from decklog.model.tlog import checkpoint, keys, note
 from decklog.runtime import ops
 from services.audit.core import sequencing
@@ -18,8 +18,6 @@ from services.audit.core.leaf import Leaf
 from services.audit.publisher import folder, publisher, publishing, ring, witnessed
 from tests import audit_leaves as some
 from tests import audit_ledger, ordered, sequenced
-
-Failpoint = Callable[[str], None]
 
 DOMAIN, INSTALLATION = "log.example", "i"
 ORIGIN = f"{DOMAIN}/{INSTALLATION}"
@@ -82,10 +80,10 @@ class Log:
         assert self.size == before + 2
         return self.size - 1
 
-    async def publish(self, *, signers: ring.Ring = RING, failpoint: Failpoint | None = None) -> bool:
+    async def publish(self, *, signers: ring.Ring = RING, failpoint: failpoints.Failpoint | None = None) -> bool:
         """Start as after a crash, publish the ledger as it stands, end; whether there was anything to publish."""
         connection = await postgres.connect(self.uri, "decklog publisher")
-        reached = failpoint or publisher.no_failpoint
+        reached = failpoint or failpoints.none
         log = folder.LogFolder(self.path, reached)
         try:
             with log.held():

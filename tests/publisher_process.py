@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from decklog import native
-from decklog.model import errors
+from decklog.model import errors, failpoints
 from tests import published_log
 
 _PR_SET_PTRACER = 0x59616D61
@@ -41,7 +41,7 @@ class AtOnce(concurrent.futures.ThreadPoolExecutor):
         return future
 
 
-def killer(step: str, times: int) -> "published_log.Failpoint":
+def killer(step: str, times: int) -> failpoints.Failpoint:
     """A failpoint that ends the process."""
     left = [times]
 

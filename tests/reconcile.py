@@ -23,11 +23,11 @@ from decklog.adapters.kubernetes import account
 from decklog.adapters.kubernetes import cluster as kubernetes
 from decklog.adapters.kubernetes import connection as kubernetes_connection
 from decklog.events.v1 import apply_pb2, control_pb2, fleet_pb2, subject_pb2
-from decklog.model import envelope, events, masking, topics
+from decklog.model import envelope, events, failpoints, masking, topics
 from decklog.ports import cluster, stream
 from decklog.runtime import emitter
 from decklog.runtime import topics as topic_setup
-from services.reconcile import clusters, recording, service
+from services.reconcile import clusters, service
 from services.reconcile.parts import Parts
 from services.reconcile.render import renderer
 
@@ -205,7 +205,7 @@ class Bench:
         self,
         name: str = "one",
         *,
-        failpoint: recording.Failpoint = recording.no_failpoint,
+        failpoint: failpoints.Failpoint = failpoints.none,
         wrap: Callable[[cluster.Cluster], cluster.Cluster] = lambda one: one,
         session: float = 6.0,
         sender: stream.Producer | None = None,
@@ -227,7 +227,7 @@ class Bench:
         self,
         name: str,
         renders: renderer.Renderer,
-        failpoint: recording.Failpoint,
+        failpoint: failpoints.Failpoint,
         wrap: Callable[[cluster.Cluster], cluster.Cluster],
         session: float,
     ) -> Parts:

@@ -9,7 +9,7 @@ import asyncpg
 from decklog.adapters.memory import ledger as memory_ledger
 from decklog.adapters.memory import stream as memory_stream
 from decklog.events.v1 import git_pb2
-from decklog.model import envelope, events, ids, placement, record_headers, topics
+from decklog.model import envelope, events, failpoints, ids, placement, record_headers, topics
 from decklog.ports import stream
 from decklog.runtime import ops
 from services.audit.sequencer import parts, sequencer
@@ -60,7 +60,7 @@ def make_topics(cluster, prefix=PREFIX):
         cluster.create(topic.name(prefix), topic.partitions, topics.settings(topic, dev=True))
 
 
-def sequencer_parts(cluster, *, connect_ledger, failpoint=parts.no_failpoint, prefix=PREFIX, **changed):
+def sequencer_parts(cluster, *, connect_ledger, failpoint=failpoints.none, prefix=PREFIX, **changed):
     """The parts of a sequencer that reads a memory cluster."""
     return parts.Parts(
         prefix=prefix,

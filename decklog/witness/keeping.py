@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from decklog.client import failures, settings
+from decklog.model import failpoints
 from decklog.model.tlog import keys, witnessing
 
 ED25519, MLDSA44, STORE = "ed25519.pem", "mldsa44.pem", "store.sqlite"
@@ -90,7 +91,7 @@ def load(folder: Path) -> list[keys.CosigningKey]:
 class Store:
     """What was cosigned last. Every method raises Unavailable where the disk refuses; nothing is half stored."""
 
-    def __init__(self, folder: Path, failpoint: Callable[[str], None] = lambda _name: None) -> None:
+    def __init__(self, folder: Path, failpoint: failpoints.Failpoint = failpoints.none) -> None:
         self._path = folder / STORE
         self._failpoint = failpoint
 

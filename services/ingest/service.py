@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from decklog.events.v1 import fleet_pb2
-from decklog.model import errors, fleet
+from decklog.model import errors, failpoints, fleet
 from decklog.ports import clock, mirror, stream
 from decklog.runtime import backoff, denials, emitter, heartbeats, ops
 from decklog.runtime import topics as runtime_topics
@@ -46,7 +46,7 @@ class Ports:
     time: clock.Clock
     entropy: Callable[[int], bytes]
     chance: Callable[[], float] = lambda: 0.0
-    failpoint: Callable[[str], None] = lambda _: None
+    failpoint: failpoints.Failpoint = failpoints.none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from decklog.events.v1 import fleet_pb2, subject_pb2
-from decklog.model import errors, fleet
+from decklog.model import errors, failpoints, fleet
 from decklog.ports import clock, mirror
 from decklog.runtime import backoff, names, telemetry
 from services.ingest import announcer, declarer, notebook, telling, voice
@@ -32,7 +32,7 @@ class Surroundings:
     mirrors: mirror.Mirrors
     time: clock.Clock
     poll_seconds: float
-    failpoint: Callable[[str], None]
+    failpoint: failpoints.Failpoint
     chance: Callable[[], float]
 
 

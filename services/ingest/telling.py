@@ -1,12 +1,12 @@
 """Saying what happened in a repository: new commits, then the move of the ref that reaches them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from decklog.events.v1 import git_pb2
-from decklog.model import fleet
+from decklog.model import failpoints, fleet
 from decklog.ports import mirror
 from decklog.runtime import names, telemetry
 from services.ingest import notebook
@@ -40,7 +40,7 @@ class Teller:
     """Looks at one repository and tells its moves."""
 
     def __init__(
-        self, source: str, notes: notebook.Notebook, following: mirror.Mirror, failpoint: Callable[[str], None]
+        self, source: str, notes: notebook.Notebook, following: mirror.Mirror, failpoint: failpoints.Failpoint
     ) -> None:
         self._source = source
         self._notes = notes

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from decklog.events.v1 import apply_pb2, subject_pb2
-from decklog.model import errors, objects
+from decklog.model import errors, failpoints, objects
 from decklog.ports import clock, cluster
 from services.reconcile import comparing, fence, ordering, outcomes, recording, rendering
 from services.reconcile.core import (
@@ -42,7 +42,7 @@ class Tools:
     guard: fence.Guard
     readback: fence.Readback
     time: clock.Clock
-    failpoint: recording.Failpoint
+    failpoint: failpoints.Failpoint
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from decklog.events.v1 import apply_pb2, drift_pb2, live_pb2, subject_pb2
-from decklog.model import errors, ownership
+from decklog.model import errors, failpoints, ownership
 from decklog.ports import stream
 from decklog.runtime import emitter
-from services.reconcile import recording, recovery, state
+from services.reconcile import recovery, state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Claimant:
     place: state.Place
     member: str
     permit: emitter.Permit
-    failpoint: recording.Failpoint
+    failpoint: failpoints.Failpoint
 
     async def claim(self, *, topic_epoch: int, newest: ownership.Right) -> ownership.Right:
         """Append `OwnershipTaken`, under a right greater than every known one. Raises Transient, and as `permit` does.

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from decklog.model import masking
+from decklog.model import failpoints, masking
 from decklog.ports import clock, mirror, stream
 from decklog.runtime import ops
-from services.reconcile import clusters, recording, rendering
+from services.reconcile import clusters, rendering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +41,4 @@ class Parts:
     entropy: Callable[[int], bytes]
     status: ops.Status
     complain: ops.Status
-    failpoint: recording.Failpoint = recording.no_failpoint
+    failpoint: failpoints.Failpoint = failpoints.none

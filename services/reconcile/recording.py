@@ -5,26 +5,20 @@ decided is the order in the log.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 from google.protobuf.message import Message
 
 from decklog.events.v1 import control_pb2, live_pb2, subject_pb2
-from decklog.model import errors, events, objects, ownership
+from decklog.model import errors, events, failpoints, objects, ownership
 from decklog.ports import clock, stream
 from decklog.runtime import backoff, emitter
 from services.reconcile import fence, state
 from services.reconcile.core import recalling, recollection, sayings
 
 log = structlog.get_logger(__name__)
-
-Failpoint = Callable[[str], None]
-
-
-def no_failpoint(_name: str) -> None:
-    """Nothing fails on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +32,7 @@ class Desk:
     positions: state.Positions
     guard: fence.Guard
     right: ownership.Right
-    failpoint: Failpoint = no_failpoint
+    failpoint: failpoints.Failpoint = failpoints.none
 
     async def remember(self, messages: Sequence[stream.Message]) -> None:
         """Write records of the state topic until they are there.

@@ -8,10 +8,10 @@ only after its last record; until then a new owner takes it for lost.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decklog.model import errors, objects, ownership, topics
+from decklog.model import errors, failpoints, objects, ownership, topics
 from decklog.ports import stream
 from decklog.runtime import emitter
-from services.reconcile import claiming, ledgered, recording, recovery, state
+from services.reconcile import claiming, ledgered, recovery, state
 
 _BATCH = 1_000
 
@@ -90,7 +90,7 @@ class Repair:
             place=self.place,
             member=self.member,
             permit=_always,
-            failpoint=recording.no_failpoint,
+            failpoint=failpoints.none,
         )
 
 

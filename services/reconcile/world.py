@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from decklog.model import masking
+from decklog.model import failpoints, masking
 from decklog.ports import clock
 from decklog.runtime import ops
-from services.reconcile import clusters, fleet, recording, rendering
+from services.reconcile import clusters, fleet, rendering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class World:
     time: clock.Clock
     entropy: Callable[[int], bytes]
     status: ops.Status
-    failpoint: recording.Failpoint = recording.no_failpoint
+    failpoint: failpoints.Failpoint = failpoints.none
 
     def new_id(self) -> str:
         """A new id for a sync."""

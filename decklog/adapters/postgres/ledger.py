@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Any
 
 import asyncpg
 
 from decklog.adapters.postgres import failures, migrations, naming
-from decklog.model import errors, merkle
+from decklog.model import errors, failpoints, merkle
 from decklog.model.tlog import rotation
 from decklog.ports import ledger, stream
 
@@ -95,7 +95,7 @@ class PostgresWriter:
     """
 
     def __init__(
-        self, leading: asyncpg.Connection, looking: asyncpg.Connection, eraser: str, failpoint: Callable[[str], None]
+        self, leading: asyncpg.Connection, looking: asyncpg.Connection, eraser: str, failpoint: failpoints.Failpoint
     ) -> None:
         self._leading = leading
         self._looking = looking
@@ -107,7 +107,7 @@ class PostgresWriter:
 
     @classmethod
     async def connect(
-        cls, uri: str, *, eraser: str | None = None, failpoint: Callable[[str], None] = lambda _name: None
+        cls, uri: str, *, eraser: str | None = None, failpoint: failpoints.Failpoint = failpoints.none
     ) -> "PostgresWriter":
         """Connect and check that the schema is this release's. Raises Transient or Terminal.
 

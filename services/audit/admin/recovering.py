@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, leaf_ranges, merkle, receipt
+from decklog.model import errors, failpoints, leaf_ranges, merkle, receipt
 from decklog.model.tlog import bundle, checkpoint, note, policy, tiles
 from decklog.ports import ledger, stream
 from services.audit.admin import recovered_records
@@ -52,7 +52,7 @@ class Sources:
     prefix: str
     reader: stream.Reader
     topics: stream.Topics
-    failpoint: Callable[[str], None] = lambda _name: None
+    failpoint: failpoints.Failpoint = failpoints.none
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from decklog import native
-from decklog.model import errors
+from decklog.model import errors, failpoints
 from services.audit.core import integration
 
 CHECKPOINT = f"{integration.PUBLIC}/checkpoint"
@@ -37,7 +37,7 @@ class Busy(errors.DecklogError):
 class LogFolder:
     """One log's files. Every method raises Transient where the disk refuses; nothing is half written."""
 
-    def __init__(self, path: Path, failpoint: Callable[[str], None] = lambda _name: None) -> None:
+    def __init__(self, path: Path, failpoint: failpoints.Failpoint = failpoints.none) -> None:
         self._path = path
         self._failpoint = failpoint
         self._durable: set[str] = set()

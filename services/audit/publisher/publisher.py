@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 
 from decklog.adapters.postgres import failures
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors
+from decklog.model import errors, failpoints
 from decklog.model.tlog import keys, rotation
 from decklog.runtime import backoff, names, ops
 from services.audit import waiting
@@ -46,10 +46,6 @@ _withheld = Gauge(
 )
 
 
-def no_failpoint(_name: str) -> None:
-    """Nothing happens here, except in a test of crashes."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What the publisher is made of. `installation` gives its id, empty until it is known."""
@@ -62,7 +58,7 @@ class Parts:
     readiness: ops.Readiness
     witnesses: witnessed.Rule | None = None
     """Who is to cosign the checkpoints; None where nobody is asked."""
-    failpoint: Callable[[str], None] = no_failpoint
+    failpoint: failpoints.Failpoint = failpoints.none
     recent: recents.Recent | None = None
     """What the sequencer beside it appended last; None where it runs elsewhere."""
 

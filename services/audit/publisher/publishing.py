@@ -1,13 +1,13 @@
 """One climb from sequenced to served: integrate what is new, sign the tree, store the checkpoint; then it is served."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import asyncpg
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import errors, merkle
+from decklog.model import errors, failpoints, merkle
 from decklog.model.tlog import checkpoint, edge, note, proofs, tile_hashes, tiles
 from services.audit.core import integration, publication
 from services.audit.core import recent as recents
@@ -44,7 +44,7 @@ class Publishing:
         connection: asyncpg.Connection,
         folder: folders.LogFolder,
         signers: ring.Ring,
-        failpoint: Callable[[str], None],
+        failpoint: failpoints.Failpoint,
         recent: recents.Recent | None = None,
     ) -> None:
         self._connection = connection

@@ -3,15 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from decklog.model import failpoints
 from decklog.ports import clock, ledger, stream
 from decklog.runtime import ops
 from services.audit.core import sequencing_limits
-
-Failpoint = Callable[[str], None]
-
-
-def no_failpoint(_name: str) -> None:
-    """Nothing happens here, except in a simulation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,4 +25,4 @@ class Parts:
     batch_records: int = 8000
     appended: Callable[[ledger.Addition], None] = lambda _addition: None
     """Told of every addition once it is committed."""
-    failpoint: Failpoint = no_failpoint
+    failpoint: failpoints.Failpoint = failpoints.none
