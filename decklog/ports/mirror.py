@@ -31,7 +31,6 @@ class Reason(StrEnum):
     REF_NOT_FOUND = "RefNotFound"
     TOO_MANY_REFS = "TooManyRefs"
     COMMIT_NOT_FOUND = "CommitNotFound"
-    PATH_NOT_FOUND = "PathNotFound"
     TOO_LARGE = "TooLarge"
     TOO_MANY_FILES = "TooManyFiles"
     UNSAFE_PATH = "UnsafePath"
