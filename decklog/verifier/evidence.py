@@ -21,6 +21,7 @@ from decklog.client import failures
 from decklog.model import errors, evidence, payload_file, receipt, selection
 from decklog.model.tlog import bundle, checkpoint, note, tiles
 from decklog.verifier import anchors, proving, source
+from decklog.verifier.remembered import Remembered
 
 MOST_LEAVES = 20_000
 """In one bundle: each has five files, and a zip names all of them at its end."""
@@ -51,8 +52,7 @@ class Pinned:
 
     def __init__(self, given: source.Source, signed: bytes) -> None:
         self._given = given
-        self._held: dict[str, bytes | None] = {source.CHECKPOINT: signed}
-        self._size = 0
+        self._read = Remembered(given.read, lambda data: len(data or b""), _CACHED_BYTES)
         self.signed = signed
         self.tree = proving.tree_of(given, signed)
 
@@ -63,14 +63,7 @@ class Pinned:
 
     def read(self, path: str) -> bytes | None:
         """See `source.Source`."""
-        if path not in self._held:
-            data = self._given.read(path)
-            self._size += len(data or b"")
-            while self._size > _CACHED_BYTES and len(self._held) > 1:
-                oldest = next(one for one in self._held if one != source.CHECKPOINT)
-                self._size -= len(self._held.pop(oldest) or b"")
-            self._held[path] = data
-        return self._held[path]
+        return self.signed if path == source.CHECKPOINT else self._read(path)
 
     def lines(self, path: str) -> Iterator[bytes]:
         """See `source.Source`."""

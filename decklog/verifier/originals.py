@@ -12,9 +12,10 @@ from typing import Any
 from decklog.model import merkle, receipt, receipt_form
 from decklog.model.tlog import bundle, checkpoint, proofs, tile_hashes, tiles
 from decklog.verifier import source
+from decklog.verifier.remembered import Remembered
 from decklog.verifier.tree import Reading
 
-_KEPT_BUNDLES = 64
+_KEPT_BYTES = 64 << 20
 
 
 class Originals:
@@ -24,7 +25,7 @@ class Originals:
         self._reading = reading
         self._tree = tree
         self._first = first
-        self._bundle = functools.lru_cache(maxsize=_KEPT_BUNDLES)(self._proved)
+        self._bundle = Remembered(self._proved, lambda entries: sum(map(len, entries or ())), _KEPT_BYTES)
 
     def problem(self, said: Mapping[str, Any]) -> str:
         """What is wrong with a duplicate or conflict of a leaf before it."""
