@@ -8,13 +8,12 @@ from typing import NamedTuple
 import asyncpg
 
 from decklog.adapters.postgres import migrations
-from services.audit.admin import shapes
+from services.audit.admin import shapes, strangers
 from services.audit.core import membership, protection
 from services.audit.core.auditing import Finding
-from services.audit.core.privileges import REMEDIES, Held, Part
+from services.audit.core.privileges import REMEDIES, Held
 
-_SCHEMAS = ["ledger", "audit"]
-_LOGINS = [*(part.role for part in Part), "decklog_reader"]
+_SCHEMAS = list(shapes.SCHEMAS)
 _PARTITION_LEAVES = 10_000_000
 _PROTECTED = "^(entry|payload|source|dedup|checkpoint|legal_hold|rotation|cosignature|time_stamp|missing)"
 """Tables of the ledger, and their partitions, that are only ever added to."""
@@ -57,16 +56,17 @@ _MIGRATOR = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regcl
 
 # Everything that was granted to anybody but the owner, columns included.
 _HELD = """
-SELECT 'TABLE', n.nspname, c.relname, a.privilege_type,
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname, a.privilege_type,
     CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN aclexplode(c.relacl) a
-WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v') AND a.grantee <> c.relowner
+WHERE (n.nspname = ANY ($1) OR c.oid = to_regclass('public.decklog_migration'))
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND a.grantee <> c.relowner
 UNION ALL
 SELECT 'TABLE', n.nspname, c.relname, format('%s (%I)', a.privilege_type, t.attname),
     CASE WHEN a.grantee = 0 THEN '' ELSE pg_get_userbyid(a.grantee) END
 FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN aclexplode(t.attacl) a
-WHERE n.nspname = ANY ($1) AND a.grantee <> c.relowner
+WHERE (n.nspname = ANY ($1) OR c.oid = to_regclass('public.decklog_migration')) AND a.grantee <> c.relowner
     AND (a.privilege_type <> 'SELECT' OR n.nspname = 'ledger' AND c.relname ~ '^payload')
 UNION ALL
 SELECT 'SCHEMA', n.nspname, n.nspname, a.privilege_type,
@@ -103,70 +103,6 @@ SELECT pg_get_function_identity_arguments(oid), pg_get_functiondef(oid) FROM pg_
 WHERE proname = 'decklog_shipped' AND pronamespace = pg_my_temp_schema()
 """
 
-# Functions elsewhere that run with the rights of somebody who can change the ledger, for others: who may execute them,
-# or write a table that fires them.
-_BYWAYS = """
-WITH others AS (
-    SELECT r.oid, r.rolname FROM pg_roles r JOIN pg_namespace l ON l.nspname = 'ledger'
-    WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, l.nspowner, 'MEMBER')
-        AND (r.rolname = ANY ($2) OR r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT'))
-), used AS (
-    SELECT p.oid AS function, format('%s may execute it',
-        CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
-            ELSE string_agg(o.rolname, ', ' ORDER BY o.rolname) END) AS how
-    FROM pg_proc p JOIN others o ON has_function_privilege(o.oid, p.oid, 'EXECUTE') WHERE p.prosecdef GROUP BY p.oid
-    UNION ALL
-    SELECT t.tgfoid, format('whoever writes %s fires it', string_agg(DISTINCT t.tgrelid::regclass::text, ', '))
-    FROM pg_trigger t JOIN others o ON has_table_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE, DELETE, TRUNCATE')
-        OR has_any_column_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE')
-    WHERE NOT t.tgisinternal GROUP BY t.tgfoid
-)
-SELECT format('function %s', p.oid::regprocedure),
-    format('function %s runs with the rights of %I, and %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
-        string_agg(u.how, ', ' ORDER BY u.how)),
-    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(p.proowner), p.proacl::text,
-        pg_get_functiondef(p.oid)), 'UTF8')), 'hex'), 32)
-FROM pg_proc p JOIN used u ON u.function = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_namespace l ON l.nspname = 'ledger'
-WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_schema'])
-    AND pg_has_role(p.proowner, l.nspowner, 'MEMBER')
-GROUP BY p.oid, p.proowner, p.proacl ORDER BY 1
-"""
-
-# Views elsewhere, and tables with rules, that lead to the ledger with the rights of their owner, who can change it.
-_VIEWED = """
-WITH RECURSIVE step AS (
-    SELECT DISTINCT w.ev_class AS relation, d.refobjid AS target FROM pg_rewrite w
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-    WHERE d.refobjid <> w.ev_class
-), leads (relation, target) AS (
-    SELECT relation, target FROM step
-    UNION SELECT l.relation, s.target FROM leads l JOIN step s ON s.relation = l.target
-), granted AS (
-    SELECT c.oid AS relation, a.grantee, a.privilege_type FROM pg_class c CROSS JOIN aclexplode(c.relacl) a
-    WHERE a.grantee <> c.relowner
-    UNION
-    SELECT c.oid, a.grantee, a.privilege_type FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
-    CROSS JOIN aclexplode(t.attacl) a WHERE a.grantee <> c.relowner
-)
-SELECT format('relation %s', c.oid::regclass),
-    format('%s leads to %s with the rights of %I, and %s may %s there', c.oid::regclass,
-        string_agg(DISTINCT t.oid::regclass::text, ', '), pg_get_userbyid(c.relowner),
-        string_agg(DISTINCT CASE WHEN g.grantee = 0 THEN 'everybody' ELSE pg_get_userbyid(g.grantee) END, ', '),
-        string_agg(DISTINCT g.privilege_type, ', ')),
-    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(c.relowner), c.relacl::text,
-        (SELECT string_agg(pg_get_ruledef(w.oid), E'\\n' ORDER BY rulename) FROM pg_rewrite w WHERE ev_class = c.oid)),
-        'UTF8')), 'hex'), 32)
-FROM leads JOIN pg_class c ON c.oid = leads.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_class t ON t.oid = leads.target JOIN pg_namespace l ON l.oid = t.relnamespace AND l.nspname = 'ledger'
-JOIN granted g ON g.relation = c.oid
-WHERE n.nspname <> ALL ($1) AND t.relkind IN ('r', 'p') AND pg_has_role(c.relowner, l.nspowner, 'MEMBER')
-    AND NOT EXISTS (
-        SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_invoker' AND option_value::boolean)
-    AND (g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') OR g.privilege_type = 'SELECT' AND t.relname ~ '^payload')
-GROUP BY c.oid, c.relowner, c.relacl ORDER BY 1
-"""
-
 # Constraints, defaults and indexes of our tables that run a function or operator that does not come with Postgres.
 _RUN = """
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(d.refclassid, d.refobjid, 0)
@@ -181,29 +117,14 @@ JOIN pg_depend d ON d.classid = part.kind AND d.objid = part.oid
 WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') ORDER BY 1, 2
 """
 
-_EVENT_TRIGGERS = """
-SELECT format('event trigger %I', evtname),
-    format('the database has an event trigger %I that is not ours: it may undo what a migration does', evtname),
-    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(evtowner), evtevent, evtenabled, evttags::text,
-        pg_get_userbyid(p.proowner), pg_get_functiondef(p.oid)), 'UTF8')), 'hex'), 32)
-FROM pg_event_trigger JOIN pg_proc p ON p.oid = evtfoid ORDER BY 1
-"""
-
-# Who subscribes gets every payload with its salt, erased ones too, and nobody's right to read is asked.
-_PUBLICATIONS = """
-SELECT format('publication %I', p.pubname),
-    format('the publication %I gives payloads to whoever subscribes, with their salts, and what is erased stays there',
-        p.pubname),
-    left(encode(sha256(convert_to(concat_ws(E'\\n', pg_get_userbyid(p.pubowner), p.puballtables, p.pubinsert,
-        string_agg(t.schemaname || '.' || t.tablename, ', ' ORDER BY t.tablename)), 'UTF8')), 'hex'), 32)
-FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
-WHERE t.schemaname = 'ledger' AND t.tablename ~ '^payload' GROUP BY p.oid ORDER BY 1
-"""
-
+# Whatever is read like a table there, and is none; its options say with whose rights, and what it lets through.
 _VIEWS = """
-SELECT 'audit.' || relname, pg_get_viewdef(oid) FROM pg_class
-WHERE relnamespace = 'audit'::regnamespace AND relkind = 'v'
+SELECT 'audit.' || relname,
+    concat_ws(E'\\n', CASE WHEN relkind = 'f' THEN 'foreign table' ELSE pg_get_viewdef(oid) END, reloptions::text)
+FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('v', 'm', 'f')
 """
+
+_APPLIED = "SELECT number, name, sha256 FROM public.decklog_migration ORDER BY number"
 
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ((?:ledger|audit)\.\w+)(\([^$]*\$\$.*?\$\$);", re.DOTALL)
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (audit\.\w+) AS\n(.*?);\n", re.DOTALL)
@@ -228,15 +149,7 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
     held = [Held(*row) for row in await connection.fetch(_HELD, _SCHEMAS)]
     attached = [tuple(row) for row in await connection.fetch(_PARTITIONS, _SCHEMAS)]
     schemas = {row[0]: row[1] for row in await connection.fetch(_SCHEMA_OWNERS, _SCHEMAS)}
-    foreign = [
-        protection.Foreign(*row)
-        for row in [
-            *await connection.fetch(_BYWAYS, _SCHEMAS, _LOGINS),
-            *await connection.fetch(_VIEWED, _SCHEMAS),
-            *await connection.fetch(_EVENT_TRIGGERS),
-            *await connection.fetch(_PUBLICATIONS),
-        ]
-    ] + membership.members(server)
+    foreign = [*await strangers.found(connection), *membership.members(server)]
     shipped, functions = await _shipped_functions(connection), await _functions(connection)
     found = [
         *protection.table_findings(tables, roles),
@@ -247,6 +160,10 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
         *(
             Finding(None, f"{part} runs {code}, with the rights of whoever writes: it is not ours")
             for part, code in await connection.fetch(_RUN, _SCHEMAS)
+        ),
+        *protection.migration_findings(
+            [_applied(one) for one in migrations.read()],
+            [protection.Applied(*row) for row in await connection.fetch(_APPLIED)],
         ),
         *protection.partition_findings(size, _PARTITION_LEAVES, attached),
         *protection.shape_findings(
@@ -260,6 +177,10 @@ async def look(connection: asyncpg.Connection, size: int, known: Collection[str]
     ]
     excused, unfit = protection.excused(foreign, known)
     return Seen(found, membership.migrators(server) + excused, unfit)
+
+
+def _applied(one: migrations.Migration) -> protection.Applied:
+    return protection.Applied(one.number, one.name, one.sha256, later=one.phase is migrations.Phase.POST)
 
 
 async def _server(connection: asyncpg.Connection) -> membership.Server:

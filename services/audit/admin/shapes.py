@@ -1,4 +1,4 @@
-"""Reading how tables of the ledger are made, in the database and as the migrations made them: columns, keys, checks."""
+"""Reading how the tables are made, in the database and as the migrations made them: columns, keys, checks."""
 
 import re
 from collections import defaultdict
@@ -8,13 +8,21 @@ import asyncpg
 
 from decklog.adapters.postgres import migrations
 
+SCHEMAS = ("ledger", "audit")
+
 Shapes = Mapping[str, frozenset[str]]
-"""By a table's name, without its schema, what it is made of; one line each, without names that a server gives."""
+"""By a table's name, with its schema, what it is made of; one line each, without names that a server gives."""
 
 # An index counts where it lets no second row in, or would if it were whole; others make reading faster.
 _LINES = """
 SELECT c.relname, format('column %I %s', a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
-    CASE WHEN a.attnotnull THEN 'NOT NULL' END, 'IDENTITY ' || nullif(a.attidentity::text, ''),
+    CASE WHEN a.attcollation NOT IN (0, 100) THEN 'COLLATE ' || a.attcollation::regcollation END,
+    CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+    'IDENTITY ' || nullif(a.attidentity::text, '') || (
+        SELECT format(' (%s from %s by %s to %s%s)', q.seqstart, q.seqmin, q.seqincrement, q.seqmax,
+            CASE WHEN q.seqcycle THEN ', again' END)
+        FROM pg_depend i JOIN pg_sequence q ON q.seqrelid = i.objid
+        WHERE i.refobjid = c.oid AND i.refobjsubid = a.attnum AND i.deptype = 'i'),
     'GENERATED ' || nullif(a.attgenerated::text, ''),
     'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)))
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -34,18 +42,27 @@ WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p')
 """
 
 _BOUNDS = """
-SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c
+SELECT 'ledger.' || c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c
 WHERE c.relnamespace = 'ledger'::regnamespace AND c.relispartition
 """
 
-_TABLE = r"CREATE TABLE ledger\.\w+ \(.*?\n\)[^;]*"
-_ALTERED = r"ALTER TABLE ledger\.\w+ (?:DROP CONSTRAINT|ADD|ALTER COLUMN|DROP COLUMN)[^;]*"
-_STATEMENT = re.compile(rf"^(?:{_TABLE}|{_ALTERED});", re.DOTALL | re.MULTILINE)
+# Of each schema: both have a table `source`.
+_STATEMENTS = {
+    schema: re.compile(
+        rf"^(?:CREATE TABLE {schema}\.\w+ \(.*?\n\)[^;]*"
+        rf"|ALTER TABLE {schema}\.\w+ (?:DROP CONSTRAINT|ADD|ALTER COLUMN|DROP COLUMN)[^;]*);",
+        re.DOTALL | re.MULTILINE,
+    )
+    for schema in SCHEMAS
+}
 
 
 async def found(connection: asyncpg.Connection) -> Shapes:
-    """What the tables of the ledger are made of."""
-    return await _read(connection, "'ledger'::regnamespace::oid")
+    """What the tables are made of."""
+    lines = dict[str, frozenset[str]]()
+    for schema in SCHEMAS:
+        lines |= await _read(connection, schema, f"'{schema}'::regnamespace::oid")
+    return lines
 
 
 async def bounds(connection: asyncpg.Connection) -> dict[str, str]:
@@ -55,20 +72,23 @@ async def bounds(connection: asyncpg.Connection) -> dict[str, str]:
 
 async def shipped(connection: asyncpg.Connection) -> Shapes:
     """The same as this server reads the migrations: the tables are made for a moment as temporary ones, and undone."""
-    undone = connection.transaction()
-    await undone.start()
-    try:
-        for migration in migrations.read():
-            for statement in _STATEMENT.findall(migration.sql):
-                made = statement.replace("CREATE TABLE ledger.", "CREATE TEMPORARY TABLE ", 1)
-                await connection.execute(made.replace("ALTER TABLE ledger.", "ALTER TABLE pg_temp.", 1))
-        return await _read(connection, "pg_my_temp_schema()")
-    finally:
-        await undone.rollback()
+    lines = dict[str, frozenset[str]]()
+    for schema in SCHEMAS:
+        undone = connection.transaction()
+        await undone.start()
+        try:
+            for migration in migrations.read():
+                for statement in _STATEMENTS[schema].findall(migration.sql):
+                    made = statement.replace(f"CREATE TABLE {schema}.", "CREATE TEMPORARY TABLE ", 1)
+                    await connection.execute(made.replace(f"ALTER TABLE {schema}.", "ALTER TABLE pg_temp.", 1))
+            lines |= await _read(connection, schema, "pg_my_temp_schema()")
+        finally:
+            await undone.rollback()
+    return lines
 
 
-async def _read(connection: asyncpg.Connection, schema: str) -> Shapes:
+async def _read(connection: asyncpg.Connection, schema: str, place: str) -> Shapes:
     lines = defaultdict[str, set[str]](set)
-    for table, line in await connection.fetch(_LINES, await connection.fetchval(f"SELECT {schema}")):
-        lines[table].add(line)
+    for table, line in await connection.fetch(_LINES, await connection.fetchval(f"SELECT {place}")):
+        lines[f"{schema}.{table}"].add(line)
     return {table: frozenset(made) for table, made in lines.items()}

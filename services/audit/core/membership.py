@@ -4,14 +4,13 @@ Superusers can become anything, and so, before PostgreSQL 16, can whoever may ma
 one, and neither is told here.
 """
 
-import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.audit.core import privileges
 from services.audit.core.auditing import Finding
-from services.audit.core.protection import Foreign
+from services.audit.core.protection import Foreign, foreign
 
 _GROUPS = frozenset({"decklog_owner", *(part.role for part in privileges.Part)})
 """Roles that the migrations make and nobody logs in with; decklog_reader is for whoever queries the views."""
@@ -108,11 +107,8 @@ def _member(server: Server, one: Membership) -> Foreign | None:
     through = sorted(persons - {one.member})
     more = f", and {', '.join(through)} through it" if through else ""
     remedy = f"REVOKE {privileges.quoted(one.role)} FROM {privileges.quoted(one.member)}"
-    return Foreign(
-        f"member {one.member} of {one.role}",
-        f"{one.member} can become {one.role}{more}: {remedy}",
-        _digest([one.role, one.member, *through]),
-    )
+    problem = f"{one.member} can become {one.role}{more}: {remedy}"
+    return foreign(f"member {one.member} of {one.role}", problem, one.role, one.member, *through)
 
 
 def _is_as_made(server: Server, one: Membership) -> bool:
@@ -129,7 +125,3 @@ def _logins(server: Server) -> frozenset[str]:
 def _logins_of(server: Server, part: privileges.Part) -> Iterator[str]:
     names = (privileges.login(part, database) for database in server.databases)
     return (name for name in names if name in server.roles)
-
-
-def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """What protects the ledger in Postgres, and what was done to it: facts about tables and functions in, findings out."""
 
+import hashlib
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from services.audit.core import privileges
 from services.audit.core.auditing import Finding
 from services.audit.core.privileges import Held
 
-_PARTITION = re.compile(r"(entry|payload)_p(\d{6})")
+_PARTITION = re.compile(r"(ledger\.(?:entry|payload))_p(\d{6})")
 _OWNERS = {"ledger": "decklog_owner", "audit": "decklog_projector"}
 _STATES = {
     None: "its trigger append_only was dropped",
@@ -53,6 +54,18 @@ class Definition(NamedTuple):
     owner: str | None = None
 
 
+class Applied(NamedTuple):
+    """A migration, as the table of those that were applied has it; `sha256` of its file, in hex.
+
+    `later`: it may be applied once no older process is left.
+    """
+
+    number: int
+    name: str
+    sha256: str
+    later: bool = False
+
+
 class Foreign(NamedTuple):
     """Something in the database that no migration made. `named` is its kind and exact name, `digest` of all it does."""
 
@@ -64,6 +77,11 @@ class Foreign(NamedTuple):
     def excuse(self) -> str:
         """What an operator says who knows it: this thing, as it is now."""
         return f"{self.named} {self.digest}"
+
+
+def foreign(named: str, problem: str, *does: str) -> Foreign:
+    """A thing that no migration made; `does` is all that it is and does, and never shown."""
+    return Foreign(named, problem, hashlib.sha256("\n".join(does).encode()).hexdigest()[:32])
 
 
 def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Finding]:
@@ -152,22 +170,34 @@ def shape_findings(
     that they are of, and take `width` leaves each (`bounds`, as SQL says it).
     """
     for name in sorted(shipped.keys() - found.keys()):
-        yield Finding(None, f"table ledger.{name} is gone")
+        yield Finding(None, f"table {name} is gone")
     for name in sorted(found):
         part = _PARTITION.fullmatch(name)
         whole = name if part is None else part[1]
         if whole not in shipped:
-            yield Finding(None, f"table ledger.{name} is not ours")
+            yield Finding(None, f"table {name} is not ours")
             continue
         for line in sorted(set(shipped[whole]) - set(found[name])):
-            yield Finding(None, f"ledger.{name} lacks what this release gives it: {line}")
+            yield Finding(None, f"{name} lacks what this release gives it: {line}")
         for line in sorted(set(found[name]) - set(shipped[whole])):
-            yield Finding(None, f"ledger.{name} has what is not ours: {line}")
+            yield Finding(None, f"{name} has what is not ours: {line}")
         if part is not None and name in bounds:
             first = int(part[2]) * width
             expected = f"FOR VALUES FROM ('{first}') TO ('{first + width}')"
             if bounds[name] != expected:
-                yield Finding(None, f"partition ledger.{name} is attached {bounds[name]}, and not {expected}")
+                yield Finding(None, f"partition {name} is attached {bounds[name]}, and not {expected}")
+
+
+def migration_findings(shipped: Iterable[Applied], applied: Iterable[Applied]) -> Iterator[Finding]:
+    """Whether the migrations of this release are said to be applied, and no others: by that services start."""
+    known, found = {one.number: one for one in shipped}, {one.number: one for one in applied}
+    for number, one in sorted(known.items()):
+        if number not in found and not one.later:
+            yield Finding(None, f"public.decklog_migration does not have {one.name}")
+        elif number in found and found[number] != one._replace(later=False):
+            yield Finding(None, f"public.decklog_migration says something else of {one.name} than this release")
+    for number in sorted(found.keys() - known.keys()):
+        yield Finding(None, f"public.decklog_migration has number {number}, which is not of this release")
 
 
 def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:
