@@ -15,9 +15,9 @@ from decklog.adapters.postgres import ledger as postgres
 from decklog.cli import databases
 from decklog.client import failures
 from decklog.model import errors, leaf_ranges, merkle, printable
-from decklog.model.tlog import checkpoint, note, rotation
+from decklog.model.tlog import checkpoint, keys, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import log_files, projected, protection, vouched
+from services.audit.admin import incarnations, log_files, projected, protection, vouched
 from services.audit.core import auditing, lost
 from services.audit.projector import rebuilding
 
@@ -35,14 +35,25 @@ LEFT JOIN ledger.source s USING (source)
 ORDER BY e.leaf
 """
 
-# Rows beside the leaves that belong to none of them.
+# Rows beside the leaves that belong to none of them. A source of no event waits for one; a number of it that was given
+# before would be given twice.
 _STRAYS = """
-SELECT 'payload' AS name, leaf FROM ledger.payload p WHERE NOT EXISTS (SELECT FROM ledger.entry e WHERE e.leaf = p.leaf)
+SELECT leaf, 'a row of ledger.payload belongs to no leaf or source' AS problem FROM ledger.payload p
+WHERE NOT EXISTS (SELECT FROM ledger.entry e WHERE e.leaf = p.leaf)
 UNION ALL
-SELECT 'dedup', leaf FROM ledger.dedup d
+SELECT leaf, 'a row of ledger.dedup belongs to no leaf or source' FROM ledger.dedup d
 WHERE NOT EXISTS (SELECT FROM ledger.entry e WHERE e.leaf = d.leaf)
    OR NOT EXISTS (SELECT FROM ledger.source s WHERE s.source = d.source)
-ORDER BY 2 LIMIT 100
+UNION ALL
+SELECT NULL, format('ledger.source has %L, and no event is of it', s.name) FROM ledger.source s
+WHERE NOT EXISTS (SELECT FROM ledger.dedup d WHERE d.source = s.source)
+UNION ALL
+SELECT NULL, format('ledger.source goes on with number %s, and has %s', coalesce(given, 0) + 1, highest)
+FROM (
+    SELECT max(source) AS highest, pg_sequence_last_value(pg_get_serial_sequence('ledger.source', 'source')) AS given
+    FROM ledger.source
+) numbers WHERE coalesce(given, 0) < highest
+ORDER BY 1 LIMIT 100
 """
 
 _CHECKPOINTS = "SELECT size, root, note, number FROM ledger.checkpoint ORDER BY size"
@@ -73,7 +84,7 @@ ORDER BY 2 LIMIT 100
 
 _HOLDS = "SELECT leaf, hold, placed FROM ledger.legal_hold"
 
-_ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation"
+_ROTATIONS = "SELECT leaf, vkey, beside FROM ledger.rotation ORDER BY leaf"
 
 _HAS_CURSOR = "SELECT to_regclass('audit.cursor') IS NOT NULL"
 
@@ -84,6 +95,9 @@ def audit_db(
         ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
     ),
     log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
+    kafka: str = typer.Option(
+        "", "--kafka", envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…, to compare the topics."
+    ),
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
     lost_file: str = typer.Option(
         "", "--lost", help="Which payloads recoveries found lost: a copy of the file `lost` of the log's folder."
@@ -100,11 +114,12 @@ def audit_db(
 ) -> None:
     """Recompute tree, receipts, commitments, positions and projections; see what protects them.
 
-    Exit code 1 if anything is wrong there; 2 if the command line or the settings are, and 4 if Postgres cannot be
-    reached. Run it as an administrator: a part of audit may not read everything.
+    Exit code 1 if anything is wrong there; 2 if the command line or the settings are, and 4 if Postgres or Kafka cannot
+    be reached. Run it as an administrator: a part of audit may not read everything.
     """
     told = Told(
         log=Path(log) if log else None,
+        kafka=kafka,
         lost=Path(lost_file) if lost_file else None,
         trusted=vouched.trusted(policy, tsa_ca),
         known=known or (),
@@ -118,10 +133,17 @@ def audit_db(
             typer.echo(printable.line(str(finding)))
     if not log:
         typer.echo("not compared with the published log: name its folder with --log", err=True)
+    if not kafka:
+        typer.echo("not compared with Kafka's topics: name its servers with --kafka", err=True)
     if told.trusted.unverified:
         typer.echo(
             f"not verified: {told.trusted.unverified} cosignatures and time stamps; name the witnesses with --policy, "
             "the authority's certificates with --tsa-ca",
+            err=True,
+        )
+    if audit.unverified:
+        typer.echo(
+            f"not verified: the log's signatures under {audit.unverified} checkpoints; name its key with --policy",
             err=True,
         )
     if audit.missing:
@@ -139,11 +161,13 @@ def audit_db(
 class Told:
     """What the operator knows from elsewhere.
 
-    `log` is the folder of the published log, `lost` a file of the payloads that recoveries found lost, if it is another
-    than that in the folder; `trusted` whose word is believed; `known` excuses for what a provider brought.
+    `log` is the folder of the published log, `kafka` the servers that the topics are on, `lost` a file of the payloads
+    that recoveries found lost, if it is another than that in the folder; `trusted` whose word is believed; `known`
+    excuses for what a provider brought.
     """
 
     log: Path | None = None
+    kafka: str = ""
     lost: Path | None = None
     trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
     known: Sequence[str] = ()
@@ -166,7 +190,7 @@ async def _audit(
     # Read before the snapshot: what was served by then is in it.
     served = None if told.log is None else log_files.served(told.log)
     known = log_files.kept_as_lost(told.log, told.lost)
-    audit, compared = auditing.Audit(), False
+    audit, compared = auditing.Audit(first_keys=told.trusted.logs), False
     found += [*([] if served is None else served.problems), *known.problems]
     async with contextlib.AsyncExitStack() as opened:
         connection = await _connected(uri)
@@ -178,6 +202,8 @@ async def _audit(
             before = await projected.tables(connection)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
+                positions = await _positions(connection)
+                audit.first_keys = await _first_keys(connection) or audit.first_keys
                 async for finding in _findings(connection, audit, told, served, known.ranges):
                     if len(found) >= most:
                         break
@@ -186,6 +212,8 @@ async def _audit(
                     more = await projected.findings(uri, connection, audit, before)
                     compared = more is not None
                     found += more or []
+    if told.kafka:
+        found += await incarnations.findings(told.kafka, positions)
     del found[most:]
     return found, audit, compared
 
@@ -223,7 +251,7 @@ async def _findings(
     async for finding in _leaf_findings(connection, audit):
         yield finding
     for row in await connection.fetch(_STRAYS, timeout=None):
-        yield auditing.Finding(row["leaf"], f"a row of ledger.{row['name']} belongs to no leaf or source")
+        yield auditing.Finding(*row)
     for problem in lost.problems(audit.missing, audit.size, known):
         yield problem
     async for finding in _order_findings(connection, audit):
@@ -281,6 +309,15 @@ async def _order_findings(connection: asyncpg.Connection, audit: auditing.Audit)
     rotations = [rotation.Rotation(*row) for row in await connection.fetch(_ROTATIONS)]
     for finding in auditing.rotation_problems(audit.rotations, rotations):
         yield finding
+
+
+async def _first_keys(connection: asyncpg.Connection) -> Sequence[keys.VerifierKey]:
+    """The key that the first rotation replaced, if there was one; whether it says so rightly its leaf tells."""
+    first = await connection.fetchrow(_ROTATIONS)
+    try:
+        return () if first is None or first["beside"] is None else rotation.parsed([first["beside"]])
+    except keys.Malformed:
+        return ()
 
 
 async def _leaf_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:

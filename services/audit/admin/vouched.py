@@ -1,6 +1,6 @@
 """Reading the checkpoints and what others said of them, to audit it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +29,9 @@ _PREFETCH = 100
 
 @dataclass(slots=True)
 class Trusted:
-    """Whose word can be verified: keys of witnesses by label, and who signs time stamps."""
+    """Whose word can be verified: keys of the log, of witnesses by label, and who signs time stamps."""
 
+    logs: Sequence[keys.VerifierKey] = ()
     witnesses: Mapping[str, keys.VerifierKey] = field(default_factory=dict)
     authority: time_stamp.Authority | None = None
     unverified: int = 0
@@ -41,7 +42,9 @@ def trusted(policy_file: str, ca_file: str) -> Trusted:
     """What these files (empty: none) say whom to believe. Raises Misconfigured for one that cannot be read."""
     found = Trusted()
     if policy_file:
-        found.witnesses = {key.label: key for key in trust.of_policy(Path(policy_file)).witnesses.values()}
+        rule = trust.of_policy(Path(policy_file))
+        found.logs = rule.logs
+        found.witnesses = {key.label: key for key in rule.witnesses.values()}
     if ca_file:
         found.authority = trust.of_time(Path(ca_file))
     return found

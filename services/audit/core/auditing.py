@@ -89,6 +89,10 @@ class Audit:
     _frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     missing: frozenset[int] = frozenset()
     """Leaves whose payload was lost in a recovery, says `ledger.missing`: a claim of whoever may write."""
+    first_keys: Sequence[keys.VerifierKey] = ()
+    """Any of these signs until a leaf rotates the key; none: nobody said."""
+    unverified: int = 0
+    """Checkpoints so far whose signature nobody's key could verify."""
     _signed: int = 0
     """Checkpoints so far."""
     erased: list[tuple[int, int]] = field(default_factory=list)
@@ -171,18 +175,18 @@ class Audit:
         return self._frontier.root()
 
     def _signer_problem(self, named: str, signed: note.Note, size: int) -> Iterator[Finding]:
-        """Whether a key signed that signs then, as far as leaves tell: those before the first rotation do not."""
+        """Whether a key signed that signs then, as leaves tell it, and before the first rotation who asks."""
         rotations = rotation.Rotations(tuple(self.rotations)).before(size)
-        if not rotations.all:
-            return
         vkeys = rotations.signers(size)
         try:
-            policy.check_log(signed, rotation.parsed(vkeys))
+            known = rotation.parsed(vkeys) if rotations.all else self.first_keys
+            if known:
+                policy.check_log(signed, known)
+            self.unverified += not known
         except (note.Unverified, keys.Malformed):
-            expected = " or ".join(map(rotation.label, vkeys))
-            yield Finding(
-                None, f"{named} was not signed by {expected}, which signs from leaf {rotations.all[-1].leaf} on"
-            )
+            labels = map(rotation.label, vkeys) if rotations.all else (key.label for key in self.first_keys)
+            since = f", which signs from leaf {rotations.all[-1].leaf} on" if rotations.all else ""
+            yield Finding(None, f"{named} was not signed by {' or '.join(labels)}{since}")
 
     def _problems(self, said: receipt.Receipt, row: Row) -> Iterator[str]:
         if said.recorded_at != row.entry.recorded_at:
@@ -340,6 +344,25 @@ def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:
         yield "the deduplication index has another digest of its payload, or none"
 
 
+def incarnation_problems(
+    positions: Mapping[stream.TopicPartition, ledger.Position], cluster: str, there: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether each position is of the Kafka that was asked, `cluster`, and of the topic as it is `there`, by its id.
+
+    No leaf holds that id. Whoever changes it has a topic taken for a new one and read again from its start.
+    """
+    for where, position in sorted(positions.items()):
+        named = f"position of {where.topic}/{where.partition}"
+        found = there.get(where.topic)
+        if position.cluster != cluster:
+            yield Finding(None, f"{named}: is of the Kafka {position.cluster!r}, and this one is {cluster!r}")
+        elif found is None:
+            yield Finding(None, f"{named}: Kafka has no such topic any more")
+        elif position.incarnation != found:
+            kept = f"is of the topic with the id {position.incarnation!r}, and Kafka's is {found!r}"
+            yield Finding(None, f"{named}: {kept}: either was changed, or the topic was made anew while audit was away")
+
+
 def _position_problem(position: ledger.Position | None, log: coverage.Stretch | None) -> str | None:
     if position is None:
         return "is missing"
@@ -349,6 +372,8 @@ def _position_problem(position: ledger.Position | None, log: coverage.Stretch | 
         covered = position.epoch > log.epoch and position.next_offset == 0
     else:
         covered = (position.epoch, position.next_offset) == (log.epoch, log.next_offset)
+    if not log.ended and position.cluster != log.cluster:
+        return f"is of the Kafka {position.cluster!r}, the leaves are of {log.cluster!r}"
     if not covered or position.last_leaf != log.last_leaf:
         return (
             f"says {position.next_offset} in epoch {position.epoch}, the leaves end at {log.next_offset} in {log.epoch}"

@@ -274,6 +274,47 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         ((), "GRANT SELECT (salt) ON ledger.payload_p000000 TO PUBLIC",
          "everybody may SELECT (salt) on ledger.payload_p000000: REVOKE"),
         ((), "DROP TABLE ledger.entry_p000002", "partition ledger.entry_p000002 is not attached"),
+        ((), "UPDATE ledger.position SET cluster = 'mine' WHERE next_offset > 0",
+         "is of the Kafka 'mine', the leaves are of '"),
+        ((), "INSERT INTO ledger.source (name) VALUES ('mine')", "ledger.source has 'mine', and no event is of it"),
+        ((), "ALTER TABLE ledger.source ALTER COLUMN source RESTART",
+         "ledger.source goes on with number 1, and has 1"),
+        ((), "ALTER TABLE ledger.source ALTER COLUMN source SET INCREMENT BY -1 SET MINVALUE -9 SET CYCLE",
+         "column source bigint NOT NULL IDENTITY a (1 from -9 by -1 to 9223372036854775807, again)"),
+        ((), "ALTER TABLE ledger.source ALTER COLUMN name TYPE text COLLATE \"C\"",
+         "ledger.source has what is not ours: column name text COLLATE \"C\" NOT NULL"),
+        ((), "GRANT UPDATE ON SEQUENCE ledger.source_source_seq TO decklog_writer",
+         "decklog_writer may UPDATE on ledger.source_source_seq: REVOKE UPDATE ON SEQUENCE ledger.source_source_seq"),
+        ((), "DELETE FROM public.decklog_migration WHERE number = 4",
+         "public.decklog_migration does not have 0004_pre_witnessed.sql"),
+        ((), "UPDATE public.decklog_migration SET sha256 = 'x' WHERE number = 4",
+         "public.decklog_migration says something else of 0004_pre_witnessed.sql than this release"),
+        ((), "INSERT INTO public.decklog_migration VALUES (99, '0099_pre_mine.sql', 'x')",
+         "public.decklog_migration has number 99, which is not of this release"),
+        ((), "GRANT INSERT ON public.decklog_migration TO PUBLIC",
+         "everybody may INSERT on public.decklog_migration: REVOKE INSERT ON public.decklog_migration FROM PUBLIC"),
+        ((), "ALTER VIEW audit.moments SET (security_invoker = true)", "view audit.moments is not the one of this"),
+        ((), "CREATE MATERIALIZED VIEW audit.mine AS SELECT 1", "view audit.mine is not ours"),
+        ((), "CREATE TABLE audit.mine (x int)", "table audit.mine is not ours"),
+        ((), "ALTER TABLE audit.timeline ADD COLUMN more text", "audit.timeline has what is not ours: column more"),
+        ((), "ALTER TABLE audit.timeline ADD CHECK (actor <> 'mallory') NOT VALID",
+         "audit.timeline has what is not ours: CHECK ((actor <> 'mallory'::text)) NOT VALID"),
+        ((), "ALTER TABLE audit.source DROP CONSTRAINT source_pkey",
+         "audit.source lacks what this release gives it: PRIMARY KEY (name)"),
+        ((), "CREATE FUNCTION public.other(integer) RETURNS text LANGUAGE sql AS $$SELECT 'x'$$; "
+         "CREATE CAST (integer AS text) WITH FUNCTION public.other(integer) AS IMPLICIT",
+         "the cast (integer AS pg_catalog.text) is put beside those of Postgres"),
+        ((), "CREATE FUNCTION pg_catalog.sha256(text) RETURNS bytea LANGUAGE sql AS $$SELECT ''::bytea$$",
+         "the function pg_catalog.sha256(pg_catalog.text) is put beside those of Postgres"),
+        ((), "CREATE FUNCTION public.never(text, bytea) RETURNS boolean LANGUAGE sql AS $$SELECT false$$; "
+         "CREATE OPERATOR pg_catalog.= (LEFTARG = text, RIGHTARG = bytea, FUNCTION = public.never)",
+         "the operator pg_catalog.=(pg_catalog.text,pg_catalog.bytea) is put beside those of Postgres"),
+        ((), "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET transform_null_equals = on', current_database()); END$$",
+         "transform_null_equals is set for everybody in this database, and may change what is run or written"),
+        ((), "ALTER DEFAULT PRIVILEGES FOR ROLE decklog_owner IN SCHEMA ledger GRANT SELECT ON TABLES TO "
+         "decklog_reader", "decklog_reader gets SELECT on each table that decklog_owner makes in schema ledger: "),
+        ((), "ALTER DEFAULT PRIVILEGES FOR ROLE decklog_projector GRANT INSERT ON TABLES TO PUBLIC",
+         "PUBLIC gets INSERT on each table that decklog_projector makes: ALTER DEFAULT PRIVILEGES FOR ROLE"),
     ],
 )  # fmt: skip
 def test_every_alteration_is_found_where_it_is(recorded, covered, statement, found):
@@ -400,6 +441,23 @@ def test_a_deleted_checkpoint_is_found_by_the_published_log(recorded, published)
     assert "\n2 findings in 31 leaves: " in result.output
 
 
+FORGED = "UPDATE ledger.checkpoint SET note = convert_to(regexp_replace(convert_from(note, 'UTF8'), {}), 'UTF8')"
+
+
+@pytest.mark.parametrize("part", [r"'[^ \n]{8}\n$', E'AAAAAAA=\n'", "'— [^ ]+', '— other'"], ids=["bytes", "name"])
+def test_a_checkpoint_whose_signature_was_changed_is_found_by_key_or_by_the_log(recorded, published, tmp_path, part):
+    """Its text and row are as they were: only who has the log's key or its folder can tell, and it says so."""
+    (tmp_path / "policy").write_text(f"log {published_log.SIGNER.verifier}\nquorum none\n")
+    assert audit(recorded, "--policy", str(tmp_path / "policy")).exit_code == 0
+    asyncio.run(tamper(recorded, CHECKPOINT[0], FORGED.format(part), CHECKPOINT[1]))
+    blind = audit(recorded)
+    assert (blind.exit_code, "not verified: the log's signatures under 1 checkpoints" in blind.output) == (0, True)
+    known = audit(recorded, "--policy", str(tmp_path / "policy"))
+    assert f"the checkpoint of 31 leaves was not signed by {published_log.SIGNER.verifier.label}" in known.output
+    compared = audit(recorded, "--log", str(published))
+    assert "the first 1 rows of ledger.checkpoint are not those that the log's folder counted" in compared.output
+
+
 def test_a_payload_that_is_marked_as_lost_is_compared_with_what_recoveries_kept(recorded, published, tmp_path):
     """The log's folder says which they were: that leaf is excused, and another one in its place is named."""
     marked = "DELETE FROM ledger.payload WHERE leaf = 7; INSERT INTO ledger.missing VALUES (7)"
@@ -432,16 +490,33 @@ async def person(recorded):
         ("GRANT decklog_owner TO {0}", "{0} can become decklog_owner: REVOKE"),
         ("GRANT decklog_writer TO {0}_s; GRANT {0}_s TO {0}", "{0}_s can become decklog_writer, and {0} through it"),
         ("GRANT pg_write_all_data TO {0}", "{0} can become pg_write_all_data: REVOKE"),
+        ("GRANT SET ON PARAMETER session_replication_role TO {0}", "{0} may SET parameter session_replication_role: R"),
+        ("ALTER ROLE {0} SET transform_null_equals = on", "transform_null_equals is set for {0}, and may change what"),
     ],
 )
-async def test_who_can_become_a_role_over_the_ledger_is_found_and_may_be_excused(recorded, person, granted, found):
-    """Directly or through another role; where an administrator means it, the excuse of the finding says so."""
+async def test_rights_and_settings_of_a_person_are_found_and_may_be_excused(recorded, person, granted, found):
+    """Roles over the ledger, directly or through another one, and parameters; who means it says so by the excuse."""
     await tamper(recorded, granted.format(person))
     result = await asyncio.to_thread(audit, recorded)
     assert (result.exit_code, found.format(person) in result.output) == (1, True), result.output
     excuse = shlex.split(result.output.splitlines()[0])[-1]
     excused = await asyncio.to_thread(audit, recorded, "--known", excuse)
     assert (excused.exit_code, f"excused: {found.format(person)}" in excused.output) == (0, True), excused.output
+
+
+SUBSCRIPTION = (
+    "CREATE SUBSCRIPTION fed CONNECTION 'host=127.0.0.1 port=1' PUBLICATION other "
+    "WITH (connect = false, enabled = false, slot_name = NONE, create_slot = false)"
+)
+
+
+def test_a_subscription_is_found_since_it_writes_what_another_server_sends(recorded):
+    """Its rows would look like any others."""
+    asyncio.run(tamper(recorded, SUBSCRIPTION))
+    result = audit(recorded)
+    # Else the database could not be dropped.
+    asyncio.run(tamper(recorded, "DROP SUBSCRIPTION fed"))
+    assert (result.exit_code, "the subscription fed writes into tables of this database" in result.output) == (1, True)
 
 
 BYWAY = "CREATE OR REPLACE FUNCTION public.byway() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT {}'"

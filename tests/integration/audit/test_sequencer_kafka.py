@@ -108,8 +108,13 @@ async def send(reached, *messages):
     await sender.close()
 
 
-def clean(database):
-    result = typer.testing.CliRunner().invoke(audit_db.app, ["--postgres", database])
+def audit(database, reached):
+    options = ["--postgres", database, "--kafka", reached.bootstrap]
+    return typer.testing.CliRunner().invoke(audit_db.app, options)
+
+
+def clean(database, reached):
+    result = audit(database, reached)
     assert result.exit_code == 0, result.output
 
 
@@ -130,7 +135,28 @@ async def test_events_become_leaves_and_junk_a_dead_letter(reached, git, topic_p
     assert (letter.key, letter.value) == (b"k", b"junk")
     assert dict(letter.headers)["x"] == b"y"
     assert dict(letter.headers)["decklog_topic"] == git.encode()
-    await asyncio.to_thread(clean, database)
+    await asyncio.to_thread(clean, database, reached)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ("incarnation = 'x'", "is of the topic with the id 'x', and Kafka's is '"),
+        ("topic = 'never'", f"position of never/{PARTITION}: Kafka has no such topic any more"),
+        ("cluster = 'x'", "is of the Kafka 'x', and this one is '"),
+    ],
+)
+async def test_audit_db_compares_positions_with_kafka(reached, git, topic_prefix, database, changed, found):
+    """Whoever changes whose topic a position is of has it read again; Kafka itself is asked whether it is that one."""
+    async with sequencing(reached, topic_prefix, database):
+        await send(reached, *(sequenced.message(sequenced.event(number), topic=git) for number in range(20)))
+        await recorded(database, 20)
+    await asyncio.to_thread(clean, database, reached)
+    opened = await asyncpg.connect(database)
+    await opened.execute(f"UPDATE ledger.position SET {changed} WHERE next_offset > 0")  # noqa: S608 (ours)
+    await opened.close()
+    result = await asyncio.to_thread(audit, database, reached)
+    assert (result.exit_code, found in result.output) == (1, True), result.output
 
 
 async def test_transaction_markers_leave_gaps(reached, git, topic_prefix, database):
@@ -180,7 +206,7 @@ async def test_a_recreated_topic_starts_a_new_epoch(reached, port, git, topic_pr
         said = await recorded(database, 6, receipt.Kind.EVENT)
     assert {one.about.reason for one in said if one.kind is receipt.Kind.GAP} == {"recreated"}
     assert {one.place.epoch for one in said if one.kind is receipt.Kind.EVENT} == {0, 1}
-    await asyncio.to_thread(clean, database)
+    await asyncio.to_thread(clean, database, reached)
 
 
 async def _recreate(reached, port, topic):
@@ -294,4 +320,4 @@ async def test_one_sender_does_not_spoil_the_records_of_others(
         values = [row["value"] for row in await opened.fetch("SELECT value FROM ledger.payload")]
         await opened.close()
         assert [value[17:] for value in values if value[17:] == batch[17:]] == [batch[17:]]
-    await asyncio.to_thread(clean, database)
+    await asyncio.to_thread(clean, database, reached)
