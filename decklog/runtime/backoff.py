@@ -36,7 +36,6 @@ async def until_done(
     policy: Policy,
     time: clock.Clock,
     failed: Callable[[errors.Transient, int], None],
-    chance: Callable[[], float] = lambda: 0.0,
 ) -> T:
     """Call again after each `Transient` until it succeeds or the task is cancelled; `failed` hears of every failure."""
     attempt = 0
@@ -46,4 +45,4 @@ async def until_done(
         except errors.Transient as error:
             attempt += 1
             failed(error, attempt)
-        await time.sleep(delay(policy, attempt, chance()))
+        await time.sleep(delay(policy, attempt, 0.0))

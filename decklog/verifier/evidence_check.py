@@ -244,12 +244,12 @@ class _Check:
 
     def _table(self) -> None:
         """The rows are written as rows are, so that every program reads the same; and the table is them again."""
-        if not self._is(evidence.ROWS, evidence.rows_json(self._rows())):
+        if not self._consists_of(evidence.ROWS, evidence.rows_json(self._rows())):
             self._tell(evidence.ROWS, "it is not written as rows are: an array with one object a line, nothing twice")
-        if not self._is(evidence.TABLE, evidence.rows_csv(self._rows())):
+        if not self._consists_of(evidence.TABLE, evidence.rows_csv(self._rows())):
             self._tell(evidence.TABLE, f"it is not the table of {evidence.ROWS}")
 
-    def _is(self, name: str, parts: Iterable[bytes]) -> bool:
+    def _consists_of(self, name: str, parts: Iterable[bytes]) -> bool:
         """Whether a file of the bundle is there, and is these parts one behind the other."""
         expected = hashlib.sha256()
         try:

@@ -144,9 +144,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     opened = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
     )
     # A commit is on disk when it returns: the journal is deleted, and its folder synced after that.
     opened.execute("PRAGMA journal_mode = DELETE")

@@ -131,13 +131,12 @@ class Folder:
                 shutil.rmtree(path)
 
 
-def write_atomically(path: Path, data: str, mode: int = 0o600) -> None:
-    """Replace `path` in one step: a reader sees the old or the new text, never half of it."""
+def write_atomically(path: Path, data: str) -> None:
+    """Replace `path` in one step, for its owner alone: a reader sees the old or the new text, never half of it."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "w") as file:
             file.write(data)
-        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -169,10 +169,10 @@ async def complete(program: Program, records: Path) -> int:
         raise
 
 
-def end_leftovers(records: Path, patience: float = 10.0) -> list[str]:
+def end_leftovers(records: Path) -> list[str]:
     """End what a killed supervisor left running; returns the names of what was found alive."""
     names = sorted(record.stem for record in records.glob("*.json")) if records.is_dir() else []
-    return [name for name in names if end(records, name, patience)]
+    return [name for name in names if end(records, name)]
 
 
 def end(records: Path, name: str, patience: float = 10.0) -> bool:
