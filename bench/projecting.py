@@ -39,7 +39,7 @@ from services.audit.projector import projecting, reading, statements, tables
 from services.audit.sequencer import collecting
 from services.ingest.core import commits
 
-SALT = b"s" * receipt.SALT_BYTES
+SALT = receipt.salt(b"s" * receipt.DRAWN_BYTES, None)
 BATCH = 2_000
 NAMING = frozenset(
     {

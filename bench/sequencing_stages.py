@@ -70,7 +70,7 @@ def _batch(read: list[stream.Record], standing: sequencing.Standing, clock: Cloc
     examined = clock.time("examine", lambda: examination.examine_each(read, RULES, now_us))
     clock.time("ids to look up", lambda: sequencing.identities(examined))
     draft = sequencing.Draft(standing, rules=RULES, now_us=now_us)
-    clock.time("decide", lambda: draft.add(examined, os.urandom(receipt.SALT_BYTES * len(examined))))
+    clock.time("decide", lambda: draft.add(examined, os.urandom(receipt.DRAWN_BYTES * len(examined))))
     return clock.time("tree", draft.batch)
 
 

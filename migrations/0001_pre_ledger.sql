@@ -41,7 +41,8 @@ CREATE TABLE ledger.entry (
 COMMENT ON COLUMN ledger.entry.recorded_at IS 'microseconds since 1970, never decreasing; also in the receipt';
 
 -- What a leaf commits to, apart from it so that it can be erased: the raw Kafka value (NULL for a record without one),
--- the salt, and those headers that the receipt does not repeat (in the framing of decklog.model.headers).
+-- those headers that the receipt does not repeat (in the framing of decklog.model.headers), and the salt, half of it
+-- random and half a digest of the headers.
 CREATE TABLE ledger.payload (
     leaf bigint NOT NULL CHECK (leaf >= 0),
     salt bytea NOT NULL CHECK (octet_length(salt) = 32),

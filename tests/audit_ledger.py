@@ -9,7 +9,7 @@ from decklog.model import envelope, events, merkle, receipt
 from decklog.ports import ledger
 from services.audit.core.leaf import Leaf
 
-SALT = b"s" * 32
+SALT = receipt.salt(b"s" * receipt.DRAWN_BYTES, None)
 
 
 async def append(uri: str, leaves: Sequence[Leaf], *, topic: str = "t.apply.v1") -> None:

@@ -17,6 +17,8 @@ SIGNER = keys.from_pem(keys.new_pem(b"k" * 32), "log.example/i")
 VKEY = str(SIGNER.verifier)
 KNOWN = (3, 256, 700)
 """Sizes at which checkpoints were signed before, as far as the log goes."""
+HOP = headers.encode([("traceparent", b"00-12345678901234567890123456789012-1234567890123456-01")])
+"""The headers that are kept beside each payload."""
 
 
 def receipts(count: int, first: int = 0) -> list[bytes]:
@@ -24,15 +26,14 @@ def receipts(count: int, first: int = 0) -> list[bytes]:
     return [_receipt(number) for number in range(first, first + count)]
 
 
-def payload(number: int) -> tuple[bytes, bytes]:
+def payload(number: int, kept: bytes = HOP) -> tuple[bytes, bytes]:
     """Salt and value of a leaf."""
-    return hashlib.sha256(b"salt %d" % number).digest(), b"%0500d" % number
+    return receipt.salt(hashlib.sha256(b"salt %d" % number).digest()[: receipt.DRAWN_BYTES], kept), b"%0500d" % number
 
 
 def payload_records(count: int, first: int = 0) -> list[bytes]:
     """The payloads of leaves as payload files hold them."""
-    hop = headers.encode([("traceparent", b"00-12345678901234567890123456789012-1234567890123456-01")])
-    return [payload_file.encode(*payload(number), hop, committed=True) for number in range(first, first + count)]
+    return [payload_file.encode(*payload(number), HOP, committed=True) for number in range(first, first + count)]
 
 
 def write_payloads(folder: Path, records: Sequence[bytes]) -> None:
@@ -80,7 +81,7 @@ def order(number: int, message: Message) -> bytes:
 
 def order_record(number: int, message: Message) -> bytes:
     """The payload of such an event, as payload files hold it."""
-    return payload_file.encode(payload(number)[0], message.SerializeToString(), None, committed=True)
+    return payload_file.encode(payload(number)[0], message.SerializeToString(), HOP, committed=True)
 
 
 def rotate(entries: list[bytes], number: int, *rotated: keys.SigningKey) -> None:

@@ -31,7 +31,7 @@ class Ledger:
         draft = sequencing.Draft(self.standing, rules=rules, now_us=sequenced.NOW_US)
         draft.learn(self.store.known)
         examined = [examination.examine(record, rules, sequenced.NOW_US) for record in records]
-        draft.add(examined, b"".join(bytes([number]) * 32 for number in range(len(records))))
+        draft.add(examined, b"".join(bytes([number]) * receipt.DRAWN_BYTES for number in range(len(records))))
         batch = draft.batch()
         self.store.append(batch.addition)
         self.standing = self.standing.after(batch.addition)

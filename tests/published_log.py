@@ -65,7 +65,7 @@ class Log:
             draft = sequencing.Draft(standing, rules=rules, now_us=standing.head.recorded_at)
             self._orders += 1
             record = ordered.order(message, self._orders - 1)
-            draft.add([examination.examine(record, rules, standing.head.recorded_at)], b"o" * receipt.SALT_BYTES)
+            draft.add([examination.examine(record, rules, standing.head.recorded_at)], b"o" * receipt.DRAWN_BYTES)
             batch = draft.batch()
             await writer.append(batch.addition)
             self.size = batch.addition.after.size

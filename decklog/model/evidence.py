@@ -4,7 +4,7 @@ VERIFY.md  MANIFEST.json  SHA256SUMS        how to check it, what it is about, d
 checkpoint                                  the signed tree, with all signatures that it has
 rows.json  rows.csv                         what the projections say of each leaf: for reading, not proved
 leaves/N/receipt.json  proof.tlog-proof     the leaf's bytes, and that they are in the tree
-leaves/N/value.bin  salt.bin  headers.json  the event; its receipt commits to SHA-256(salt, value)
+leaves/N/value.bin  salt.bin  headers.json  the event; its receipt commits to SHA-256(salt, value), the salt to headers
 time/checkpoint  token.tsr  consistency     what an authority stamped with the time, and that the tree goes on from it
 log/tile/…                                  for a stretch of time: all receipts of it, as c2sp.org/tlog-tiles has them
 tools/…                                     programs that use nothing of ours

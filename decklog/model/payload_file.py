@@ -5,8 +5,8 @@ Beside the entries of a copied log, at the same number and width below `payloads
     state (1 byte)   length of the value (uint32)   length of the headers (uint32)   [salt (32)   value   headers]
 
 What is in brackets is there in the states `v` and `n`. Numbers are big-endian; `headers` are framed as `model.headers`
-says, and are those that the receipt does not repeat. Salt and value stand together, so that SHA-256 over these bytes is
-the leaf's commitment.
+says, and are those that the receipt does not repeat; the salt is of them (`receipt.salt`). Salt and value stand
+together, so that SHA-256 over these bytes is the leaf's commitment.
 """
 
 import enum

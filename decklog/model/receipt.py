@@ -5,7 +5,8 @@
 `ce` holds the CloudEvents attributes, `commitment` = SHA-256(salt ‖ raw value) in hex, `len` the value's length in
 bytes, `kafka` the coordinates that make completeness provable per partition, `recorded_at` microseconds that never
 decrease. A text over 1 KiB, and a key that is no UTF-8, stand as `{"len", "sha256"}`. Without its salt, erased together
-with the payload, a commitment says nothing about the payload, however few values it can have.
+with the payload, a commitment says nothing about the payload, however few values it can have. A salt is half random and
+half a digest of the headers kept beside the value, so the leaf commits to those, too.
 """
 
 import enum
@@ -21,6 +22,8 @@ VERSION: Final = 1
 MAX_TEXT_BYTES: Final = 1024
 MAX_RECEIPT_BYTES: Final = 65_535
 SALT_BYTES: Final = 32
+DRAWN_BYTES: Final = 16
+"""Of a salt: those that are random."""
 
 
 class Kind(enum.StrEnum):
@@ -124,9 +127,24 @@ class Receipt(NamedTuple):
     place: Place | None = None
     about: About | None = None
 
+    @property
+    def has_payload(self) -> bool:
+        """Whether something was kept beside it: a value, or at least the headers of a refused record."""
+        return self.commitment is not None or self.kind is Kind.POISON
+
 
 class Malformed(ValueError):
     """Bytes that are not a canonical receipt of a known version."""
+
+
+def salt(drawn: bytes, headers: bytes | None) -> bytes:
+    """The salt of a payload: 16 random bytes, and as many of SHA-256(those ‖ the headers kept, in their framing)."""
+    return drawn + hashing.sha256(drawn + (headers or b""))[:DRAWN_BYTES]
+
+
+def fits(given: bytes, headers: bytes | None) -> bool:
+    """Whether a salt is of these headers."""
+    return given == salt(given[:DRAWN_BYTES], headers)
 
 
 def commitment(salt: bytes, value: bytes) -> bytes:

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #define SALT_BYTES 32
+#define DRAWN_BYTES 16
 #define MAX_KEY_BYTES 1024
 
 /* What is filled while a batch is made; borrowed. */
@@ -66,14 +67,27 @@ receipt(PyObject *examined, PyObject *frame, PyObject *record, const unsigned ch
     return made;
 }
 
+/* Twin of `receipt.salt`. */
+static void
+salt_of(const unsigned char *drawn, PyObject *kept, unsigned char salt[SALT_BYTES])
+{
+    unsigned char digest[SHA256_BYTES];
+    const Piece pieces[] = {{drawn, DRAWN_BYTES}, kept == Py_None ? (Piece){"", 0} : of_bytes(kept)};
+    sha256_of(pieces, 2, digest);
+    memcpy(salt, drawn, DRAWN_BYTES);
+    memcpy(salt + DRAWN_BYTES, digest, SALT_BYTES - DRAWN_BYTES);
+}
+
 /* Whether nothing is to be said of it but that it is an event: of its key, too. */
 static int
 is_usual(PyObject *examined, PyObject *record)
 {
     PyObject *key = PyTuple_GET_ITEM(record, KEY), *value = PyTuple_GET_ITEM(record, VALUE);
+    PyObject *kept = PyTuple_GET_ITEM(examined, KEPT);
     return PyTuple_Check(PyTuple_GET_ITEM(examined, IDENTITY)) && PyTuple_GET_ITEM(examined, REFUSAL) == Py_None
            && PyTuple_GET_ITEM(examined, WARNING) == Py_None && PyTuple_GET_ITEM(examined, ORDER) == Py_None
-           && is_ascii(PyTuple_GET_ITEM(examined, STATED)) && PyBytes_CheckExact(value) && PyBytes_CheckExact(key)
+           && is_ascii(PyTuple_GET_ITEM(examined, STATED)) && (kept == Py_None || PyBytes_CheckExact(kept))
+           && PyBytes_CheckExact(value) && PyBytes_CheckExact(key)
            && PyBytes_GET_SIZE(key) <= MAX_KEY_BYTES
            && is_plain((const unsigned char *)PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key));
 }
@@ -133,7 +147,7 @@ move(PyObject *cursor, long long next_offset, PyObject *leaf)
 
 /* The leaf of one record: 1; 0 where it needs a closer look, and nothing is changed; -1 with an exception. */
 static int
-leaf(const Draft *draft, PyObject *examined, const unsigned char *salt, long long number)
+leaf(const Draft *draft, PyObject *examined, const unsigned char *drawn, long long number)
 {
     if (!PyTuple_Check(examined) || PyTuple_GET_SIZE(examined) != EXAMINED_FIELDS) {
         PyErr_SetString(PyExc_TypeError, "what was examined has eight fields");
@@ -159,13 +173,15 @@ leaf(const Draft *draft, PyObject *examined, const unsigned char *salt, long lon
         return PyErr_Occurred() ? -1 : 0;
     }
     int outcome = -1;
+    unsigned char salt[SALT_BYTES];
+    salt_of(drawn, PyTuple_GET_ITEM(examined, KEPT), salt);
     PyObject *made = receipt(examined, frame, record, salt, offset, draft);
     PyObject *place = PyLong_FromLongLong(number), *known = NULL, *salted = NULL;
     if (made == NULL || place == NULL) {
         goto done;
     }
     known = PyTuple_Pack(2, place, PyTuple_GET_ITEM(examined, DIGEST));
-    salted = PyBytes_FromStringAndSize((const char *)salt, SALT_BYTES);
+    salted = PyBytes_FromStringAndSize((const char *)salt, sizeof salt);
     if (known == NULL || salted == NULL || PyDict_SetItem(draft->known, identity, known) < 0
         || append(draft->firsts, PyTuple_Pack(2, identity, known)) < 0
         || append(draft->payloads, PyTuple_Pack(4, place, salted, PyTuple_GET_ITEM(record, VALUE),
@@ -200,25 +216,25 @@ leaves(PyObject *Py_UNUSED(module), PyObject *args)
     Draft draft;
     PyObject *given;
     Py_ssize_t start, done = 0;
-    Py_buffer salts;
+    Py_buffer drawn;
     long long number;
-    if (!PyArg_ParseTuple(args, "Ony*O!OO!O!O!O!LL:leaves", &given, &start, &salts, &PyDict_Type, &draft.cursors,
+    if (!PyArg_ParseTuple(args, "Ony*O!OO!O!O!O!LL:leaves", &given, &start, &drawn, &PyDict_Type, &draft.cursors,
                              &draft.cursor_of, &PyDict_Type, &draft.known, &PyList_Type, &draft.firsts, &PyList_Type, &draft.payloads,
                              &PyList_Type, &draft.receipts, &number, &draft.recorded_at)) {
         return NULL;
     }
     PyObject *all = PySequence_Fast(given, "what was examined is a sequence");
-    if (all != NULL && (start < 0 || draft.recorded_at < 0 || salts.len / SALT_BYTES < PySequence_Fast_GET_SIZE(all))) {
-        PyErr_SetString(PyExc_ValueError, "each has a salt of 32 bytes, and a time of our era");
+    if (all != NULL && (start < 0 || draft.recorded_at < 0 || drawn.len / DRAWN_BYTES < PySequence_Fast_GET_SIZE(all))) {
+        PyErr_SetString(PyExc_ValueError, "each has 16 bytes for its salt, and a time of our era");
     }
     while (!PyErr_Occurred() && start + done < PySequence_Fast_GET_SIZE(all)) {
-        const unsigned char *salt = (const unsigned char *)salts.buf + (start + done) * SALT_BYTES;
-        if (leaf(&draft, PySequence_Fast_GET_ITEM(all, start + done), salt, number + done) <= 0) {
+        const unsigned char *own = (const unsigned char *)drawn.buf + (start + done) * DRAWN_BYTES;
+        if (leaf(&draft, PySequence_Fast_GET_ITEM(all, start + done), own, number + done) <= 0) {
             break;
         }
         done++;
     }
     Py_XDECREF(all);
-    PyBuffer_Release(&salts);
+    PyBuffer_Release(&drawn);
     return PyErr_Occurred() ? NULL : PyLong_FromSsize_t(done);
 }

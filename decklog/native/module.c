@@ -11,7 +11,7 @@ static PyMethodDef methods[] = {
     {"examine_each", examine_each, METH_VARARGS,
      "examine_each(type, records, usual, places, latest, closer): each as examined, by `closer` where it is not as usual."},
     {"leaves", leaves, METH_VARARGS,
-     "leaves(examined, start, salts, cursors, cursor_of, known, firsts, payloads, receipts, number, recorded_at): how many from "
+     "leaves(examined, start, drawn, cursors, cursor_of, known, firsts, payloads, receipts, number, recorded_at): how many from "
      "there on have become leaves, up to the first that needs a closer look."},
     {"plain_events", plain_events, METH_O,
      "plain_events(entries): what each says, None where one is no receipt of a plain event."},

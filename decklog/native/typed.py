@@ -79,7 +79,7 @@ class Kernel(Protocol):
         self,
         examined: Sequence[object],
         start: int,
-        salts: bytes,
+        drawn: bytes,
         cursors: Mapping[tuple[str, int], object],
         cursor_of: Callable[[str, int], object],
         known: Mapping[Any, Any],

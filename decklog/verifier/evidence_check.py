@@ -189,10 +189,12 @@ class _Check:
         return ""
 
     def _payload(self, where: str, leaf: int, entry: bytes, said: dict[str, Any]) -> None:
-        self._headers(where, leaf, entry)
+        kept, committed = self._headers(where, leaf, entry), said["commitment"]
         if where + evidence.VALUE not in self._files.names:
+            if kept and (committed is not None or not receipt_attributes.is_poison(entry)):
+                self._tell(where + evidence.HEADERS, "its leaf has none of a record, or no longer", leaf)
             return
-        salt, committed = self._read(where + evidence.SALT), said["commitment"]
+        salt = self._read(where + evidence.SALT)
         if salt is None:
             return
         digest, length = hashlib.sha256(salt), 0
@@ -205,22 +207,26 @@ class _Check:
             self._tell(where + evidence.VALUE, "it is not the payload that its leaf commits to", leaf)
         elif length != said["len"]:
             self._tell(where + evidence.VALUE, f"it has {length} bytes, its leaf says {said['len']}", leaf)
+        elif kept is not None and not receipt.fits(salt, kept):
+            self._tell(where + evidence.HEADERS, "they are not those that its leaf commits to", leaf)
         else:
             self._verdict.payloads += 1
 
-    def _headers(self, where: str, leaf: int, entry: bytes) -> None:
+    def _headers(self, where: str, leaf: int, entry: bytes) -> bytes | None:
+        """Those that were kept beside the value, framed; None where they cannot be read."""
         data = self._read(where + evidence.HEADERS)
         if data is None:
-            return
+            return None
         try:
             kept = evidence.kept(data)
             exact = evidence.headers_json(entry, kept) == data
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             self._tell(where + evidence.HEADERS, f"they cannot be read: {error}", leaf)
-            return
+            return None
         problem = receipt_attributes.contradiction(entry, kept)
         if problem or not exact:
             self._tell(where + evidence.HEADERS, problem or "they are not those that its leaf has", leaf)
+        return kept
 
     def _rows(self) -> Iterator[Any]:
         """The rows, one a line as they were written; an empty one for a line that is none."""

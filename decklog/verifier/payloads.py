@@ -1,7 +1,7 @@
 """Payloads beside a copied log: is each what its leaf commits to, and do the headers say what the receipt says?
 
-Read record by record, so that memory does not grow with them. A leaf commits to salt and value; headers are committed
-to as far as its receipt repeats them, and those are compared.
+Read record by record, so that memory does not grow with them. A leaf commits to salt and value, and the salt to the
+headers.
 """
 
 import contextlib
@@ -44,6 +44,8 @@ class _Seen:
     digests: list[bytes] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+    unfit: set[int] = field(default_factory=set)
+    """The numbers of leaves whose salts are of other headers."""
     headers: list[tuple[int, bytes]] = field(default_factory=list)
     """Headers to be compared with the receipt, by number of the leaf."""
 
@@ -159,20 +161,20 @@ def readable(path: str) -> Iterator[None]:
 
 def _read(opened: IO[bytes], count: int, *, whole: bool) -> tuple[_Seen, str]:
     """What a file holds of the first `count` leaves; `whole`: of no others."""
-    seen, at, number, hops = _Seen(), 0, 0, list[tuple[int, bytes]]()
+    seen, at, number = _Seen(), 0, 0
     records = payload_file.records(opened.read)
     try:
         for state, salted, headers in itertools.islice(records, count):
-            if headers:
-                (hops if len(headers) == receipt_attributes.HOP_BYTES else seen.headers).append((number, headers))
+            if salted and not receipt.fits(salted[: receipt.SALT_BYTES], headers):
+                seen.unfit.add(number)
+            elif receipt_attributes.may_repeat(headers):
+                seen.headers.append((number, headers))
             at += payload_file.HEAD.size + len(salted) + len(headers)
             seen.states.append(state)
             seen.digests.append(hashing.sha256(salted))
             seen.lengths.append(len(salted))
             seen.ends.append(at)
             number += 1
-        if not receipt_attributes.are_hops(b"".join([headers for _, headers in hops])):
-            seen.headers += hops
         if number < count:
             return seen, f"it ends after {number} of {count} records"
         if whole and next(records, None) is not None:
@@ -188,6 +190,8 @@ def _problems(group: Group, seen: _Seen) -> Iterator[tuple[int, str]]:
         said = group.said[number]
         if said is not None:
             problem = _problem(said, group.entries[number], state, digest.hex().encode(), length - receipt.SALT_BYTES)
+            if not problem and number in seen.unfit:
+                problem = "its headers are not those that its leaf commits to: its salt is of others"
             if problem:
                 yield number, problem
 
@@ -197,8 +201,9 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
 
     Of anything else (a leaf without a payload, headers that must be compared) nothing is said.
     """
-    salted, hops, at = list[bytes](), list[bytes](), 0
+    salted, bound, at = list[bytes](), list[bytes](), 0
     head, unpack, salt = payload_file.HEAD.size, payload_file.HEAD.unpack_from, receipt.SALT_BYTES
+    drawn = receipt.DRAWN_BYTES
     try:
         for _ in said:
             state, length, extra = unpack(data, at)
@@ -208,7 +213,7 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
             middle = first + salt + length
             at = middle + extra
             salted.append(data[first:middle])
-            hops.append(data[middle:at])
+            bound.append(data[first : first + drawn] + data[middle:at])
     except struct.error:
         return False
     if at != len(data) or None in said:
@@ -218,8 +223,8 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
     return (
         digests == b"".join([one[0] for one in sure])
         and [len(one) for one in salted] == [int(one[1]) + salt for one in sure]
-        and {0, receipt_attributes.HOP_BYTES}.issuperset(map(len, hops))
-        and receipt_attributes.are_hops(b"".join(hops))
+        and [one[:drawn] for one in hashing.sha256_each(bound)] == [one[drawn:salt] for one in salted]
+        and not receipt_attributes.may_repeat(b"".join(bound))
     )
 
 

@@ -25,7 +25,7 @@ CHOSEN = selection.Selection(application="shop", since=BASE + FIRST, until=BASE 
 def said(leaves):
     """What a server says of leaves."""
     for leaf in leaves:
-        record = payload_file.encode(*log_files.payload(leaf), None, committed=True)
+        record = payload_file.encode(*log_files.payload(leaf), log_files.HOP, committed=True)
         (parsed,) = payload_file.records(io.BytesIO(record).read)
         yield making.Said(leaf, None, {}, parsed)
 

@@ -269,6 +269,15 @@ _NOTHING_LOST = (
     ),
     Break(
         promise=4,
+        name="a leaf does not commit to the headers that it keeps",
+        file=_SEQUENCING,
+        anchor="receipt.salt(drawn, found.kept)",
+        replacement="receipt.salt(drawn, None)",
+        tests=(f"{_LEDGER}_nothing_is_missing",),
+        words="nothing is lost: leaf .* does not commit to the headers that it keeps",
+    ),
+    Break(
+        promise=4,
         name="a recreated topic counts as the old one",
         file="services/audit/core/sequencing_resume.py",
         anchor="    return 1 + max(position.epoch",

@@ -14,7 +14,7 @@ from hypothesis import strategies
 from decklog import native
 from decklog.adapters.kafka import batches
 from decklog.events.v1 import control_pb2, git_pb2
-from decklog.model import envelope, hashing, merkle, receipt_lines, record_headers
+from decklog.model import envelope, hashing, merkle, receipt, receipt_lines, record_headers
 from decklog.model.tlog import bundle
 from decklog.native import typed
 from decklog.ports import ledger, stream
@@ -156,7 +156,7 @@ def decided(given, rules):
     for number, read in enumerate((given, given[::2])):
         examined = examination.examine_each(read, rules, NOW_US)
         draft = sequencing.Draft(standing, rules=rules, now_us=NOW_US + number)
-        draft.add(examined, b"".join(bytes([place % 256]) * 32 for place in range(len(read))))
+        draft.add(examined, b"".join(bytes([place % 256]) * receipt.DRAWN_BYTES for place in range(len(read))))
         batch = draft.batch()
         standing = standing.after(batch.addition)
         outcomes.append((examined, batch))

@@ -8,7 +8,7 @@ import pytest
 import rfc8785
 from hypothesis import strategies
 
-from decklog.model import receipt
+from decklog.model import headers, receipt
 
 integers = strategies.integers(0, 2**53 - 1)
 words = strategies.text(max_size=30) | strategies.text(min_size=300, max_size=1200)
@@ -142,3 +142,35 @@ def test_a_commitment_needs_its_salt():
     """Equal payloads under different salts commit to different values."""
     assert receipt.commitment(b"s" * 32, b"v") == hashlib.sha256(b"s" * 32 + b"v").digest()
     assert receipt.commitment(b"s" * 32, b"v") != receipt.commitment(b"t" * 32, b"v")
+
+
+DRAWN = strategies.binary(min_size=receipt.DRAWN_BYTES, max_size=receipt.DRAWN_BYTES)
+KEPT = strategies.lists(
+    strategies.tuples(strategies.text(max_size=9), strategies.none() | strategies.binary(max_size=9))
+)
+
+
+@hypothesis.given(DRAWN, KEPT.map(headers.encode))
+def test_a_salt_is_half_random_and_half_of_the_headers(drawn, kept):
+    """As anybody computes it; no headers are the same whether they stand as nothing or as no bytes."""
+    salt = receipt.salt(drawn, kept)
+    assert salt == drawn + hashlib.sha256(drawn + kept).digest()[:16]
+    assert len(salt) == receipt.SALT_BYTES
+    assert receipt.fits(salt, kept)
+    assert receipt.fits(receipt.salt(drawn, None), b"")
+    assert receipt.fits(receipt.salt(drawn, b""), None)
+
+
+@hypothesis.given(DRAWN, KEPT.filter(bool).map(headers.encode), strategies.data())
+def test_a_salt_fits_no_other_headers(drawn, kept, data):
+    """One bit of them, fewer bytes, one more, none at all; nor are they those of a salt with another bit, or cut."""
+    salt = receipt.salt(drawn, kept)
+    bit = data.draw(strategies.integers(0, 8 * len(kept) - 1))
+    changed = (int.from_bytes(kept, "big") ^ 1 << bit).to_bytes(len(kept), "big")
+    cut = data.draw(strategies.integers(0, len(kept) - 1))
+    for others in (changed, kept[:cut], kept + b"\0", None):
+        assert not receipt.fits(salt, others)
+    bit = data.draw(strategies.integers(0, 8 * len(salt) - 1))
+    assert not receipt.fits((int.from_bytes(salt, "big") ^ 1 << bit).to_bytes(len(salt), "big"), kept)
+    for size in (0, receipt.DRAWN_BYTES, len(salt) - 1):
+        assert not receipt.fits(salt[:size], kept)

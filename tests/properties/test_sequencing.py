@@ -102,16 +102,17 @@ def test_receipts_are_canonical_whatever_a_record_says(given):
         for offset, (event, key) in enumerate(given)
     ]
     draft = sequencing.Draft(EMPTY, rules=RULES, now_us=NOW_US)
-    salts = [bytes([n]) * 32 for n in range(len(read))]
-    draft.add([examination.examine(record, RULES, NOW_US) for record in read], b"".join(salts))
+    drawn = [bytes([n]) * 16 for n in range(len(read))]
+    draft.add([examination.examine(record, RULES, NOW_US) for record in read], b"".join(drawn))
     leaves = draft.batch().addition.leaves
     firsts = {leaf for _, (leaf, _) in leaves.firsts}
     assert len(leaves) == len(read)
     assert 0 in firsts
-    for leaf, (event, _), record, salt in zip(leaves, given, read, salts, strict=True):
+    for leaf, (event, _), record, random in zip(leaves, given, read, drawn, strict=True):
         said = receipt.parse(leaf.receipt)
         assert leaf.hash == merkle.leaf_hash(leaf.receipt)
         if leaf.number in firsts:
+            salt = random + hashlib.sha256(random + (leaf.headers or b"")).digest()[:16]
             assert leaf.receipt == expected(event, record, salt)
             assert said.attributes == receipt.attributes(event)
             assert (leaf.salt, leaf.value) == (salt, record.value)
@@ -168,6 +169,7 @@ def test_every_record_becomes_one_leaf(given, spoilt):
         assert found.refusal is not None or found.identity == (read.source, read.id)
         assert found.stated == _stated(headers)
     draft = sequencing.Draft(EMPTY, rules=RULES, now_us=NOW_US)
-    draft.add([found], b"s" * 32)
+    draft.add([found], b"s" * 16)
     (leaf,) = draft.batch().addition.leaves
     assert receipt.parse(leaf.receipt).kind.value == ("event" if found.refusal is None else "poison")
+    assert leaf.salt == b"s" * 16 + hashlib.sha256(b"s" * 16 + (leaf.headers or b"")).digest()[:16]

@@ -116,6 +116,8 @@ class Leaf:
     hash: bytes
     value: bytes | None
     salt: bytes | None
+    headers: bytes | None = None
+    """Those that the receipt does not repeat; all of a refused record's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

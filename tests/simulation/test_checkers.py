@@ -143,7 +143,7 @@ def test_a_claim_without_a_look_is_seen(entries: list[history.Entry], broken: bo
 def leaf(
     kind: receipt.Kind, offset: int, value: bytes, *, about: receipt.About | None = None, at: int = 0
 ) -> history.Leaf:
-    salt = bytes(32)
+    salt = receipt.salt(bytes(receipt.DRAWN_BYTES), None)
     attributes = receipt.Attributes(id="e1", source="/s", type="t", time="1970-01-01T00:00:00Z", subject="s")
     data = receipt.encode(
         receipt.Receipt(
@@ -189,8 +189,11 @@ def test_a_doubled_or_false_leaf_is_seen(outcome: history.Ledger, broken: bool) 
     assert bool(exactly_once.check(outcome)) is broken
 
 
-def stored(offset: int, value: bytes, topic: str = TOPIC) -> history.Stored:
-    return history.Stored(at_us=0, by="r1", epoch=0, record=record(offset, value, topic))
+def stored(offset: int, value: bytes, topic: str = TOPIC, header: bytes | None = None) -> history.Stored:
+    read = record(offset, value, topic)
+    if header is not None:
+        read = read._replace(header_block=record_headers.encode([("x", header)]))
+    return history.Stored(at_us=0, by="r1", epoch=0, record=read)
 
 
 def gap(first: int, end: int) -> history.Leaf:
@@ -218,10 +221,14 @@ POISON = leaf(receipt.Kind.POISON, 0, b"bad", about=receipt.Poison("no header"))
         ([history.Skipped(where=WHERE, epoch=0, first=0, count=1), sequenced(0, gap(0, 1))], ledger(gap(0, 1)), False),
         ([stored(0, b"bad")], ledger(POISON), True),
         ([stored(0, b"bad"), stored(0, b"bad", BIN)], ledger(POISON), False),
+        ([stored(0, b"one")], ledger(replace(FIRST, headers=b"more")), True),
+        ([stored(0, b"bad", header=b"y"), stored(0, b"bad", BIN)], ledger(POISON), True),
     ],
 )
 def test_a_lost_or_invented_record_is_seen(entries: list[history.Entry], outcome: history.Ledger, broken: bool) -> None:
-    """Promise 4: a record without a leaf, a leaf without a record, a gap over what could be read, a poison not kept."""
+    """Promise 4: a record without a leaf, a leaf without a record, a gap over what could be read, a poison not kept,
+    or not with its headers, headers that the leaf does not commit to.
+    """
     found = nothing_lost.check(tuple(entries), outcome, sequenced=frozenset({TOPIC}), dead_letters=BIN)
     assert bool(found) is broken
 

@@ -81,7 +81,8 @@ class Weather:
                 self._repeat(act)
             case schedule.Litter():
                 where = world.partitions(act.topic)[0]
-                self._append(stream.Message(topic=where.topic, key=b"?", value=b"no event", partition=where.partition))
+                self._append(stream.Message(topic=where.topic, key=b"?", value=b"no event", headers=(("x", b"y"),),
+                                            partition=where.partition))  # fmt: skip
             case schedule.Retain():
                 self._retain(act)
             case schedule.Skip():

@@ -63,7 +63,9 @@ class World:
 
     def outcome(self) -> history.Ledger:
         """The ledger as it is."""
-        leaves = tuple(history.Leaf(one.receipt, one.hash, one.value, one.salt) for one in self.ledger.entries)
+        leaves = tuple(
+            history.Leaf(one.receipt, one.hash, one.value, one.salt, one.headers) for one in self.ledger.entries
+        )
         return history.Ledger(size=self.ledger.head.size, root=self.ledger.head.frontier.root(), leaves=leaves)
 
     def close(self) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import dataclasses
+import io
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from decklog.model import merkle, receipt
+from decklog.model import merkle, payload_file, receipt
 from decklog.model.tlog import bundle, checkpoint, keys, note, tiles
 from decklog.verifier import source
 from tests import published_log
@@ -19,6 +20,7 @@ DETECTORS = (VERIFY, AUDIT, WITNESS, PUBLISHER)
 LEAF = 777
 """The leaf that is meddled with, in the fourth bundle."""
 BUNDLE, OTHER = tiles.Bundle(LEAF // 256, 256), tiles.Bundle(1, 256)
+PAYLOADS = payload_file.path(tiles.Bundle(0))
 EARLIER = tiles.Tile(0, BUNDLE.number, 1)
 """As a checkpoint of an earlier size may have had it."""
 
@@ -180,11 +182,25 @@ def _hidden(at: Copies) -> None:
 
 def _payload(offset: int) -> Callable[[Copies], None]:
     """One bit of the first record of a payload file: from byte 9 on its salt, from 41 on its value."""
+    return lambda at: at.flip(PAYLOADS, offset)
 
-    def do(at: Copies) -> None:
-        at.flip("payloads/000", offset)
 
-    return do
+def _first_payload(at: Copies) -> tuple[payload_file.Record, int]:
+    """The first record of the first payload file, and where it ends."""
+    first = next(payload_file.records(io.BytesIO(at.read(PAYLOADS)).read))
+    return first, len(payload_file.written(first))
+
+
+def _header(at: Copies) -> None:
+    """A bit of the trace context that is kept beside the first payload."""
+    _, end = _first_payload(at)
+    at.flip(PAYLOADS, end - 1)
+
+
+def _headers_left_out(at: Copies) -> None:
+    (state, salted, headers), end = _first_payload(at)
+    assert headers
+    at.put(PAYLOADS, payload_file.written((state, salted, b"")) + at.read(PAYLOADS)[end:])
 
 
 def _switch(table: str, how: str) -> list[str]:
@@ -247,6 +263,8 @@ FILES = (
     Act("an earlier tile in the copy", lambda at: at.put(EARLIER.path, bytes(32)), {VERIFY: EARLIER.path}),
     Act("a bit of a payload's salt", _payload(9), {VERIFY: "leaf 0: payloads/000 bytes"}),
     Act("a bit of a payload", _payload(45), {VERIFY: "leaf 0: payloads/000 bytes"}),
+    Act("a bit of a payload's headers", _header, {VERIFY: "its headers are not those that its leaf commits to"}),
+    Act("a payload's headers left out", _headers_left_out, {VERIFY: "leaf 0: payloads/000 bytes"}),
 )
 
 SIGNED = (
@@ -276,6 +294,25 @@ DATABASE = (
         "a salt in the database",
         _guarded("payload", "UPDATE ledger.payload SET salt = sha256('x') WHERE leaf = 777"),
         {AUDIT: "leaf 777: its payload is not"},
+    ),
+    Act(
+        "headers in the database",
+        _guarded("payload", "UPDATE ledger.payload SET headers = set_byte(headers, 30, 0) WHERE leaf = 777"),
+        {AUDIT: "leaf 777: its headers are not"},
+    ),
+    Act(
+        "headers deleted",
+        _guarded("payload", "UPDATE ledger.payload SET headers = NULL WHERE leaf = 777"),
+        {AUDIT: "leaf 777: its headers are not"},
+    ),
+    Act(
+        "headers of two payloads swapped",
+        _guarded(
+            "payload",
+            "UPDATE ledger.payload p SET headers = o.headers FROM ledger.payload o WHERE p.leaf + o.leaf = 1555 "
+            "AND p.leaf IN (777, 778)",
+        ),
+        {AUDIT: "leaf 777: its headers are not"},
     ),
     Act(
         "a payload deleted",

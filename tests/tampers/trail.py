@@ -70,7 +70,8 @@ async def make(stack: stacks.Stack, template: str, folder: Path, count: int) -> 
 async def _sequence(uri: str, cluster: memory_stream.MemoryCluster, more: int, size: int) -> None:
     """Send so many events, and sequence until there are `size` leaves."""
     producer = memory_stream.MemoryProducer(cluster)
-    await producer.send_all([sequenced.message(sequenced.event()) for _ in range(more)])
+    traced = (f"00-{1:032x}-{number + 1:016x}-01" for number in range(size - more, size))
+    await producer.send_all([sequenced.message(sequenced.event()._replace(traceparent=one)) for one in traced])
     parts = sequenced.sequencer_parts(cluster, connect_ledger=lambda: postgres.PostgresWriter.connect(uri))
     await sequenced.until(parts, uri, size, seconds=300)
 

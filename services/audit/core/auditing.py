@@ -217,14 +217,16 @@ class Audit:
             yield found
 
     def _payload_problems(self, said: receipt.Receipt, entry: ledger.Entry) -> Iterator[str]:
-        if said.commitment is None:
-            if entry.value is not None:
-                yield "it has a payload that its receipt does not commit to"
-        elif entry.salt is None or entry.value is None:
-            self._note_gone(entry.number)
-        elif receipt.commitment(entry.salt, entry.value) != said.commitment or len(entry.value) != said.length:
+        if entry.salt is None:
+            if said.has_payload:
+                self._note_gone(entry.number)
+        elif not said.has_payload:
+            yield "it has a payload that its receipt does not commit to"
+        elif not _is_committed(said, entry.salt, entry.value):
             yield "its payload is not the one its receipt commits to"
-        if entry.number in self.missing and (said.commitment is None or entry.salt is not None):
+        elif not receipt.fits(entry.salt, entry.headers):
+            yield "its headers are not those its receipt commits to"
+        if entry.number in self.missing and (not said.has_payload or entry.salt is not None):
             yield "ledger.missing has it, and its payload was never lost"
 
     def _note_gone(self, number: int) -> None:
@@ -241,6 +243,12 @@ class Audit:
                 at = bisect.bisect_right(firsts, number) - 1
                 if number not in self.missing and (at < 0 or number >= erased[at][1]):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
+
+
+def _is_committed(said: receipt.Receipt, salt: bytes, value: bytes | None) -> bool:
+    """Whether a receipt is of this value, or of none."""
+    committed = None if value is None else receipt.commitment(salt, value)
+    return committed == said.commitment and len(value or b"") == said.length
 
 
 def hold_problems(orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]) -> Iterator[Finding]:

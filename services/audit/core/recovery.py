@@ -131,22 +131,18 @@ def _part(leaf: Published, records: Records, rules: examination.Rules) -> _Part:
     """Raises Unrecoverable for an event whose id nothing tells."""
     said = receipt.parse(leaf.receipt)
     record = None if said.place is None else records.get(_sought(said.place))
-    value = _value(leaf, said, record)
     examined = None if record is None else examination.examine(record, rules, said.recorded_at)
-    missing = said.commitment is not None and value is None
-    payload = None
-    if leaf.salt is not None and not missing:
-        payload = (leaf.number, leaf.salt, value, None if examined is None else examined.kept)
+    payload = None if examined is None else _payload(leaf, said, examined)
     # A record that is not the one of the leaf tells nothing of it.
-    trusted = None if value is None else examined
+    trusted = None if payload is None else examined
     is_event = said.kind is receipt.Kind.EVENT
     order = trusted.order if is_event and trusted is not None else None
     return _Part(
         number=leaf.number,
         said=said,
         payload=payload,
-        missing=missing,
-        first=_first(leaf.number, said, value, trusted) if is_event else None,
+        missing=said.has_payload and payload is None,
+        first=_first(leaf.number, said, trusted) if is_event else None,
         hold=erasing.hold_change(order, leaf.number) if isinstance(order, erasing.Hold) else None,
     )
 
@@ -167,10 +163,11 @@ def _holds(parts: Sequence[_Part], holds: recovered_holds.Holds) -> Iterator[led
 
 
 def _first(
-    number: int, said: receipt.Receipt, value: bytes | None, examined: examination.Examined | None
+    number: int, said: receipt.Receipt, examined: examination.Examined | None
 ) -> tuple[ledger.Identity, ledger.Known]:
     """The id of an event with its digest, which is not known where the payload is gone. Raises Unrecoverable."""
     identity = _identity(number, said, None if examined is None else examined.identity)
+    value = None if examined is None else examined.record.value
     return identity, (number, None if value is None else hashlib.sha256(value).digest())
 
 
@@ -178,12 +175,16 @@ def _sought(place: receipt.Place) -> Sought:
     return Sought(stream.TopicPartition(place.topic, place.partition), place.offset)
 
 
-def _value(leaf: Published, said: receipt.Receipt, record: stream.Record | None) -> bytes | None:
-    """The record's value if it is what the leaf commits to."""
-    if record is None or record.value is None or leaf.salt is None:
+def _payload(leaf: Published, said: receipt.Receipt, examined: examination.Examined) -> ledger.Payload | None:
+    """What lies beside a leaf, if the record's value and headers are what it commits to."""
+    record, salt = examined.record, leaf.salt
+    # Whatever this version takes for poison: what was refused then kept all its headers.
+    kept = examination.all_kept(record) if said.kind is receipt.Kind.POISON else examined.kept
+    if salt is None or receipt.key(record.key) != said.key:
         return None
-    right = receipt.commitment(leaf.salt, record.value) == said.commitment
-    return record.value if right and receipt.key(record.key) == said.key else None
+    committed = None if record.value is None else receipt.commitment(salt, record.value)
+    right = committed == said.commitment and receipt.fits(salt, kept)
+    return (leaf.number, salt, record.value, kept) if right else None
 
 
 def _identity(number: int, said: receipt.Receipt, examined: ledger.Identity | None) -> ledger.Identity:

@@ -1,6 +1,6 @@
 """Sequencing: from records read and what the ledger knows to the leaves, positions and head of one transaction.
 
-Pure: the salts and the time are given. Each record becomes exactly one leaf, in the order read:
+Pure: what is random and the time are given. Each record becomes exactly one leaf, in the order read:
 
 * same coordinates again: nothing;
 * an id seen first: `event`; the same id and bytes elsewhere: `duplicate`; the same id with other bytes: `conflict`;
@@ -167,31 +167,31 @@ class Draft:
         """Take in who had ids first, in the ledger or in a batch on its way there."""
         self._known.update(known)
 
-    def add(self, examined: Sequence[examination.Examined], salts: bytes) -> None:
-        """Give each record its leaf. `salts`: 32 random bytes for each."""
-        size = receipt.SALT_BYTES
-        if len(salts) != size * len(examined):
-            raise ValueError(f"{len(salts)} random bytes are no salts for {len(examined)} records")
+    def add(self, examined: Sequence[examination.Examined], drawn: bytes) -> None:
+        """Give each record its leaf. `drawn`: 16 random bytes for the salt of each."""
+        size = receipt.DRAWN_BYTES
+        if len(drawn) != size * len(examined):
+            raise ValueError(f"{len(drawn)} random bytes are none for the salts of {len(examined)} records")
         done = 0
         while done < len(examined):
-            done += self._add_usual(examined, done, salts)
+            done += self._add_usual(examined, done, drawn)
             if done < len(examined):
-                self._record(examined[done], salts[done * size : (done + 1) * size])
+                self._record(examined[done], drawn[done * size : (done + 1) * size])
                 done += 1
         self._hash()
 
-    def _add_usual(self, examined: Sequence[examination.Examined], start: int, salts: bytes) -> int:
+    def _add_usual(self, examined: Sequence[examination.Examined], start: int, drawn: bytes) -> int:
         """Give records from there on their leaves in C, up to the first that needs a closer look; how many."""
         if native.kernel is None:
             return 0
         done = native.kernel.leaves(
-            *(examined, start, salts, self._cursors, self._cursor, self._known),
+            *(examined, start, drawn, self._cursors, self._cursor, self._known),
             *(self._firsts, self._payloads, self._receipts, self._next, self._recorded_at),
         )
         self._next += done
         return done
 
-    def _record(self, found: examination.Examined, salt: bytes) -> None:
+    def _record(self, found: examination.Examined, drawn: bytes) -> None:
         topic, partition, offset, *_ = found.record
         cursor = self._cursors.get((topic, partition)) or self._cursor(topic, partition)
         if offset != cursor.next_offset:
@@ -201,9 +201,9 @@ class Draft:
             self._gap(cursor, offset, ABSENT)
         cursor.next_offset, cursor.last_leaf = offset + 1, self._next
         if found.identity is not None:
-            self._event(found, found.identity, cursor, salt)
+            self._event(found, found.identity, cursor, drawn)
         else:
-            self._poison(found, cursor, salt)
+            self._poison(found, cursor, drawn)
 
     def jump(self, given: Jump) -> None:
         """Give up offsets and go on elsewhere."""
@@ -255,14 +255,14 @@ class Draft:
             for cursor in self._cursors.values()
         }
 
-    def _event(self, found: examination.Examined, identity: ledger.Identity, cursor: _Cursor, salt: bytes) -> None:
+    def _event(self, found: examination.Examined, identity: ledger.Identity, cursor: _Cursor, drawn: bytes) -> None:
         first = self._known.get(identity)
         if found.warning is not None:
             self._alert(Notice.ODD, cursor, found.record.offset, found.warning)
         if first is None:
             self._known[identity] = known = (self._next, found.sha256)
             self._firsts.append((identity, known))
-            self._append(receipt.Kind.EVENT, found, cursor, salt)
+            self._append(receipt.Kind.EVENT, found, cursor, drawn)
             if found.order is not None:
                 self._obey(found.order, cursor, found.record.offset)
             return
@@ -272,7 +272,7 @@ class Draft:
             self._append(receipt.Kind.DUPLICATE, found, cursor, None, original)
         else:
             self._alert(Notice.CONFLICT, cursor, found.record.offset, f"same id as leaf {leaf}, other bytes")
-            self._append(receipt.Kind.CONFLICT, found, cursor, salt, original)
+            self._append(receipt.Kind.CONFLICT, found, cursor, drawn, original)
 
     def _obey(self, order: orders.Order, cursor: _Cursor, offset: int) -> None:
         """Carry out what the event behind which we stand tells the ledger to do."""
@@ -299,12 +299,12 @@ class Draft:
         self._receipts.append(receipt.encode(receipt.Receipt(kind=kind, recorded_at=self._recorded_at, about=about)))
         self._next += 1
 
-    def _poison(self, found: examination.Examined, cursor: _Cursor, salt: bytes) -> None:
+    def _poison(self, found: examination.Examined, cursor: _Cursor, drawn: bytes) -> None:
         reason = found.refusal or "no reason was given"
         self._alert(Notice.POISON, cursor, found.record.offset, reason)
         self._dead_letters.append(dead_letter(found.record, reason, self._rules.dead_letter))
         about = receipt.about_text(receipt.Poison(reason))
-        self._append(receipt.Kind.POISON, found, cursor, salt, about)
+        self._append(receipt.Kind.POISON, found, cursor, drawn, about)
 
     def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
         first, where = cursor.next_offset, cursor.where
@@ -326,11 +326,12 @@ class Draft:
         kind: receipt.Kind,
         found: examination.Examined,
         cursor: _Cursor,
-        salt: bytes | None,
+        drawn: bytes | None,
         about: str = receipt.NULL,
     ) -> None:
-        """The leaf of a record; one with a salt has a payload."""
+        """The leaf of a record; one for whose salt something was drawn has a payload."""
         _, _, offset, _, key, value, _ = found.record
+        salt = None if drawn is None else receipt.salt(drawn, found.kept)
         if salt is not None:
             self._payloads.append((self._next, salt, value, found.kept))
         self._receipts.append(

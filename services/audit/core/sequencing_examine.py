@@ -107,12 +107,16 @@ def examine(record: stream.Record, given: Rules, now_us: int) -> Examined:
 
 
 def _poison(record: stream.Record, stated: str, refusal: str) -> Examined:
-    """A record that is no event keeps all its headers; where a name is too long, as one whole without a name."""
+    """A record that is no event keeps all its headers."""
+    return Examined(record, None, stated, refusal, None, None, all_kept(record))
+
+
+def all_kept(record: stream.Record) -> bytes | None:
+    """The headers of a record, all of them; where a name is too long, as one whole without a name."""
     attached = record.headers
     if any(len(name.encode(errors="surrogateescape")) > headers.MAX_NAME_BYTES for name, _ in attached):
         attached = [("", record.header_block)]
-    kept = headers.encode(attached) if attached else None
-    return Examined(record, None, stated, refusal, None, None, kept)
+    return headers.encode(attached) if attached else None
 
 
 class _Trial:

@@ -133,7 +133,7 @@ class Term:
         self._keep_limits(examined)
         draft.learn(await known)
         for stretch in _stretches(self._without_halted(examined), SLICE):
-            draft.add(stretch, self._parts.entropy(receipt.SALT_BYTES * len(stretch)))
+            draft.add(stretch, self._parts.entropy(receipt.DRAWN_BYTES * len(stretch)))
             await asyncio.sleep(0)
 
     async def _follow(self, batch: sequencing.Batch) -> None:

@@ -61,9 +61,12 @@ async def _record(database):
     sequenced.make_topics(cluster)
     producer = memory_stream.MemoryProducer(cluster)
     where = stream.TopicPartition(sequenced.GIT, sequenced.message(sequenced.event(0)).partition)
-    first = [sequenced.message(sequenced.event(number)) for number in range(EVENTS)]
+    traced = [
+        sequenced.event(number)._replace(traceparent=f"00-{1:032x}-{number + 1:016x}-01") for number in range(EVENTS)
+    ]
+    first = [sequenced.message(event) for event in traced]
     forged = sequenced.message(sequenced.event(1)._replace(data=sequenced.event(2).data))
-    junk = stream.Message(topic=sequenced.GIT, key=b"k", value=None, partition=where.partition)
+    junk = stream.Message(topic=sequenced.GIT, key=b"k", value=None, headers=(("x", b"y"),), partition=where.partition)
     await producer.send_all([*first, first[3], forged, junk])
     cluster.skip(where, 2)
     await producer.send(sequenced.message(sequenced.event(50)))
@@ -115,7 +118,21 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
     [
         (PAYLOAD, "UPDATE ledger.payload SET value = value || 'x' WHERE leaf = 5", "leaf 5: its payload is not"),
         (PAYLOAD, "UPDATE ledger.payload SET salt = sha256('x') WHERE leaf = 5", "leaf 5: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = set_byte(headers, 30, 0) WHERE leaf = 5",
+         "leaf 5: its headers are not those its receipt commits to"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = NULL WHERE leaf = 5", "leaf 5: its headers are not"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = 'x' WHERE leaf = 30", "leaf 30: its headers are not"),
+        (PAYLOAD, "UPDATE ledger.payload p SET headers = o.headers FROM ledger.payload o WHERE p.leaf + o.leaf = 11 "
+         "AND p.leaf IN (5, 6)", "leaf 5: its headers are not those its receipt commits to\nleaf 6: its headers are"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = 'x', salt = substr(salt, 1, 16) || "
+         "substr(sha256(substr(salt, 1, 16) || 'x'), 1, 16) WHERE leaf = 5", "leaf 5: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = NULL WHERE leaf = 14", "leaf 14: its headers are not"),
+        (PAYLOAD, "UPDATE ledger.payload SET value = 'x' WHERE leaf = 14", "leaf 14: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET value = NULL WHERE leaf = 5", "leaf 5: its payload is not"),
         (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 7", "leaf 7: its payload is gone"),
+        (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 14", "leaf 14: its payload is gone"),
+        ((), "INSERT INTO ledger.payload VALUES (12, sha256('x'), NULL, 'x')",
+         "leaf 12: it has a payload that its receipt does not commit to"),
         (PAYLOAD, "UPDATE ledger.payload SET leaf = 900 WHERE leaf = 7", "leaf 900: a row of ledger.payload"),
         (ENTRY, "DELETE FROM ledger.entry WHERE leaf = 4", "leaf 4: is missing"),
         (ENTRY, "DELETE FROM ledger.entry WHERE leaf = 30", "the head says 31 leaves, there are 30"),
@@ -591,7 +608,7 @@ async def _append_erasure(uri, asked):
     if asked:
         ranges = [control_pb2.LeafRange(first=first, end=end) for first, end in asked]
         event = sequenced.event(message=control_pb2.ErasureRequested(leaves=ranges), source=ordered.AUDIT, key="k")
-        salt = b"s" * receipt.SALT_BYTES
+        salt = receipt.salt(b"s" * receipt.DRAWN_BYTES, None)
         made = receipt.Receipt(
             kind=receipt.Kind.EVENT, recorded_at=now, attributes=receipt.attributes(event), key="k",
             commitment=receipt.commitment(salt, event.data), length=len(event.data),

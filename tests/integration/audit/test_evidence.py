@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 
 from decklog.cli import exits
 from decklog.events.v1 import drift_pb2
@@ -48,11 +49,12 @@ async def decklog(process: Process, *arguments: str) -> tuple[int, str, str]:
 
 
 async def shop(process: Process) -> str:
-    """An application with drift, beside another one; the id of the drift."""
-    await process.say("ingest", some.declared(), key="application/shop")
-    last = await process.say(
-        "reconcile", some.rendered(("settings", "j1:a")), some.changed(5), some.drift(drift_pb2.DRIFT_PHASE_OPENED)
-    )
+    """An application with drift, beside another one, told within a trace; the id of the drift."""
+    with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=True))):
+        await process.say("ingest", some.declared(), key="application/shop")
+        last = await process.say(
+            "reconcile", some.rendered(("settings", "j1:a")), some.changed(5), some.drift(drift_pb2.DRIFT_PHASE_OPENED)
+        )
     await process.say("reconcile", some.changed(7), key="dev/other")
     await process.get("/timeline", after=last)
     await audit_process.published(process)
@@ -109,12 +111,14 @@ async def test_evidence_of_an_application_is_checked_by_other_peoples_programs(
     folder = unpacked(file, tmp_path / "unpacked")
     print((folder / "VERIFY.md").read_text())
     found = commands(folder)
-    assert len(found) == 6
+    assert len(found) == 7
     for command in found:
         done = await asyncio.to_thread(shell, folder, command)
         print(command, done.stdout, done.stderr)
         assert done.returncode == 0, done.stderr
         assert "not what was committed to" not in done.stdout
+    kept = json.loads(next((folder / "leaves").glob("*/headers.json")).read_text())
+    assert ("traceparent", "record") in [(one["name"], one["from"]) for one in kept]
     listed = done.stdout.split()
     assert (
         sorted(listed[: len(listed) // 2])
@@ -126,9 +130,16 @@ async def test_evidence_of_an_application_is_checked_by_other_peoples_programs(
 
 
 def flip(path: Path) -> None:
-    """Change a bit; of a proof one of its hashes, since who has the receipt does not look at its copy there."""
+    """Change a bit; of a proof one of its hashes, since who has the receipt does not look at its copy there; of headers
+    one of the last, which the receipt does not have.
+    """
     data = bytearray(path.read_bytes())
-    data[data.find(b"\nindex ") + len("index 0\n") + 8 if path.suffix == ".tlog-proof" else len(data) // 2] ^= 1
+    at = len(data) // 2
+    if path.suffix == ".tlog-proof":
+        at = data.find(b"\nindex ") + len("index 0\n") + 8
+    elif path.name == "headers.json":
+        at = data.rfind(b'"value": "') + len('"value": "00-')
+    data[at] ^= 1
     path.write_bytes(data)
 
 
@@ -143,8 +154,9 @@ def flip(path: Path) -> None:
         ("leaves/{}/proof.tlog-proof", 3),
         ("leaves/{}/value.bin", 4),
         ("leaves/{}/salt.bin", 4),
-        ("log/tile/entries/000.p/{width}", 5),
-        ("log/tile/0/000.p/{width}", 5),
+        ("leaves/{}/headers.json", 5),
+        ("log/tile/entries/000.p/{width}", 6),
+        ("log/tile/0/000.p/{width}", 6),
     ],
 )
 async def test_other_peoples_programs_refuse_what_was_changed(
@@ -161,7 +173,7 @@ async def test_other_peoples_programs_refuse_what_was_changed(
     width = json.loads((folder / "MANIFEST.json").read_text())["size"]
     flip(folder / path.format(f"{leaf:012d}", width=width))
     done = await asyncio.to_thread(shell, folder, commands(folder)[command])
-    assert done.returncode != 0 or "is not what was committed to" in done.stdout, done.stdout
+    assert done.returncode != 0 or "not what was committed to" in done.stdout, done.stdout
 
 
 async def test_evidence_of_events_is_the_same_under_the_same_checkpoint(process: Process, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ A gap must be true: what it names was taken by retention, never held a record, o
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from decklog.model import receipt
+from decklog.model import headers, receipt
 from decklog.ports import stream
 from tests.simulation import history
 
@@ -104,6 +104,12 @@ def _leaf_problems(index: int, one: receipt.Receipt, leaf: history.Leaf, record:
         yield f"leaf {index} keeps other bytes than its record has"
     if one.commitment is not None and leaf.salt is not None and receipt.commitment(leaf.salt, value) != one.commitment:
         yield f"leaf {index} commits to other bytes than its record has"
+    if leaf.salt is None:
+        return
+    if not receipt.fits(leaf.salt, leaf.headers):
+        yield f"leaf {index} does not commit to the headers that it keeps"
+    if one.kind is receipt.Kind.POISON and (leaf.headers or b"") != headers.encode(record.headers):
+        yield f"leaf {index} is poison and does not keep its record's headers"
 
 
 def _gap(one: receipt.Receipt, world: _World) -> Iterator[Spot]:

@@ -65,7 +65,7 @@ def decided(records: list[stream.Record]) -> sequencing.Batch:
     )
     draft = sequencing.Draft(standing, rules=RULES, now_us=sequenced.NOW_US)
     examined = [examination.examine(record, RULES, sequenced.NOW_US) for record in records]
-    draft.add(examined, bytes(receipt.SALT_BYTES * len(examined)))
+    draft.add(examined, bytes(receipt.DRAWN_BYTES * len(examined)))
     return draft.batch()
 
 

@@ -16,13 +16,14 @@ EMPTY = sequencing.Standing(
 NOW = sequenced.NOW_US
 PARTITION = sequenced.record(sequenced.event(0), offset=0).partition
 GIT = stream.TopicPartition(sequenced.GIT, PARTITION)
+TRACE = "00-12345678901234567890123456789012-1234567890123456-01"
 
 
 def decide(records, standing=EMPTY, known=None, now_us=NOW):
     examined = [examination.examine(record, RULES, now_us) for record in records]
     draft = sequencing.Draft(standing, rules=RULES, now_us=now_us)
     draft.learn(known or {})
-    draft.add(examined, b"".join(bytes([n]) * 32 for n in range(len(records))))
+    draft.add(examined, b"".join(bytes([n]) * receipt.DRAWN_BYTES for n in range(len(records))))
     return draft.batch()
 
 
@@ -40,15 +41,16 @@ def kinds(batch):
 
 def test_an_event_becomes_a_leaf_that_commits_to_its_payload():
     """The receipt holds attributes, key, coordinates and the salted commitment; the payload lies beside it."""
-    record = sequenced.record(sequenced.event(1), offset=0)
+    record = sequenced.record(sequenced.event(1)._replace(traceparent=TRACE), offset=0)
+    salt = receipt.salt(bytes(receipt.DRAWN_BYTES), headers.encode([("traceparent", TRACE.encode())]))
     batch = decide([record])
     (leaf,), (said,) = leaves(batch), receipts(batch)
     assert said.kind is receipt.Kind.EVENT
-    assert said.commitment == receipt.commitment(b"\0" * 32, record.value)
+    assert said.commitment == receipt.commitment(salt, record.value)
     assert said.place == receipt.Place("kafka", sequenced.GIT, 0, PARTITION, 0)
     assert said.attributes.source == sequenced.SOURCE
     assert (said.key, said.length, said.recorded_at) == ("infrastructure", len(record.value), NOW)
-    assert (leaf.value, leaf.salt, leaf.hash) == (record.value, b"\0" * 32, merkle.leaf_hash(leaf.receipt))
+    assert (leaf.value, leaf.salt, leaf.hash) == (record.value, salt, merkle.leaf_hash(leaf.receipt))
     assert batch.addition.after.frontier.root() == leaf.hash
     assert batch.addition.positions[GIT].next_offset == 1
 
@@ -78,12 +80,13 @@ def test_the_same_event_elsewhere_is_a_duplicate(apart):
 
 def test_the_same_id_with_other_bytes_is_a_conflict():
     """Both stay on record: the conflict leaf has its own payload and names the original."""
-    honest = sequenced.event(1)
+    honest = sequenced.event(1)._replace(traceparent=TRACE)
     forged = honest._replace(data=sequenced.event(2).data)
     batch = decide([sequenced.record(honest, offset=0), sequenced.record(forged, offset=1)])
     assert kinds(batch) == ["event", "conflict"]
     assert receipts(batch)[1].about == receipt.Original(0)
     assert leaves(batch)[1].value == forged.data
+    assert receipt.fits(leaves(batch)[1].salt, headers.encode([("traceparent", TRACE.encode())]))
     assert [alert.notice for alert in batch.alerts] == [sequencing.Notice.CONFLICT]
 
 
@@ -151,6 +154,7 @@ def test_what_is_no_event_of_its_sender_is_poison(_name, record):
     assert (leaf.value, batch.addition.leaves.firsts) == (record.value, [])
     assert said.commitment == (None if record.value is None else receipt.commitment(leaf.salt, record.value))
     assert headers.decode(leaf.headers or b"") or not record.headers
+    assert receipt.fits(leaf.salt, leaf.headers)
     assert (letter.key, letter.value) == (record.key, record.value or b"")
     assert dict(letter.headers)["decklog_error"].decode() == said.about.reason
     assert dict(letter.headers)["decklog_offset"] == b"0"

@@ -64,7 +64,7 @@ def test_payloads_that_are_what_was_committed_to_are_counted(tmp_path):
 def test_a_changed_payload_is_named(tmp_path, number):
     """One bit of a value: leaf, file and bytes of the record."""
     salt, value = log_files.payload(number)
-    record = payload_file.encode(salt, value[:-1] + b"x", None, committed=True)
+    record = payload_file.encode(salt, value[:-1] + b"x", log_files.HOP, committed=True)
     (found,) = told(tmp_path, records=with_changed(number, record))
     path = {0: "payloads/000", 1: "payloads/001", 2: "payloads/002.p/88"}[number // 256]
     start = number % 256 * RECORD
@@ -79,6 +79,34 @@ def test_exchanged_payloads_are_both_named(tmp_path):
     records = [*RECORDS]
     records[7], records[9] = records[9], records[7]
     assert [one.partition(":")[0] for one in told(tmp_path, records=records)] == ["leaf 7", "leaf 9"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [None, log_files.HOP[:-1] + b"2", log_files.HOP * 2, log_files.HOP[:-1], headers.encode([("ce_id", b"x")])],
+    ids=["deleted", "changed", "doubled", "cut", "of the receipt"],
+)
+@pytest.mark.parametrize("large", [False, True], ids=["at a glance", "one by one"])
+def test_changed_headers_are_named(tmp_path, monkeypatch, kept, large):
+    """Whatever they are instead: leaf, file and bytes of the record, however the file is read."""
+    if large:
+        monkeypatch.setattr(payloads, "_GLANCE_BYTES", 1)
+    record = payload_file.encode(*log_files.payload(300), kept, committed=True)
+    (found,) = told(tmp_path, records=with_changed(300, record))
+    start = 44 * RECORD
+    assert found == (
+        f"leaf 300: payloads/001 bytes {start} to {start + len(record) - 1}: "
+        "its headers are not those that its leaf commits to: its salt is of others"
+    )
+    assert verdict(tmp_path).payloads.checked == SIZE - 1
+
+
+def test_a_salt_of_other_headers_is_not_the_one_of_the_payload(tmp_path):
+    """Who changes headers and makes a salt for them has another payload, too."""
+    kept = headers.encode([("traceparent", b"another")])
+    record = payload_file.encode(*log_files.payload(300, kept), kept, committed=True)
+    (found,) = told(tmp_path, records=with_changed(300, record))
+    assert "its payload is not the one that its leaf commits to" in found
 
 
 def test_a_leaf_that_lies_about_the_length_is_named(tmp_path):
@@ -142,13 +170,9 @@ def test_an_erasure_accounts_for_nothing_that_came_after_it(tmp_path):
 
 
 def test_headers_that_contradict_the_receipt_are_named(tmp_path):
-    """A long subject keeps all headers: they must say what the receipt says, its digest included."""
-    salt, value = log_files.payload(300)
+    """A long subject keeps all headers: they must say what the receipt says, its digest included, whoever made both."""
     subject = "s" * 2000
-    entry = committed(
-        salt, value, attributes=receipt.parse(ENTRIES[300]).attributes._replace(subject=receipt.text(subject))
-    )
-    attributes = receipt.parse(entry).attributes
+    attributes = receipt.parse(ENTRIES[300]).attributes._replace(subject=receipt.text(subject))
     kept = {
         "content-type": "application/protobuf",
         "ce_id": attributes.id,
@@ -157,10 +181,11 @@ def test_headers_that_contradict_the_receipt_are_named(tmp_path):
         "ce_sequence": "300",
         "traceparent": "anything",
     }
-    entries = [*ENTRIES[:300], entry, *ENTRIES[301:]]
 
     def found(**changed):
         framed = headers.encode([(name, text.encode()) for name, text in {**kept, **changed}.items()])
+        salt, value = log_files.payload(300, framed)
+        entries = [*ENTRIES[:300], committed(salt, value, attributes=attributes), *ENTRIES[301:]]
         record = payload_file.encode(salt, value, framed, committed=True)
         return told(tmp_path, entries=entries, records=with_changed(300, record))
 
@@ -171,17 +196,22 @@ def test_headers_that_contradict_the_receipt_are_named(tmp_path):
 
 
 def test_a_refused_record_without_a_value_has_nothing_to_commit_to(tmp_path):
-    """Kafka allows null values; the poison leaf has no commitment, the payload file the salt and the headers."""
+    """Kafka allows null values; the poison leaf has no commitment, the payload file headers and the salt of them."""
     poison = receipt.encode(
         receipt.Receipt(
             kind=receipt.Kind.POISON, recorded_at=1_700_000_000_000_300, about=receipt.Poison("the record has no value")
         )
     )
     entries = [*ENTRIES[:300], poison, *ENTRIES[301:]]
-    record = payload_file.encode(bytes(32), None, headers.encode([("a", None)]), committed=True)
+    kept = headers.encode([("a", None)])
+    salt, _ = log_files.payload(300, kept)
+    record = payload_file.encode(salt, None, kept, committed=True)
     assert told(tmp_path, entries=entries, records=with_changed(300, record)) == []
     (found,) = told(tmp_path, records=with_changed(300, record))
     assert found.endswith("its leaf is none that can lack a value")
+    changed = payload_file.encode(salt, None, None, committed=True)
+    (found,) = told(tmp_path, entries=entries, records=with_changed(300, changed))
+    assert found.endswith("its headers are not those that its leaf commits to: its salt is of others")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def served(folder, body=PROBLEM):
 def said(leaves):
     """What a server says of leaves."""
     for leaf in leaves:
-        record = payload_file.encode(*log_files.payload(leaf), None, committed=True)
+        record = payload_file.encode(*log_files.payload(leaf), log_files.HOP, committed=True)
         (parsed,) = payload_file.records(io.BytesIO(record).read)
         yield evidence.Said(leaf, None, {}, parsed)
 
