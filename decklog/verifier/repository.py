@@ -5,6 +5,7 @@ Git reads, and nothing else: no hooks, no replaced or grafted objects, no fetchi
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +42,17 @@ def compare(history: git_record.History, path: Path) -> Compared:
         )
     heads = history.heads()
     there = [head for head in heads if _has(path, head)]
-    listed, missing = 0, list[str]()
+    listed, recorded, missing = 0, 0, list[str]()
     for commit in _rev_list(path, there):
         listed += 1
-        if bytes.fromhex(commit) not in history.commits:
+        if bytes.fromhex(commit) in history.commits:
+            recorded += 1
+        elif len(missing) < MOST_NAMED:
             missing.append(commit)
     return Compared(
         listed=listed,
-        missing=tuple(missing[:MOST_NAMED]),
-        only_recorded=len(history.commits) - listed + len(missing),
+        missing=tuple(missing),
+        only_recorded=len(history.commits) - recorded,
         lost=tuple(head for head in heads if head not in there),
     )
 
@@ -68,16 +71,18 @@ def _rev_list(path: Path, heads: Sequence[str]) -> Iterator[str]:
     if not heads:
         return
     command = [*_command(path), "rev-list", "--stdin"]
-    with subprocess.Popen(
-        command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stdin is not None and running.stdout is not None and running.stderr is not None  # noqa: S101, PT018
-        with running.stdin as opened:
-            opened.writelines(f"{head}\n" for head in heads)
-        yield from (line.rstrip("\n") for line in running.stdout)
-        said = running.stderr.read()
-    if running.returncode != 0:
-        raise _refused(path, said)
+    # A file for what git says: a pipe that nobody reads meanwhile would fill, and stop it.
+    with tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(
+            command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+        ) as running:
+            assert running.stdin is not None and running.stdout is not None  # noqa: S101, PT018 (both are pipes)
+            with running.stdin as opened:
+                opened.writelines(f"{head}\n" for head in heads)
+            yield from (line.rstrip("\n") for line in running.stdout)
+        if running.returncode != 0:
+            said.seek(0)
+            raise _refused(path, said.read())
 
 
 def _git(path: Path, *arguments: str) -> str:
