@@ -1,6 +1,7 @@
 """Leaves, or offsets, as ranges `[first, end)`, as the receipts of erasures and gaps name them."""
 
-from collections.abc import Iterable
+import bisect
+from collections.abc import Iterable, Sequence
 
 Range = tuple[int, int]
 
@@ -33,3 +34,9 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
         else:
             found.append((first, end))
     return found
+
+
+def holds(ranges: Sequence[Range], leaf: int) -> bool:
+    """Whether a leaf is among those of ranges as `of` and `joined` give them."""
+    at = bisect.bisect_right(ranges, leaf, key=lambda one: one[0]) - 1
+    return at >= 0 and leaf < ranges[at][1]

@@ -20,6 +20,11 @@ def is_poison(entry: bytes) -> bool:
     return b',"kind":"poison",' in entry
 
 
+def is_erasure(entry: bytes) -> bool:
+    """Whether a canonical receipt is of an erasure."""
+    return b',"kind":"erasure",' in entry
+
+
 def has_payload(entry: bytes) -> bool:
     """Whether something was kept beside a canonical receipt: a value, or at least the headers of a refused record."""
     return b',"commitment":"' in entry or is_poison(entry)

@@ -6,7 +6,7 @@ interrupted is started again and goes on behind the last one.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -117,8 +117,8 @@ class _Recovery:
         report = Report(before=head.size, size=max(head.size, tree.size))
         holds = await self._holds()
         if head.size < tree.size:
-            await asyncio.to_thread(self._check, head, tree)
-            report.missing = await self._append(head, tree, holds, tell)
+            erased = await asyncio.to_thread(self._check, head, tree)
+            report.missing = await self._append(head, tree, holds, erased, tell)
         report.holds = tuple(holds.rest())
         await self._connection.executemany(_KEEP_HOLD, report.holds)
         await self._adopt(signed, tree, report)
@@ -149,10 +149,10 @@ class _Recovery:
     def _check_origin(self, stored: bytes | None, tree: checkpoint.Checkpoint) -> None:
         publishing.insist(publication.origin_problem(records.parse(stored, "ledger.checkpoint"), tree.origin))
 
-    def _check(self, head: ledger.Head, tree: checkpoint.Checkpoint) -> None:
+    def _check(self, head: ledger.Head, tree: checkpoint.Checkpoint) -> list[leaf_ranges.Range]:
         """Before anything is written: the database is the beginning, and the entries are the rest, of what was signed.
 
-        Raises Unrecoverable.
+        The leaves that the rest says were erased. Raises Unrecoverable.
         """
         try:
             recovery.continues(head, tree, publishing.hashes(self._given.folder, tree.size))
@@ -160,13 +160,15 @@ class _Recovery:
             raise
         except (publishing.Missing, ValueError) as error:
             raise recovery.Unrecoverable(f"the tiles of the published log are damaged: {error}") from error
-        frontier = head.frontier
+        frontier, erased = head.frontier, list[leaf_ranges.Range]()
         for group in _groups(head.size, tree.size):
-            known = max(0, head.size - group.number * tiles.WIDTH)
-            frontier = frontier.extend(merkle.leaf_hashes(self._entries(group)[known:]))
+            entries = self._entries(group)[max(0, head.size - group.number * tiles.WIDTH) :]
+            frontier = frontier.extend(merkle.leaf_hashes(entries))
+            erased += recovery.erased(entries)
             self._salts(group)
         if frontier.root() != tree.root:
             raise recovery.Unrecoverable("the entries of the published log are not those that were signed")
+        return leaf_ranges.joined(erased)
 
     async def _holds(self) -> recovered_holds.Holds:
         standing = {row["hold"]: row["leaf"] for row in await self._connection.fetch(_STANDING)}
@@ -179,6 +181,7 @@ class _Recovery:
         head: ledger.Head,
         tree: checkpoint.Checkpoint,
         holds: recovered_holds.Holds,
+        erased: Sequence[leaf_ranges.Range],
         tell: Callable[[int, int], None],
     ) -> int:
         rules = examination.rules(await self._given.topics.cluster_id(), self._given.prefix)
@@ -191,7 +194,14 @@ class _Recovery:
         for leaves in _together(self._leaves(head.size, tree.size)):
             found = await kafka.read(list(recovery.sought(leaves)))
             addition = recovery.batch(
-                head, leaves, found, rules=rules, positions=positions, incarnations=incarnations, holds=holds
+                head,
+                leaves,
+                found,
+                rules=rules,
+                positions=positions,
+                incarnations=incarnations,
+                holds=holds,
+                erased=erased,
             )
             kept = await self._keep_lost(kept, lost.add(kept, addition.missing))
             await self._writer.append(addition)

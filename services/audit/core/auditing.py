@@ -4,7 +4,6 @@ Pure: rows in, findings out, in one pass over the leaves and in memory that does
 per Kafka partition and one range per stretch of erased leaves).
 """
 
-import bisect
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -237,11 +236,9 @@ class Audit:
 
     def _gone_without_erasure(self) -> Iterator[Finding]:
         erased = leaf_ranges.joined(self.erased)
-        firsts = [first for first, _ in erased]
         for first, end in self._gone:
             for number in range(first, end):
-                at = bisect.bisect_right(firsts, number) - 1
-                if number not in self.missing and (at < 0 or number >= erased[at][1]):
+                if number not in self.missing and not leaf_ranges.holds(erased, number):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
 
 

@@ -5,11 +5,11 @@ commits to, and where none is to be had the leaf is marked. Everything else foll
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from decklog.model import merkle, receipt
+from decklog.model import leaf_ranges, merkle, receipt, receipt_attributes
 from decklog.model.tlog import checkpoint, proofs, rotation
 from decklog.ports import ledger, stream
 from services.audit.core import erasing, recovered_holds
@@ -71,6 +71,12 @@ def sought(leaves: Sequence[Published]) -> Iterator[Sought]:
             yield _sought(said.place)
 
 
+def erased(entries: Iterable[bytes]) -> list[leaf_ranges.Range]:
+    """The leaves whose payloads are gone by order, as the receipts of erasures among these say."""
+    abouts = (receipt.parse(entry).about for entry in entries if receipt_attributes.is_erasure(entry))
+    return leaf_ranges.joined(one for about in abouts if isinstance(about, receipt.Erasure) for one in about.ranges)
+
+
 def batch(
     before: ledger.Head,
     leaves: Sequence[Published],
@@ -80,11 +86,12 @@ def batch(
     positions: Mapping[stream.TopicPartition, ledger.Position],
     incarnations: Mapping[str, str],
     holds: recovered_holds.Holds,
+    erased: Sequence[leaf_ranges.Range],
 ) -> ledger.Addition:
     """The transaction that adds these leaves, all recorded at one time, behind `before`.
 
-    `positions` are the ones now, `incarnations` those of the topics that exist; `holds` hears of each leaf. Raises
-    Unrecoverable.
+    `positions` are the ones now, `incarnations` those of the topics that exist; `holds` hears of each leaf. What was
+    `erased` by leaves that are recovered is not missing. Raises Unrecoverable.
     """
     parts = [_part(leaf, records, rules) for leaf in leaves]
     said = [part.said for part in parts]
@@ -102,7 +109,7 @@ def batch(
             firsts=[part.first for part in parts if part.first is not None],
         ),
         positions=_moved(leaves, said, positions, incarnations, rules.cluster),
-        missing=[part.number for part in parts if part.missing],
+        missing=[part.number for part in parts if part.gone and not leaf_ranges.holds(erased, part.number)],
         # What was erased by order is erased again: the backup had it still.
         erasures=[part.number for part in parts if part.said.kind is receipt.Kind.ERASURE],
         holds=list(_holds(parts, holds)),
@@ -120,8 +127,8 @@ class _Part(NamedTuple):
     number: int
     said: receipt.Receipt
     payload: ledger.Payload | None
-    missing: bool
-    """Whether it keeps a payload that is gone."""
+    gone: bool
+    """Whether it keeps a payload that is not to be had: lost, or erased by order."""
     first: tuple[ledger.Identity, ledger.Known] | None
     """The id that it had first, if it is an event."""
     hold: ledger.HoldChange | None
@@ -141,7 +148,7 @@ def _part(leaf: Published, records: Records, rules: examination.Rules) -> _Part:
         number=leaf.number,
         said=said,
         payload=payload,
-        missing=said.has_payload and payload is None,
+        gone=said.has_payload and payload is None,
         first=_first(leaf.number, said, trusted) if is_event else None,
         hold=erasing.hold_change(order, leaf.number) if isinstance(order, erasing.Hold) else None,
     )
@@ -153,7 +160,7 @@ def _holds(parts: Sequence[_Part], holds: recovered_holds.Holds) -> Iterator[led
         if part.hold is not None:
             holds.order(part.hold)
             yield part.hold
-        elif part.missing and (order := recovered_holds.nameless(part.number, part.said)) is not None:
+        elif part.gone and (order := recovered_holds.nameless(part.number, part.said)) is not None:
             holds.nameless(order)
         elif part.said.kind is receipt.Kind.ERASURE:
             try:

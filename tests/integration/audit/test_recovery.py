@@ -238,6 +238,23 @@ async def test_what_was_erased_does_not_come_back_with_an_older_backup(installat
     await stacks.drop_database(stack, uri)
 
 
+async def test_what_was_erased_by_order_since_the_backup_is_not_marked_as_lost(installation, stack, migrated_template):
+    """Into an empty database: no payload of it is there, and the leaf that erased it says why; nothing is missing."""
+    await installation.first()
+    erasure = control_pb2.ErasureRequested(reason="order", leaves=[control_pb2.LeafRange(first=2, end=4)])
+    await installation.producer.send(ordered(erasure))
+    await installation.sequence(installation.log.uri, 24)
+    await installation.log.publish()
+    lost = await rows(installation.log.uri)
+    uri = await stacks.create_database(stack, migrated_template)
+    report = await installation.recover(uri)
+    assert (report.missing, await rows(uri)) == (0, lost)
+    assert (installation.log.path / lost_payloads.PATH).exists() is False
+    code, said = await asyncio.to_thread(audited, uri, "--log", str(installation.log.path))
+    assert code == 0, said
+    await stacks.drop_database(stack, uri)
+
+
 @pytest.mark.parametrize("interrupted", [False, True], ids=["at once", "interrupted"])
 async def test_a_hold_whose_orders_lost_their_payloads_ends_before_an_erasure_and_else_stands(
     installation, stack, interrupted
