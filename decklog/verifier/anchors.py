@@ -9,8 +9,7 @@ import orjson
 
 from decklog.model.tlog import checkpoint, note, time_stamp
 from decklog.verifier import source
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 
 class Anchored(NamedTuple):

@@ -4,6 +4,8 @@ The first is in the receipts. The second is in the payloads of CommitObserved an
 only those are read a second time.
 """
 
+import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +14,7 @@ from decklog.events.v1 import git_pb2
 from decklog.model import coverage, events, git_record, payload_file, receipt
 from decklog.model.tlog import tiles
 from decklog.verifier import payloads
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 _PLACE = re.compile(
     rb',"kafka":\{"cluster":"([ !#-\[\]-~]*+)","epoch":([0-9]+),"offset":([0-9]+),"partition":([0-9]+),'
@@ -53,29 +54,15 @@ class Completeness:
             if found is not None:
                 git[number] = found[1].decode().rpartition("/")[2]
         if git and self.open is not None:
-            self._read_git(group, git)
+            self._read_git(group, git, self.open)
 
-    def _read_git(self, group: payloads.Group, wanted: dict[int, str]) -> None:
-        for number, record in enumerate(self._records(group)):
+    def _read_git(self, group: payloads.Group, wanted: dict[int, str], given: payloads.Open) -> None:
+        for number, record in enumerate(_records(group, given)):
             source = wanted.get(number)
             if source is not None:
                 leaf = group.bundle.number * tiles.WIDTH + number
                 for problem in self._git(leaf, source, group.entries[number], record):
                     self.report(Finding(path=f"source {source}", problem=problem, leaf=leaf))
-
-    def _records(self, group: payloads.Group) -> Iterator[payload_file.Record]:
-        """The records of a group's payload file; that it is missing or malformed is told by who verifies it."""
-        for one in dict.fromkeys((group.bundle, group.bundle.full)):
-            opened = self.open(payload_file.path(one)) if self.open is not None else None
-            if opened is not None:
-                with opened, payloads.readable(payload_file.path(one)):
-                    try:
-                        records = payload_file.records(opened.read)
-                        for record, _ in zip(records, group.entries, strict=False):
-                            yield record
-                    except payload_file.Malformed:
-                        pass  # told when the payloads themselves are looked at
-                return
 
     def _git(self, leaf: int, source: str, entry: bytes, record: payload_file.Record) -> Iterator[str]:
         history = self.histories.setdefault(source, git_record.History())
@@ -95,6 +82,14 @@ class Completeness:
                 yield from history.commit(message)
             case git_pb2.RefMoved():
                 yield from history.move(leaf, message)
+
+
+def _records(group: payloads.Group, given: payloads.Open) -> Iterator[payload_file.Record]:
+    """The records of a group's payload file; that it is missing or malformed is told by who verifies it."""
+    path, opened = payloads.open_file(given, group.bundle)
+    if opened is not None:
+        with opened, payloads.readable(path), contextlib.suppress(payload_file.Malformed):
+            yield from itertools.islice(payload_file.records(opened.read), len(group.entries))
 
 
 def _placed(entry: bytes) -> tuple[str, receipt.Place | None, receipt.About | None]:

@@ -14,8 +14,7 @@ from decklog.model import evidence, merkle, receipt, receipt_attributes, receipt
 from decklog.model.tlog import checkpoint, note, policy, proof_file, proofs, time_stamp
 from decklog.verifier import evidence as made
 from decklog.verifier import evidence_stretch, evidence_zip
-from decklog.verifier.finding import Enough, Finding, collect
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Enough, Finding, Report, collect
 
 _DIGITS = 18
 """Of the number of a leaf, at most."""

@@ -7,9 +7,9 @@ from decklog.model import evidence, selection
 from decklog.model.tlog import checkpoint, tiles
 from decklog.verifier import evidence_zip
 from decklog.verifier.entries import Entries
-from decklog.verifier.finding import Finding
+from decklog.verifier.finding import Finding, Report
 from decklog.verifier.payloads import Group
-from decklog.verifier.tree import Reading, Report
+from decklog.verifier.tree import Reading
 
 
 def check(

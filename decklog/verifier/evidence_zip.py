@@ -15,8 +15,7 @@ from decklog.client import failures
 from decklog.model import evidence
 from decklog.verifier import evidence as made
 from decklog.verifier import packed, zip_form
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 _WHOLE = "the zip"
 _SUM = re.compile(r"([0-9a-f]{64})  (.+)\n", re.ASCII)

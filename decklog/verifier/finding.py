@@ -25,11 +25,15 @@ class Finding:
         return f"{leaf}{self.path}{span}: {self.problem}"
 
 
+Report = Callable[[Finding], None]
+"""Hears of what is wrong."""
+
+
 class Enough(Exception):
     """As many findings as were asked for."""
 
 
-def collect(into: list[Finding], most: int) -> Callable[[Finding], None]:
+def collect(into: list[Finding], most: int) -> Report:
     """What reports findings into a list. It raises Enough when that has as many as were asked for."""
 
     def report(found: Finding) -> None:

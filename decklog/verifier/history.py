@@ -8,8 +8,8 @@ import orjson
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, edge, note, tiles
 from decklog.verifier import rotated, source
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Leaves, Report
+from decklog.verifier.finding import Finding, Report
+from decklog.verifier.tree import Leaves
 
 
 class _Line(NamedTuple):

@@ -14,8 +14,7 @@ from typing import IO, NamedTuple
 from decklog.client import failures
 from decklog.model import hashing, payload_file, receipt, receipt_attributes, receipt_lines
 from decklog.model.tlog import tiles
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 Open = Callable[[str], IO[bytes] | None]
 """Opens a file of the copy by its path; None where there is none."""
@@ -101,7 +100,7 @@ class Payloads:
         """
         if not wanted:
             return
-        path, opened = self._opened(bundle)
+        path, opened = open_file(self.open, bundle)
         if opened is None:
             return
         with opened, readable(path), contextlib.suppress(payload_file.Malformed):
@@ -120,7 +119,7 @@ class Payloads:
 
     def _seen(self, group: Group) -> tuple[str, _Seen | None, str]:
         """The path of the group's file, what it holds (None: at a glance all is right), and why reading ended early."""
-        path, opened = self._opened(group.bundle)
+        path, opened = open_file(self.open, group.bundle)
         if opened is None:
             return path, _Seen(), "there are no payloads of these leaves: the file is missing"
         with opened, readable(path):
@@ -129,15 +128,6 @@ class Payloads:
                 return path, None, ""
             opened.seek(0)
             return path, *_read(opened, len(group.entries), whole=path == payload_file.path(group.bundle))
-
-    def _opened(self, bundle: tiles.Bundle) -> tuple[str, IO[bytes] | None]:
-        """The path of a bundle's payloads, and the file: that of the whole bundle may have taken its place."""
-        for one in dict.fromkeys((bundle, bundle.full)):
-            path = payload_file.path(one)
-            opened = self.open(path)
-            if opened is not None:
-                return path, opened
-        return payload_file.path(bundle), None
 
     def _note_gone(self, leaf: int) -> None:
         if self.gone and self.gone[-1][1] == leaf:
@@ -148,6 +138,16 @@ class Payloads:
     def _tell(self, path: str, group: Group, number: int, problem: str, span: tuple[int, int]) -> None:
         leaf = group.bundle.number * tiles.WIDTH + number if number < len(group.said) else None
         self.report(Finding(path=path, problem=problem, leaf=leaf, span=span))
+
+
+def open_file(given: Open, bundle: tiles.Bundle) -> tuple[str, IO[bytes] | None]:
+    """The path of a bundle's payloads, and the file: that of the whole bundle may have taken its place."""
+    for one in dict.fromkeys((bundle, bundle.full)):
+        path = payload_file.path(one)
+        opened = given(path)
+        if opened is not None:
+            return path, opened
+    return payload_file.path(bundle), None
 
 
 @contextlib.contextmanager

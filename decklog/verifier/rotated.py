@@ -11,8 +11,7 @@ import orjson
 from decklog.model import receipt
 from decklog.model.tlog import checkpoint, cosignature, keys, note, policy, rotation
 from decklog.verifier import source
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 _ABOUT, _MARK = b'{"about":{', b'"kind":"rotation"'
 """How the receipt of a rotation begins, as few do, and what no other one holds: a text would escape the marks."""

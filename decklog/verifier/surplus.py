@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from decklog.model.tlog import prefix, tiles
 from decklog.verifier import source
-from decklog.verifier.finding import Finding
-from decklog.verifier.tree import Report
+from decklog.verifier.finding import Finding, Report
 
 
 class Beside(NamedTuple):

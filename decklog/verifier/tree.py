@@ -5,16 +5,14 @@ itself is wrong, at exactly the bytes that differ, and reading goes on with what
 finding, wherever it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from decklog.model import merkle
 from decklog.model.tlog import bundle, tiles
 from decklog.verifier import source
-from decklog.verifier.finding import Finding, differing, hash_span
-
-Report = Callable[[Finding], None]
+from decklog.verifier.finding import Finding, Report, differing, hash_span
 
 
 class Leaves(NamedTuple):
