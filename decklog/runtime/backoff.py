@@ -24,8 +24,11 @@ CONNECTION = Policy(initial=0.1, ceiling=5.0)
 """For a server that is starting or restarting."""
 
 
-def delay(policy: Policy, attempt: int, chance: float) -> float:
-    """Seconds to wait after the attempt-th failure in a row (from 1); `chance` in [0, 1) is drawn by the caller."""
+def delay(policy: Policy, attempt: int, chance: float = 0.0) -> float:
+    """Seconds to wait after the attempt-th failure in a row (from 1).
+
+    `chance` in [0, 1) is drawn by the caller; who draws none waits longest.
+    """
     grown = min(policy.ceiling, policy.initial * policy.factor ** min(attempt - 1, 64))
     return grown * (1 - policy.jitter * chance)
 
@@ -45,4 +48,4 @@ async def until_done(
         except errors.Transient as error:
             attempt += 1
             failed(error, attempt)
-        await time.sleep(delay(policy, attempt, 0.0))
+        await time.sleep(delay(policy, attempt))

@@ -249,7 +249,7 @@ class Audit:
                 attempt += 1
                 self._readiness.waiting("postgres", str(error))
                 log.warning("waits for Postgres", error=str(error), attempt=attempt)
-                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt))
         return False
 
 

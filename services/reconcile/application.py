@@ -88,7 +88,7 @@ class Application:
                     pause = self._trouble(error, failures)
                 except Exception:  # noqa: BLE001 - one broken application must not take the others with it
                     failures += 1
-                    pause = backoff.delay(_BROKEN, failures, 0.0)
+                    pause = backoff.delay(_BROKEN, failures)
                     self._log.exception("turn broke off, will try again", attempt=failures, pause_seconds=pause)
                 if pause is not None and pause < 0:
                     if not self._awake.is_set():
@@ -104,7 +104,7 @@ class Application:
 
     def _trouble(self, error: errors.DecklogError, failures: int) -> float:
         policy = _WEATHER if isinstance(error, errors.Transient) else _BROKEN
-        pause = backoff.delay(policy, failures, 0.0)
+        pause = backoff.delay(policy, failures)
         self._log.warning("turn ended early, will try again", error=str(error), attempt=failures, pause_seconds=pause)
         if failures > 1:
             self._world.status(f"application {self._chronicle.key}", str(error))

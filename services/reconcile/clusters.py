@@ -137,6 +137,6 @@ def patiently(time: clock.Clock) -> Callable[[int], Awaitable[None]]:
     """What a watch does between failures: wait longer each time."""
 
     async def wait(failures: int) -> None:
-        await time.sleep(backoff.delay(backoff.CONNECTION, failures, 0.0))
+        await time.sleep(backoff.delay(backoff.CONNECTION, failures))
 
     return wait

@@ -62,7 +62,7 @@ class Follower:
                 failures += 1
                 self._changed = True  # whatever was fetched and not handled is fetched again
                 log.warning("reading stopped, will go on from the same offsets", error=str(error), attempt=failures)
-                await self._time.sleep(backoff.delay(backoff.CONNECTION, failures, 0.0))
+                await self._time.sleep(backoff.delay(backoff.CONNECTION, failures))
 
     async def _turn(self) -> None:
         if not self._positions:

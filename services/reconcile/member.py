@@ -30,7 +30,7 @@ class Member:
                 failures += 1
                 self._office.world.status("group", str(error))
                 log.warning("left the group, will join again", error=str(error), attempt=failures)
-                await self._office.time.sleep(backoff.delay(backoff.CONNECTION, failures, 0.0))
+                await self._office.time.sleep(backoff.delay(backoff.CONNECTION, failures))
 
     async def assigned(self, partitions: frozenset[int]) -> None:
         """Begin to take them over; the group must not wait for it."""

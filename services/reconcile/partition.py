@@ -82,7 +82,7 @@ class Partition:
             self._log.warning("right lost, the partition is taken over anew if it is still ours", reason=reason)
             await self._stand_down()
             losses = 1 if time.monotonic() - began > self._office.membership.session_timeout else losses + 1
-            await time.sleep(backoff.delay(backoff.CONNECTION, losses, 0.0))
+            await time.sleep(backoff.delay(backoff.CONNECTION, losses))
 
     async def _act_upon(self, announced: claiming.Announced) -> None:
         """Act for what was recalled, from our claim on."""

@@ -44,7 +44,7 @@ class FleetView:
                 failures += 1
                 self._assigned = False  # what was read stays; the reader is told anew where to go on
                 self._readiness.waiting("fleet", str(error))
-                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, failures, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, failures))
 
     async def reached(self, offset: int, seconds: float) -> bool:
         """True once the record at that offset is folded in; False if it is not within the time."""

@@ -42,7 +42,7 @@ class Watermark:
             except errors.Transient as error:
                 attempt += 1
                 self._readiness.waiting("postgres", str(error))
-                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt))
 
     async def beyond(self, leaf: int, seconds: float) -> bool:
         """True once that leaf is projected; False if it is not within the time."""

@@ -50,7 +50,7 @@ class Projector:
                 attempt += 1
                 self._readiness.waiting("projector", str(error))
                 log.warning("projector waits", error=str(error), attempt=attempt)
-                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
+                await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt))
 
     async def _follow(self, connection: asyncpg.Connection, read: reading.Ahead, stop: asyncio.Event) -> None:
         woken = asyncio.Event()

@@ -93,7 +93,7 @@ class Anchor:
                     _failures.inc()
                     self._readiness.complains(PART, f"{error} (publishing goes on)")
                     log.warning("no time stamp", error=str(error), attempt=attempt)
-                    await waiting.first(stop, seconds=backoff.delay(BACKOFF, attempt, 0.0))
+                    await waiting.first(stop, seconds=backoff.delay(BACKOFF, attempt))
 
     async def _step(self, connection: asyncpg.Connection, client: httpx.AsyncClient) -> None:
         """Have the served checkpoint stamped if it is due. Raises Transient."""

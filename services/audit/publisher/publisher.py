@@ -130,7 +130,7 @@ class Publisher:
     async def _weather(self, error: errors.Transient, attempt: int, stop: asyncio.Event) -> None:
         self._parts.readiness.waiting("publisher", str(error))
         log.warning("publisher waits", error=str(error), attempt=attempt)
-        await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt, 0.0))
+        await waiting.first(stop, seconds=backoff.delay(backoff.CONNECTION, attempt))
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> bool:
         """Publish as the only one until `stop`; False if another process does."""

@@ -211,7 +211,7 @@ class _Follower:
                 await self._ask(client, self._offered)
                 attempt = attempt + 1 if self.trouble else 0
                 if self.trouble:
-                    await asyncio.sleep(backoff.delay(BACKOFF, attempt, 0.0))
+                    await asyncio.sleep(backoff.delay(BACKOFF, attempt))
 
     async def _ask(self, client: httpx.AsyncClient, offered: Offer) -> None:
         """One request, and another one where the proof has to begin elsewhere; what came of it is kept, and told."""

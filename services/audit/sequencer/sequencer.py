@@ -43,7 +43,7 @@ class Sequencer:
                 attempt = 1 if lasted > SETTLED_SECONDS else attempt + 1
                 self._parts.readiness.waiting("sequencer", str(error))
                 log.warning("sequencer waits", error=str(error), attempt=attempt)
-                await self._wait(backoff.delay(backoff.CONNECTION, attempt, 0.0), stop)
+                await self._wait(backoff.delay(backoff.CONNECTION, attempt), stop)
 
     async def _lead(self, stop: asyncio.Event) -> None:
         wanted = [*topics.SEQUENCED, topics.DEAD_LETTER]

@@ -279,11 +279,11 @@ def forced(wanted: desired.DesiredObject, *, otherwise: bool) -> bool:
 
 def _retry_delay(last: Attempt) -> float:
     policy = RETRY_TRANSIENT if last.transient else RETRY_REFUSED
-    return backoff.delay(policy, max(last.failures, 1), 0.0)
+    return backoff.delay(policy, max(last.failures, 1))
 
 
 def _heal_delay(in_a_row: int) -> float:
-    return backoff.delay(HEAL_AGAIN, in_a_row - HEALS_AT_ONCE + 1, 0.0) if in_a_row >= HEALS_AT_ONCE else 0.0
+    return backoff.delay(HEAL_AGAIN, in_a_row - HEALS_AT_ONCE + 1) if in_a_row >= HEALS_AT_ONCE else 0.0
 
 
 def _due(now: float, at: float, trigger: Trigger, attempt: int) -> Wait | Start:
