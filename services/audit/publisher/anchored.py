@@ -97,7 +97,11 @@ class Anchor:
 
     async def _step(self, connection: asyncpg.Connection, client: httpx.AsyncClient) -> None:
         """Have the served checkpoint stamped if it is due. Raises Transient."""
-        served = records.parse(await asyncio.to_thread(self._folder.read, folders.CHECKPOINT), folders.CHECKPOINT)
+        try:
+            served = records.parse(await asyncio.to_thread(self._folder.read, folders.CHECKPOINT), folders.CHECKPOINT)
+        except records.Refused as refusal:
+            self._readiness.complains(PART, str(refusal))
+            return  # the publisher puts it right
         last = await records.stamped(connection)
         _anchored.set(0 if last is None else last.size)
         seconds_ago = None if last is None else await self._seconds_since(connection, last)

@@ -122,6 +122,20 @@ async def test_an_authority_in_trouble_is_told_and_publishing_goes_on(database, 
             assert "time stamps" not in await troubles(process)
 
 
+async def test_a_served_checkpoint_that_is_damaged_ends_nothing(database, tmp_path, authority):
+    """There is nothing to be stamped then, which is told, until the publisher has put it right."""
+    served = tmp_path / "log" / "public" / "checkpoint"
+    with authority.serving() as url:
+        async with running(database, tmp_path, url, authority) as process, asyncio.timeout(60):
+            await audit_process.published(process)
+            while "this is no checkpoint" not in (await troubles(process)).get("time stamps", ""):
+                served.write_bytes(b"")
+                await asyncio.sleep(0.05)
+            await process.say("reconcile", some.rendered())
+            await audit_process.published(process, 60)
+            assert "time stamps" not in await troubles(process)
+
+
 async def test_an_authority_whose_answer_never_ends_is_told(database, tmp_path, authority, monkeypatch):
     """It is never silent for long: the whole of it is bounded."""
     monkeypatch.setattr(anchored, "_EXCHANGE_SECONDS", 0.3)
