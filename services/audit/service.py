@@ -136,7 +136,7 @@ class Audit:
         ends = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._sequencer().run(ends), name="sequences")
-            await waiting.any_of(stop, refused)
+            await waiting.first(stop, refused)
             ends.set()
         if refused.is_set():
             self._readiness.waiting("sequencer", publisher.HALTED)

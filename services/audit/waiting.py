@@ -3,17 +3,7 @@
 import asyncio
 
 
-async def any_of(*events: asyncio.Event) -> None:
-    """Return when any of the events is set."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-async def first(*events: asyncio.Event, seconds: float) -> None:
+async def first(*events: asyncio.Event, seconds: float | None = None) -> None:
     """Return when any of the events is set, or after that many seconds."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
