@@ -17,6 +17,7 @@ SPECVERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
 MAX_SEQUENCE: Final = 2**53 - 1
 NO_VALUE = "the record has no value"
+"""In leaves for ever: nothing else tells a record without a value from one whose value is empty."""
 _MAX_TRACE: Final = 512
 _MAX_NAME: Final = 1024
 

@@ -27,7 +27,7 @@ class State(enum.Enum):
     """The leaf commits to none: a duplicate, a gap, what the log says of itself."""
     VALUE = b"v"
     NULL = b"n"
-    """A record without a value, which Kafka allows: salt and headers only."""
+    """A record without a value, which Kafka allows: salt and headers only, and the leaf commits to the salt."""
     GONE = b"x"
     """Erased; the log itself must say so in an erasure leaf."""
 

@@ -128,9 +128,9 @@ class Receipt(NamedTuple):
     about: About | None = None
 
     @property
-    def has_payload(self) -> bool:
-        """Whether something was kept beside it: a value, or at least the headers of a refused record."""
-        return self.commitment is not None or self.kind is Kind.POISON
+    def lacks_value(self) -> bool:
+        """Whether it is of a record without a value, which Kafka allows: then its commitment is of the salt alone."""
+        return self.about == Poison(envelope.NO_VALUE)
 
 
 class Malformed(ValueError):
@@ -148,8 +148,14 @@ def fits(given: bytes, headers: bytes | None) -> bool:
 
 
 def commitment(salt: bytes, value: bytes) -> bytes:
-    """What a leaf says of its payload: SHA-256(salt ‖ raw value)."""
+    """What a leaf says of its payload: SHA-256(salt ‖ raw value), of no bytes where the record had none."""
     return hashing.sha256(salt + value)
+
+
+def is_of(said: Receipt, salt: bytes, value: bytes | None) -> bool:
+    """Whether a receipt is of this payload."""
+    kept = value or b""
+    return (commitment(salt, kept), len(kept)) == (said.commitment, said.length) and (value is None) is said.lacks_value
 
 
 def commitment_text(salt: bytes, value: bytes) -> str:

@@ -8,6 +8,7 @@ from decklog.model import envelope, headers, receipt, timestamps
 
 _CONSTANT = {"content-type": envelope.CONTENT_TYPE, "ce_specversion": envelope.SPECVERSION}
 _PREFIX = "ce_"
+_NO_VALUE = b'{"about":%b,' % receipt.about_text(receipt.Poison(envelope.NO_VALUE)).encode()
 
 
 def may_repeat(framed: bytes) -> bool:
@@ -15,9 +16,9 @@ def may_repeat(framed: bytes) -> bool:
     return _PREFIX.encode() in framed or b"content-type" in framed
 
 
-def is_poison(entry: bytes) -> bool:
-    """Whether a canonical receipt is of a record that was refused."""
-    return b',"kind":"poison",' in entry
+def lacks_value(entry: bytes) -> bool:
+    """Whether a canonical receipt is of a record without a value (`Receipt.lacks_value`)."""
+    return entry.startswith(_NO_VALUE)
 
 
 def is_erasure(entry: bytes) -> bool:
@@ -26,8 +27,8 @@ def is_erasure(entry: bytes) -> bool:
 
 
 def has_payload(entry: bytes) -> bool:
-    """Whether something was kept beside a canonical receipt: a value, or at least the headers of a refused record."""
-    return b',"commitment":"' in entry or is_poison(entry)
+    """Whether something was kept beside a canonical receipt: headers, and a value if the record had one."""
+    return b',"commitment":"' in entry
 
 
 def contradiction(entry: bytes, framed: bytes) -> str:

@@ -246,7 +246,7 @@ def _time(made: "_Bundle", log: Pinned, found: anchors.Stamped) -> None:
 def _leaves(
     made: "_Bundle", log: Pinned, wanted: Wanted, ask: Ask, rows: IO[bytes], progress: Callable[[int, int], None]
 ) -> list[int]:
-    """Write the files of each leaf; those that have no payload."""
+    """Write the files of each leaf; those that have no value."""
     gone: list[int] = []
     answered = ask(wanted.leaves) if wanted.leaves else iter(())
     for done, leaf in enumerate(wanted.leaves, start=1):
@@ -258,11 +258,12 @@ def _leaves(
         made.add(where + evidence.RECEIPT, entry)
         made.add(where + evidence.PROOF, proof.to_text().encode())
         made.add(where + evidence.HEADERS, evidence.headers_json(entry, headers))
-        if state != payload_file.VALUE:
-            gone.append(leaf)
-        else:
+        if salted:
             made.add(where + evidence.SALT, salted[: receipt.SALT_BYTES])
+        if state == payload_file.VALUE:
             made.add(where + evidence.VALUE, salted[receipt.SALT_BYTES :])
+        else:
+            gone.append(leaf)
         rows.write(orjson.dumps(evidence.row(leaf, entry, said.moment, said.data)) + b"\n")
         progress(done, len(wanted.leaves))
     return gone

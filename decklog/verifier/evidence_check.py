@@ -189,23 +189,26 @@ class _Check:
 
     def _payload(self, where: str, leaf: int, entry: bytes, said: dict[str, Any]) -> None:
         kept, committed = self._headers(where, leaf, entry), said["commitment"]
-        if where + evidence.VALUE not in self._files.names:
-            if kept and (committed is not None or not receipt_attributes.is_poison(entry)):
+        has_value = where + evidence.VALUE in self._files.names
+        if not has_value and where + evidence.SALT not in self._files.names:
+            if kept:
                 self._tell(where + evidence.HEADERS, "its leaf has none of a record, or no longer", leaf)
             return
         salt = self._read(where + evidence.SALT)
         if salt is None:
             return
-        digest, length = hashlib.sha256(salt), 0
-        for part in self._files.parts(where + evidence.VALUE):
+        digest, length, shown = hashlib.sha256(salt), 0, where + (evidence.VALUE if has_value else evidence.SALT)
+        for part in self._files.parts(where + evidence.VALUE) if has_value else ():
             digest.update(part)
             length += len(part)
         if committed is None:
-            self._tell(where + evidence.VALUE, "its leaf commits to no payload", leaf)
+            self._tell(shown, "its leaf commits to no payload", leaf)
         elif digest.hexdigest() != committed:
-            self._tell(where + evidence.VALUE, "it is not the payload that its leaf commits to", leaf)
+            self._tell(shown, "it is not the payload that its leaf commits to", leaf)
         elif length != said["len"]:
-            self._tell(where + evidence.VALUE, f"it has {length} bytes, its leaf says {said['len']}", leaf)
+            self._tell(shown, f"it has {length} bytes, its leaf says {said['len']}", leaf)
+        elif has_value is receipt_attributes.lacks_value(entry):
+            self._tell(shown, "its leaf is of a record without a value, or of one with an empty one", leaf)
         elif kept is not None and not receipt.fits(salt, kept):
             self._tell(where + evidence.HEADERS, "they are not those that its leaf commits to", leaf)
         else:

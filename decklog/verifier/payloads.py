@@ -199,7 +199,7 @@ def _problems(group: Group, seen: _Seen) -> Iterator[tuple[int, str]]:
 def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
     """Whether a file of small payloads is, at a glance, what the leaves commit to: nearly always it is.
 
-    Of anything else (a leaf without a payload, headers that must be compared) nothing is said.
+    Of anything else (a leaf without a payload or a value, headers that must be compared) nothing is said.
     """
     salted, bound, at = list[bytes](), list[bytes](), 0
     head, unpack, salt = payload_file.HEAD.size, payload_file.HEAD.unpack_from, receipt.SALT_BYTES
@@ -207,7 +207,7 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
     try:
         for _ in said:
             state, length, extra = unpack(data, at)
-            if state != VALUE:
+            if state != VALUE or not length:
                 return False
             first = at + head
             middle = first + salt + length
@@ -230,17 +230,17 @@ def _all_right(said: Sequence[receipt_lines.Said | None], data: bytes) -> bool:
 
 def _problem(said: receipt_lines.Said, entry: bytes, state: bytes, digest: bytes, length: int) -> str:
     committed = bool(said[0])
-    if state == VALUE:
-        if not committed:
-            return "it has a payload, and its leaf commits to none"
-        if digest != said[0]:
-            return "its payload is not the one that its leaf commits to: SHA-256(salt, value) is another"
-        return "" if length == int(said[1]) else f"its payload has {length} bytes, its leaf says {int(said[1])}"
     if state == NONE:
         return "its leaf commits to a payload, and the copy says that it has none" if committed else ""
-    if committed and state == GONE:
+    if not committed:
+        return "it has a payload, and its leaf commits to none"
+    if state == GONE:
         return ""
-    return "" if receipt_attributes.is_poison(entry) and not committed else "its leaf is none that can lack a value"
+    if digest != said[0]:
+        return "its payload is not the one that its leaf commits to: SHA-256(salt, value) is another"
+    if (state == NULL) is not receipt_attributes.lacks_value(entry):
+        return "its leaf is none that can lack a value" if state == NULL else "its leaf is of a record without a value"
+    return "" if length == int(said[1]) else f"its payload has {length} bytes, its leaf says {int(said[1])}"
 
 
 def _beyond(gone: Sequence[tuple[int, int]], erased: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

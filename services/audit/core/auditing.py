@@ -217,15 +217,15 @@ class Audit:
 
     def _payload_problems(self, said: receipt.Receipt, entry: ledger.Entry) -> Iterator[str]:
         if entry.salt is None:
-            if said.has_payload:
+            if said.commitment is not None:
                 self._note_gone(entry.number)
-        elif not said.has_payload:
+        elif said.commitment is None:
             yield "it has a payload that its receipt does not commit to"
-        elif not _is_committed(said, entry.salt, entry.value):
+        elif not receipt.is_of(said, entry.salt, entry.value):
             yield "its payload is not the one its receipt commits to"
         elif not receipt.fits(entry.salt, entry.headers):
             yield "its headers are not those its receipt commits to"
-        if entry.number in self.missing and (not said.has_payload or entry.salt is not None):
+        if entry.number in self.missing and (said.commitment is None or entry.salt is not None):
             yield "ledger.missing has it, and its payload was never lost"
 
     def _note_gone(self, number: int) -> None:
@@ -240,12 +240,6 @@ class Audit:
             for number in range(first, end):
                 if number not in self.missing and not leaf_ranges.holds(erased, number):
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
-
-
-def _is_committed(said: receipt.Receipt, salt: bytes, value: bytes | None) -> bool:
-    """Whether a receipt is of this value, or of none."""
-    committed = None if value is None else receipt.commitment(salt, value)
-    return committed == said.commitment and len(value or b"") == said.length
 
 
 def hold_problems(orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]) -> Iterator[Finding]:

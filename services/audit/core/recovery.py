@@ -148,7 +148,7 @@ def _part(leaf: Published, records: Records, rules: examination.Rules) -> _Part:
         number=leaf.number,
         said=said,
         payload=payload,
-        gone=said.has_payload and payload is None,
+        gone=said.commitment is not None and payload is None,
         first=_first(leaf.number, said, trusted) if is_event else None,
         hold=erasing.hold_change(order, leaf.number) if isinstance(order, erasing.Hold) else None,
     )
@@ -189,8 +189,7 @@ def _payload(leaf: Published, said: receipt.Receipt, examined: examination.Exami
     kept = examination.all_kept(record) if said.kind is receipt.Kind.POISON else examined.kept
     if salt is None or receipt.key(record.key) != said.key:
         return None
-    committed = None if record.value is None else receipt.commitment(salt, record.value)
-    right = committed == said.commitment and receipt.fits(salt, kept)
+    right = receipt.is_of(said, salt, record.value) and receipt.fits(salt, kept)
     return (leaf.number, salt, record.value, kept) if right else None
 
 

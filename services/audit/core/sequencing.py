@@ -339,7 +339,7 @@ class Draft:
                 kind,
                 about,
                 found.stated,
-                receipt.NULL if salt is None or value is None else receipt.commitment_text(salt, value),
+                receipt.NULL if salt is None else receipt.commitment_text(salt, value or b""),
                 receipt.place_text(cursor.frame, offset),
                 receipt.key_text(key),
                 0 if value is None else len(value),

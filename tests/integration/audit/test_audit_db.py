@@ -129,6 +129,9 @@ DEDUP = tuple(f"ALTER TABLE ledger.dedup {how} TRIGGER append_only" for how in (
         (PAYLOAD, "UPDATE ledger.payload SET headers = NULL WHERE leaf = 14", "leaf 14: its headers are not"),
         (PAYLOAD, "UPDATE ledger.payload SET value = 'x' WHERE leaf = 14", "leaf 14: its payload is not"),
         (PAYLOAD, "UPDATE ledger.payload SET value = NULL WHERE leaf = 5", "leaf 5: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET headers = 'x', salt = substr(salt, 1, 16) || "
+         "substr(sha256(substr(salt, 1, 16) || 'x'), 1, 16) WHERE value IS NULL", "leaf 14: its payload is not"),
+        (PAYLOAD, "UPDATE ledger.payload SET value = '' WHERE value IS NULL", "leaf 14: its payload is not"),
         (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 7", "leaf 7: its payload is gone"),
         (PAYLOAD, "DELETE FROM ledger.payload WHERE leaf = 14", "leaf 14: its payload is gone"),
         ((), "INSERT INTO ledger.payload VALUES (12, sha256('x'), NULL, 'x')",

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from decklog.client import failures
-from decklog.model import evidence, headers, payload_file, receipt, selection
+from decklog.model import envelope, evidence, headers, payload_file, receipt, selection
 from decklog.model.tlog import keys, policy
 from decklog.verifier import evidence as making
 from decklog.verifier import evidence_check, source
@@ -56,7 +56,7 @@ def said(leaves):
         yield making.Said(leaf, moment, {"n": leaf}, parsed)
 
 
-def made(folder, chosen=SHOP, leaves=None):
+def made(folder, chosen=SHOP, leaves=None, said=said):
     log = making.pinned(source.Folder(folder), None)
     where = making.stretch(log, chosen) if leaves is None else None
     found = making.chosen_leaves(log, chosen, where) if leaves is None else leaves
@@ -290,6 +290,36 @@ def test_whatever_is_changed_is_named(tmp_path, whole, tamper):
     change(found)
     problems = told(tmp_path, packed(found))
     assert any(one.startswith(expected) for one in problems), problems
+
+
+def test_a_record_without_a_value_is_proved_by_its_salt(tmp_path):
+    """Its headers are what there is of it: the leaf commits to them through the salt, and to there being no value."""
+    salt, _ = log_files.payload(3, KEPT)
+    null = receipt.parse(ENTRIES[3])._replace(
+        kind=receipt.Kind.POISON,
+        about=receipt.Poison(envelope.NO_VALUE),
+        commitment=receipt.commitment(salt, b""),
+        length=0,
+    )
+    log_files.write(tmp_path, [*ENTRIES[:3], receipt.encode(null), *ENTRIES[4:]])
+    record = payload_file.encode(salt, None, KEPT, committed=True)
+    (kept,) = payload_file.records(io.BytesIO(record).read)
+    data = made(
+        tmp_path, selection.Selection(), [3], lambda leaves: (one._replace(payload=kept) for one in said(leaves))
+    )
+    found, where = files(data), evidence.folder(3)
+    assert (where + "salt.bin" in found, where + "value.bin" in found) == (True, False)
+    whole = verdict(tmp_path, data)
+    assert ([str(one) for one in whole.findings], whole.payloads) == ([], 1)
+    other = found[where + "headers.json"].replace(b'"name": "x"', b'"name": "y"')
+    forged = receipt.salt(salt[:16], headers.encode([("traceparent", b"\xff"), ("y", None)]))
+    for changed, problem in (
+        ({"headers.json": other}, "headers.json: they are not those that its leaf commits to"),
+        ({"headers.json": other, "salt.bin": forged}, "salt.bin: it is not the payload that its leaf commits to"),
+        ({"value.bin": b""}, "value.bin: its leaf is of a record without a value, or of one with an empty one"),
+    ):
+        problems = told(tmp_path, packed(found | {where + name: data for name, data in changed.items()}))
+        assert f"leaf 3: {where}{problem}" in problems
 
 
 def test_evidence_of_events_has_no_part_of_the_log(tmp_path, folder):

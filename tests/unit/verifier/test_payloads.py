@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies
 
 from decklog.events.v1 import control_pb2
-from decklog.model import headers, payload_file, receipt
+from decklog.model import envelope, headers, payload_file, receipt
 from decklog.model.tlog import policy
 from decklog.verifier import log, payloads, source
 from tests import log_files
@@ -195,23 +195,33 @@ def test_headers_that_contradict_the_receipt_are_named(tmp_path):
         assert one.endswith(f"its header {name} is another than its leaf says"), one
 
 
-def test_a_refused_record_without_a_value_has_nothing_to_commit_to(tmp_path):
-    """Kafka allows null values; the poison leaf has no commitment, the payload file headers and the salt of them."""
-    poison = receipt.encode(
-        receipt.Receipt(
-            kind=receipt.Kind.POISON, recorded_at=1_700_000_000_000_300, about=receipt.Poison("the record has no value")
-        )
-    )
-    entries = [*ENTRIES[:300], poison, *ENTRIES[301:]]
+def test_a_refused_record_without_a_value_is_committed_to_by_its_salt(tmp_path):
+    """Kafka allows null values: the leaf commits to salt and headers, and is not taken for one of an empty value."""
     kept = headers.encode([("a", None)])
     salt, _ = log_files.payload(300, kept)
-    record = payload_file.encode(salt, None, kept, committed=True)
-    assert told(tmp_path, entries=entries, records=with_changed(300, record)) == []
-    (found,) = told(tmp_path, records=with_changed(300, record))
-    assert found.endswith("its leaf is none that can lack a value")
-    changed = payload_file.encode(salt, None, None, committed=True)
-    (found,) = told(tmp_path, entries=entries, records=with_changed(300, changed))
-    assert found.endswith("its headers are not those that its leaf commits to: its salt is of others")
+    poison = receipt.Receipt(
+        kind=receipt.Kind.POISON, recorded_at=1_700_000_000_000_300, commitment=receipt.commitment(salt, b"")
+    )
+    null, empty = (
+        [*ENTRIES[:300], receipt.encode(poison._replace(about=receipt.Poison(reason))), *ENTRIES[301:]]
+        for reason in (envelope.NO_VALUE, "the value is no RefMoved")
+    )
+
+    def found(entries, *payload):
+        records = with_changed(300, payload_file.encode(*payload, committed=True))
+        return told(tmp_path, entries=entries, records=records)
+
+    assert found(null, salt, None, kept) == []
+    assert found(empty, salt, b"", kept) == []
+    for entries, payload, problem in (
+        (ENTRIES, (salt, None, kept), "is not the one that its leaf commits to: SHA-256(salt, value) is another"),
+        (empty, (salt, None, kept), "its leaf is none that can lack a value"),
+        (null, (salt, b"", kept), "its leaf is of a record without a value"),
+        (null, (salt, None, None), "its headers are not those that its leaf commits to: its salt is of others"),
+        (null, (receipt.salt(salt[:16], None), None, None), "SHA-256(salt, value) is another"),
+    ):
+        (one,) = found(entries, *payload)
+        assert one.endswith(problem), one
 
 
 @pytest.mark.parametrize(
