@@ -6,6 +6,7 @@ and go. The answer of the authority is kept as it came, so that `openssl ts -ver
 
 import datetime as dt
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ def check(token: bytes, data: bytes, trusted: Authority, *, nonce: int | None = 
         builder.build().verify_message(answer, data)
         return Stamp(answer.tst_info.gen_time, _signer(answer))
     except (VerificationError, ValueError, TypeError) as error:
-        raise Untrusted(f"no time stamp to be believed: {error}") from error
+        raise Untrusted(f"no time stamp to be believed: {_said(str(error))}") from error
 
 
 def claimed(token: bytes, data: bytes) -> dt.datetime:
@@ -87,10 +88,24 @@ def claimed(token: bytes, data: bytes) -> dt.datetime:
         said = rfc3161_client.decode_timestamp_response(token).tst_info
         name = _DIGESTS.get(said.message_imprint.hash_algorithm.dotted_string)
     except (ValueError, TypeError) as error:
-        raise Untrusted(f"no time stamp: {error}") from error
+        raise Untrusted(f"no time stamp: {_said(str(error))}") from error
     if name is None or hashlib.new(name, data).digest() != said.message_imprint.message:
         raise Untrusted("it is about something else")
     return said.gen_time
+
+
+_WORDS = (
+    (re.compile(r"ASN\.1|Malformed"), "it is no answer of an authority"),
+    (re.compile("Nonce mismatch"), "it answers another request"),
+    (re.compile("Mismatch between messages"), "it is about something else"),
+    (re.compile(r"Verify error: ([^\"]*)"), r"its chain does not end at the given certificates (\1)"),
+    (re.compile(r"verifying certificates.*reason: \"([^\"]*)", re.DOTALL), r"its signature does not hold (\1)"),
+)
+"""How the library begins what it says, with places in the code of OpenSSL behind it, and what people read instead."""
+
+
+def _said(error: str) -> str:
+    return next((found.expand(words) for form, words in _WORDS if (found := form.search(error))), error)
 
 
 def _signer(answer: rfc3161_client.TimeStampResponse) -> str:

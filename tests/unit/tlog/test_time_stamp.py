@@ -37,16 +37,18 @@ def test_what_is_not_about_these_bytes_or_not_from_this_authority_is_refused(giv
     """Other bytes, another nonce, another authority, a request instead of an answer, nothing, and garbage."""
     authority, token, nonce = given
     other = time_authority.Authority(tmp_path / "other", "another")
-    for tried in (
-        lambda: time_stamp.check(token, DATA + b"x", trusted(authority)),
-        lambda: time_stamp.check(token, DATA, trusted(authority), nonce=nonce + 1),
-        lambda: time_stamp.check(token, DATA, trusted(other)),
-        lambda: time_stamp.check(time_stamp.query(DATA).data, DATA, trusted(authority)),
-        lambda: time_stamp.check(b"", DATA, trusted(authority)),
-        lambda: time_stamp.check(b"\x30\x80" * 100, DATA, trusted(authority)),
-        lambda: time_stamp.check(bytes(200_000), DATA, trusted(authority)),
+    broken = token[:-1] + bytes([token[-1] ^ 1])
+    for tried, words in (
+        (lambda: time_stamp.check(token, DATA + b"x", trusted(authority)), "about something else"),
+        (lambda: time_stamp.check(token, DATA, trusted(authority), nonce=nonce + 1), "answers another request"),
+        (lambda: time_stamp.check(token, DATA, trusted(other)), r"chain does not end at the given.*\(unable to get"),
+        (lambda: time_stamp.check(broken, DATA, trusted(authority)), r"signature does not hold \([a-z ]+\)$"),
+        (lambda: time_stamp.check(time_stamp.query(DATA).data, DATA, trusted(authority)), "no answer of an authority"),
+        (lambda: time_stamp.check(b"", DATA, trusted(authority)), "no answer of an authority"),
+        (lambda: time_stamp.check(b"\x30\x80" * 100, DATA, trusted(authority)), "no answer of an authority"),
+        (lambda: time_stamp.check(bytes(200_000), DATA, trusted(authority)), "at most"),
     ):
-        with pytest.raises(time_stamp.Untrusted):
+        with pytest.raises(time_stamp.Untrusted, match=words):
             tried()
     with pytest.raises(ValueError, match="no certificates"):
         time_stamp.authority(b"hello")
