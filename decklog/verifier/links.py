@@ -59,7 +59,8 @@ def continues(given: source.Source, kept: bytes, trusted: policy.Policy, newest:
         raise proving.Disproved(f"a checkpoint is not to be believed: {error}", where=given.name) from error
     if old.tree.size > new.tree.size:
         text = f"the log shows {new.tree.size} leaves, and it had {old.tree.size} when the other checkpoint was signed"
-        raise proving.Disproved(text, where=given.name, hint="It was cut or restored: keep both checkpoints")
+        hint = "It was cut or restored, or this is an older copy of it: keep both checkpoints"
+        raise proving.Disproved(text, where=given.name, hint=hint)
     if old.tree.size > 0:
         proving.growth(given, old.tree, new.tree)
     return Continued(old.tree, new.tree, tuple(hops))

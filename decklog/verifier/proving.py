@@ -87,7 +87,8 @@ def newest(given: source.Source) -> bytes:
     """The checkpoint that is served, not verified. Raises NotFound."""
     data = given.read(source.CHECKPOINT)
     if data is None:
-        raise failures.NotFound("no log is published there", where=given.name, hint="`decklog status` shows the rungs")
+        hint = "Name the URL of a log, or a folder that `decklog ledger export` made; `decklog status` shows the rungs"
+        raise failures.NotFound("no log is published there", where=given.name, hint=hint)
     return data
 
 
