@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             lines = self.server.witness.add_checkpoint(body)
         except witnessing.Refusal as refusal:
-            self.server.tell(f"{refusal.status}: {refusal.text.strip()}")
+            self.server.tell(str(refusal))
             text = refusal.text if refusal.text.endswith("\n") else f"{refusal.text}\n"
             self._send(refusal.status, text.encode(), refusal.kind)
         except errors.DecklogError as error:

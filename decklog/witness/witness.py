@@ -19,6 +19,13 @@ class Witness:
     def add_checkpoint(self, body: bytes) -> bytes:
         """The signature lines for a request. Raises Refusal with the protocol's answer, Unavailable for the store's."""
         asked = witnessing.parse(body)
+        try:
+            return self._add(asked)
+        except witnessing.Refusal as refusal:
+            refusal.origin = asked.origin
+            raise
+
+    def _add(self, asked: witnessing.Request) -> bytes:
         known = witnessing.known_keys(asked, self.logs)
         answer = bytearray()
 

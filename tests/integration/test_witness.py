@@ -63,7 +63,7 @@ def test_each_answer_of_the_protocol(witness, folder):
     unsized = httpx.post(f"{witness.url}/add-checkpoint", content=iter([b"old 0\n\n"]), trust_env=False)
     assert unsized.status_code == 411
     assert httpx.post(f"{witness.url}/sign-subtree", content=b"", trust_env=False).status_code == 404
-    assert "409: 100" in witness.stop()
+    assert "409 to log.example/1: it goes on from another size, 100 leaves" in witness.stop()
 
 
 def test_logs_do_not_stand_in_each_others_way(witness):

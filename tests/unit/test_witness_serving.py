@@ -7,7 +7,7 @@ import threading
 import httpx
 import pytest
 
-from decklog.model.tlog import keys, witnessing
+from decklog.model.tlog import keys, note, witnessing
 from decklog.witness import keeping, serving, witness
 from tests import witnesses
 
@@ -16,12 +16,18 @@ LOG = keys.from_pem(keys.new_pem(b"l" * 32), "log.example/1")
 
 
 @pytest.fixture
-def address(tmp_path):
+def said():
+    """What the witness says to who runs it."""
+    return []
+
+
+@pytest.fixture
+def address(tmp_path, said):
     """Of a witness that serves in a thread."""
     keeping.make(tmp_path / "w", "witness.example/1", (b"w" * 32, b"x" * 32))
     held = keeping.load(tmp_path / "w")
     server = serving.Server(
-        "127.0.0.1", 0, witness.Witness([LOG.verifier], held, keeping.Store(tmp_path / "w"), lambda: 1), lambda _: None
+        "127.0.0.1", 0, witness.Witness([LOG.verifier], held, keeping.Store(tmp_path / "w"), lambda: 1), said.append
     )
     running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     running.start()
@@ -81,3 +87,14 @@ def test_a_connection_that_asks_all_the_time_ends_with_an_answer(address, monkey
         while "connection" not in answer.headers:
             answer = client.get(f"{url}/{witnessing.origin_hash(LOG.name)}/checkpoint")
         assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+
+
+def test_who_runs_it_hears_which_log_was_refused_and_why(address, said):
+    """It cosigns several: a fork must not be looked for in all of them. A stranger's words do nothing to a terminal."""
+    history = witnesses.History(LOG, [b"%d" % number for number in range(5)])
+    stranger = note.sign("log.example/\u202e\n3\n" + "A" * 43 + "=\n", [LOG]).to_bytes()
+    for body in (history.request(0, 3), history.request(0, 5), b"old 0\n\n" + stranger):
+        httpx.post(f"http://{address[0]}:{address[1]}/add-checkpoint", content=body, trust_env=False)
+    size, unknown = said
+    assert size == "409 to log.example/1: it goes on from another size, 3 leaves were cosigned last"
+    assert unknown.startswith("404 to log.example/\\u202e: ")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from decklog.model import merkle
+from decklog.model import merkle, printable
 from decklog.model.tlog import base64_text, checkpoint, cosignature, keys, note, policy, proofs
 
 MAX_HASHES = 63
@@ -23,13 +23,23 @@ _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 class Refusal(Exception):
-    """The answer to a request that is not cosigned: an HTTP status, its text and what kind of text that is."""
+    """The answer to a request that is not cosigned: an HTTP status, its text and what kind of text that is.
+
+    `origin` is the log that the request names, where it got so far; anybody can name any.
+    """
 
     def __init__(self, status: int, text: str, kind: str = PLAIN) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
         self.kind = kind
+        self.origin = ""
+
+    def __str__(self) -> str:
+        """For the log of who runs the witness."""
+        text = self.text.strip()
+        said = f"it goes on from another size, {text} leaves were cosigned last" if self.kind == SIZE else text
+        return printable.line(f"{self.status}{self.origin and f' to {self.origin}'}: {said}")
 
 
 class Latest(NamedTuple):
