@@ -1,9 +1,9 @@
-"""Erasures and rotations among the leaves: was each ordered by the event right before it?"""
+"""Erasures and rotations among the leaves: did the event right before order it, and did no legal hold forbid it?"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from decklog.model import ordered, receipt
+from decklog.model import legal_holds, ordered, receipt
 from decklog.model.tlog import tiles
 from decklog.verifier.payloads import Payloads
 
@@ -20,6 +20,7 @@ class Orders:
     """What the leaves commit to, where it is there: then it is asked what was ordered, too."""
     _before: bytes | None = None
     """The last entry of the bundle before; None where it is not known."""
+    _standing: legal_holds.Standing = field(default_factory=legal_holds.Standing)
 
     def check(self, group: tiles.Bundle, entries: Sequence[bytes], wrong: Collection[int]) -> Iterator[tuple[int, str]]:
         """What is wrong, by number in the bundle. Entries in `wrong` are not the log's: nothing is said of them."""
@@ -37,11 +38,36 @@ class Orders:
                 asked[number - 1] = before.commitment
         if self.payloads is not None:
             yield from _compared(self.payloads, group, read, asked)
+            yield from self._forbidden(self.payloads, group, read)
         self._before = read.before(len(entries))
 
     def skip(self) -> None:
         """A bundle cannot be read."""
         self._before = None
+        self._standing.names.clear()
+
+    def _forbidden(self, payloads: Payloads, group: tiles.Bundle, read: "_Read") -> Iterator[tuple[int, str]]:
+        """Erasures that a legal hold forbade which a leaf before them placed, and none released."""
+        if read.wrong:
+            self._standing.names.clear()
+        said = {
+            number: found
+            for number, entry in enumerate(read.entries)
+            if (entry.startswith(_ABOUT) or legal_holds.may_order(entry))
+            and number not in read.wrong
+            and (found := _receipt(entry)) is not None
+        }
+        asked = {
+            number: one.commitment
+            for number, one in said.items()
+            if one.commitment is not None and legal_holds.order(one, None) is not None
+        }
+        values = dict(payloads.values(group, asked))
+        for number, one in said.items():
+            if (order := legal_holds.order(one, values.get(number))) is not None:
+                self._standing.change(order)
+            elif isinstance(one.about, receipt.Erasure) and self._standing.problem:
+                yield number, self._standing.problem
 
 
 @dataclass(frozen=True, slots=True)

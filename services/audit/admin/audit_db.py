@@ -14,7 +14,7 @@ from decklog.adapters.postgres import failures as postgres_failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.cli import databases
 from decklog.client import failures
-from decklog.model import errors, leaf_ranges, merkle, printable
+from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable
 from decklog.model.tlog import checkpoint, keys, note, rotation
 from decklog.ports import ledger, stream
 from services.audit.admin import incarnations, log_files, projected, protection, vouched
@@ -301,7 +301,7 @@ async def _order_findings(connection: asyncpg.Connection, audit: auditing.Audit)
         firsts, ends = zip(*audit.erased, strict=True)
         for row in await connection.fetch(_NOT_ERASED, list(firsts), list(ends), timeout=None):
             yield auditing.Finding(row["leaf"], f"it was erased, and ledger.{row['name']} still tells of its payload")
-    holds = {leaf: auditing.HoldOrder(hold, placed) for leaf, hold, placed in await connection.fetch(_HOLDS)}
+    holds = {leaf: legal_holds.Order(hold, placed) for leaf, hold, placed in await connection.fetch(_HOLDS)}
     for finding in auditing.hold_problems(audit.orders, holds):
         yield finding
     for finding in auditing.held_erasures(audit.erasures, audit.orders, holds):

@@ -10,10 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
-from decklog.events.v1 import control_pb2
-from decklog.model import coverage, events, leaf_ranges, merkle, ordered, receipt
+from decklog.model import coverage, leaf_ranges, legal_holds, merkle, ordered, receipt
 from decklog.model.tlog import checkpoint, keys, note, policy, rotation
 from decklog.ports import ledger, stream
 
@@ -64,19 +61,6 @@ class Before(NamedTuple):
     value: bytes | None
 
 
-class HoldOrder(NamedTuple):
-    """That a legal hold was placed, or released; `hold` is None where nothing says any more which one."""
-
-    hold: str | None
-    placed: bool
-
-
-_HOLDS: Mapping[receipt.Text, type[control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased]] = {
-    events.kind_of(control_pb2.LegalHoldPlaced()).ce_type: control_pb2.LegalHoldPlaced,
-    events.kind_of(control_pb2.LegalHoldReleased()).ce_type: control_pb2.LegalHoldReleased,
-}
-
-
 @dataclass(slots=True)
 class Audit:
     """One pass. Feed every row in order to `row`, then ask `end`."""
@@ -98,7 +82,7 @@ class Audit:
     """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
     erasures: list[int] = field(default_factory=list)
     """The leaves that say so."""
-    orders: dict[int, HoldOrder] = field(default_factory=dict)
+    orders: dict[int, legal_holds.Order] = field(default_factory=dict)
     """By leaf: a legal hold was placed or released."""
     rotations: list[rotation.Rotation] = field(default_factory=list)
     """What leaves say of the key that signs the log."""
@@ -204,8 +188,8 @@ class Audit:
             self.rotations.append(rotation.Rotation(row.entry.number, *said.about))
             yield from self._order_problem(row.entry.number, said.about)
         self._before = Before(row.entry.number, said, row.entry.value)
-        if said.attributes is not None and said.attributes.type in _HOLDS and said.kind is receipt.Kind.EVENT:
-            self.orders[row.entry.number] = _hold_order(_HOLDS[said.attributes.type], row.entry.value)
+        if (order := legal_holds.order(said, row.entry.value)) is not None:
+            self.orders[row.entry.number] = order
         if said.place is not None:
             yield from self._coverage.add(row.entry.number, said.kind, said.place, said.about)
 
@@ -242,7 +226,7 @@ class Audit:
                     yield Finding(number, "its payload is gone, and no leaf says that it was erased")
 
 
-def hold_problems(orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]) -> Iterator[Finding]:
+def hold_problems(orders: Mapping[int, legal_holds.Order], rows: Mapping[int, legal_holds.Order]) -> Iterator[Finding]:
     """Whether the table of legal holds has a row for each leaf that placed or released one, and no other."""
     for leaf in sorted({*orders, *rows}):
         if leaf not in rows:
@@ -254,7 +238,7 @@ def hold_problems(orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]
 
 
 def held_erasures(
-    erasures: Sequence[int], orders: Mapping[int, HoldOrder], rows: Mapping[int, HoldOrder]
+    erasures: Sequence[int], orders: Mapping[int, legal_holds.Order], rows: Mapping[int, legal_holds.Order]
 ) -> Iterator[Finding]:
     """Erasures that a legal hold forbade: one that was placed before, and not released by then.
 
@@ -262,16 +246,14 @@ def held_erasures(
     """
     changes = iter(sorted(orders.items()))
     change = next(changes, None)
-    standing: set[str] = set()
+    standing = legal_holds.Standing()
     for erasure in erasures:
         while change is not None and change[0] < erasure:
-            leaf, (hold, placed) = change
-            named = rows[leaf].hold if hold is None and not placed and leaf in rows else hold
-            if named is not None:
-                (standing.add if placed else standing.discard)(named)
+            leaf, order = change
+            standing.change(rows[leaf] if order.hold is None and not order.placed and leaf in rows else order)
             change = next(changes, None)
-        if standing:
-            yield Finding(erasure, f"it erased while a legal hold stood: {', '.join(sorted(standing))}")
+        if standing.problem:
+            yield Finding(erasure, standing.problem)
 
 
 def rotation_problems(leaves: Sequence[rotation.Rotation], rows: Sequence[rotation.Rotation]) -> Iterator[Finding]:
@@ -315,16 +297,6 @@ def reference_problem(reference: Reference, known: Mapping[ledger.Identity, ledg
 
 def _quoted(text: receipt.Text) -> str:
     return repr(text) if isinstance(text, str) else f"a text of {text.length} bytes"
-
-
-def _hold_order(
-    kind: type[control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased], value: bytes | None
-) -> HoldOrder:
-    placed = kind is control_pb2.LegalHoldPlaced
-    try:
-        return HoldOrder(None if value is None else kind.FromString(value).hold, placed)
-    except DecodeError:
-        return HoldOrder(None, placed)  # a finding about its payload
 
 
 def _identity_problems(said: receipt.Receipt, row: Row) -> Iterator[str]:

@@ -147,3 +147,39 @@ def test_an_order_that_is_damaged_is_the_only_finding(tmp_path, leaf):
     path.write_bytes(path.read_bytes().replace(b"ErasureRequested", b"ErasureRequesteD"))
     (found,) = [str(one) for one in log.verify(source.Folder(tmp_path), TRUSTED, log.Wanted()).findings]
     assert found.startswith(f"leaf {leaf - 1}: ")
+
+
+PLACED, RELEASED = control_pb2.LegalHoldPlaced, control_pb2.LegalHoldReleased
+GONE = payload_file.encode(None, None, None, committed=True)
+
+
+@pytest.mark.parametrize(
+    ("holds", "gone", "standing"),
+    [
+        ({10: PLACED(hold="case 7")}, (), "case 7"),
+        ({10: PLACED(hold="case 7"), 298: PLACED(hold="case 8")}, (), "case 7, case 8"),
+        ({10: PLACED(hold="case 7"), 20: RELEASED(hold="case 8")}, (), "case 7"),
+        ({10: PLACED(hold="case 7"), 20: RELEASED(hold="case 7"), 30: PLACED(hold="case 7")}, (), "case 7"),
+        ({10: PLACED(hold="case 7"), 20: RELEASED(hold="case 7")}, (), ""),
+        ({10: PLACED(hold="case 7"), 20: RELEASED(hold="case 8")}, (20,), ""),
+        ({10: PLACED(hold="case 7")}, (10,), ""),
+        ({301: PLACED(hold="case 7")}, (), ""),
+    ],
+    ids=[
+        "one", "two", "another one released", "placed again", "released", "who knows which was released",
+        "who knows which was placed", "behind it",
+    ],
+)  # fmt: skip
+def test_what_was_erased_while_a_legal_hold_stood_is_named_where_payloads_tell(tmp_path, holds, gone, standing):
+    """Whoever can append leaves need not ask whether a hold forbids it; whoever verifies them does."""
+    erases = to_erase(*((leaf, leaf + 1) for leaf in gone or (2,)))
+    orders = holds | {299: erases}
+    changed = {leaf: log_files.order(leaf, order) for leaf, order in orders.items()}
+    about = tuple((one.first, one.end) for one in erases.leaves)
+    records = {leaf: log_files.order_record(leaf, order) for leaf, order in orders.items()}
+    records |= {300: NONE} | dict.fromkeys(gone, GONE)
+    found = told(tmp_path, changed | {300: erased(300, *about)}, records)
+    named = [one for one in found if "legal hold" in one]
+    assert [one.rpartition(": ")[2] for one in named] == ([standing] if standing else [])
+    assert all(one.startswith("leaf 300: tile/entries/001 bytes ") for one in named)
+    assert told(tmp_path, changed | {300: erased(300, *about)}) == []
