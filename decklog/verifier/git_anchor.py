@@ -22,13 +22,15 @@ _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 class Anchored(NamedTuple):
     """The commit that has the checkpoint, and the file; `before`: the size of the checkpoint before it, if any.
 
-    `commit` is empty where the newest commit of the file has that very tree already.
+    `commit` is empty where the newest commit of the file has that very tree already; `hops` are the keys that took the
+    place of the one that is believed.
     """
 
     tree: checkpoint.Checkpoint
     path: str
     before: int | None
     commit: str
+    hops: tuple[links.Hop, ...]
 
 
 def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, sign: bool) -> Anchored:
@@ -42,15 +44,15 @@ def anchor(given: source.Source, repository: Path, trusted: policy.Policy, *, si
         raise proving.Disproved(f"its origin {new.origin!r} is no path for a file", where=given.name)
     path = f"{new.origin}/{source.CHECKPOINT}"
     kept = _committed(repository, path)
-    old = links.continues(given, data if kept is None else kept, trusted, data).old
+    old, _, hops = links.continues(given, data if kept is None else kept, trusted, data)
     if kept is not None and old == new:
-        return Anchored(new, path, old.size, "")
+        return Anchored(new, path, old.size, "", hops)
     _write(repository, path, data)
     _git(repository, "add", "--", path)
     words = f"Anchor {new.origin} at {new.size} leaves"
     signing = "--gpg-sign" if sign else "--no-gpg-sign"
     _git(repository, "commit", "--quiet", signing, "--only", "--message", words, "--", path)
-    return Anchored(new, path, None if kept is None else old.size, _git(repository, "rev-parse", "HEAD"))
+    return Anchored(new, path, None if kept is None else old.size, _git(repository, "rev-parse", "HEAD"), hops)
 
 
 def _committed(repository: Path, path: str) -> bytes | None:

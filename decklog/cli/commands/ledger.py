@@ -160,11 +160,14 @@ def anchor(
     Nothing is committed unless the log goes on from the checkpoint that was committed before. Run it from time to
     time, and push: `decklog ledger anchor URL REPO --vkey VKEY && git -C REPO push`. Exit code 1 if the log was forked.
     """
+    from decklog.cli.views import verdict
     from decklog.verifier import git_anchor
 
     trusted = trust.of_logs(vkey or [], policy, option="--vkey")
     with contextlib.closing(opening.log(where)) as opened:
         done = git_anchor.anchor(opened, repository, trusted, sign=sign)
+    for hop in done.hops:
+        report.note(verdict.replaced(hop))
     since = "" if done.before is None else f", which go on from {done.before}"
     if not done.commit:
         report.note(f"{done.path} has these {done.tree.size} leaves already: nothing to commit")

@@ -191,11 +191,12 @@ def continued(found: links.Continued) -> output.Answer:
     hops = [{**_rotation(hop.rotation), "vouched_by": hop.size} for hop in found.hops]
     value = {"verified": True, "since": _tree(old), "now": _tree(new), "rotations": hops}
     line = f"Proved: the {new.size} leaves begin with the {old.size} of the checkpoint that you kept."
-    lines = [sheet.Cell(line, sheet.Tone.GOOD), *(sheet.Cell(_hop(hop), sheet.Tone.WARN) for hop in found.hops)]
+    lines = [sheet.Cell(line, sheet.Tone.GOOD), *(sheet.Cell(replaced(hop), sheet.Tone.WARN) for hop in found.hops)]
     return output.Answer(value=value, names=[new.origin], blocks=lambda: [sheet.Text([one]) for one in lines])
 
 
-def _hop(hop: links.Hop) -> str:
+def replaced(hop: links.Hop) -> str:
+    """Which key took the place of one that is believed, and what to do."""
     return (
         f"Its key was replaced: {rotation.label(hop.rotation.beside or '')}, which signed {hop.size} leaves, names the "
         f"new one at leaf {hop.rotation.leaf}. Pass --vkey {hop.rotation.vkey} from now on."

@@ -4,9 +4,11 @@ Leaf 300 begins an overlap, leaf 600 ends it.
 """
 
 import json
+import subprocess
 
 import pytest
 
+from decklog.cli import exits, main
 from decklog.model import merkle
 from decklog.model.tlog import checkpoint, cosignature, keys, note, policy
 from decklog.verifier import links, log, proving, source
@@ -193,6 +195,24 @@ def test_rotations_that_are_pruned_are_no_hindrance_to_the_new_key(tmp_path, gon
         assert links.continues(source.Folder(tmp_path), kept(700), trusted).new.size == 900
     with pytest.raises(proving.Disproved, match="not to be believed"):
         links.continues(source.Folder(tmp_path), kept(700), policy.of_keys([OLD.verifier]))
+
+
+def test_whoever_anchors_with_the_old_key_is_told_the_new_one(tmp_path, capsys):
+    """The commit is made, for the old key vouches for the new one; without a word it would be passed for ever."""
+    repository = tmp_path / "repository"
+    for command in (["init", "-q", str(repository)], ["config", "user.name", "T"], ["config", "user.email", "t@x"]):
+        subprocess.run(["git", *command], check=True, cwd=repository if repository.exists() else tmp_path)
+
+    def anchor(count):
+        shown = tmp_path / f"log-{count}"
+        write(shown, count)
+        asked = ["ledger", "anchor", str(shown), str(repository), "--no-sign", "--vkey", str(OLD.verifier)]
+        return main.run(asked)
+
+    assert anchor(200) == exits.Code.DONE
+    assert "replaced" not in capsys.readouterr().err
+    assert anchor(900) == exits.Code.DONE
+    assert f"--vkey {NEW.verifier}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_log_rotated_twice_leads_on(tmp_path):
