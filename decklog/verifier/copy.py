@@ -19,6 +19,9 @@ from decklog.model import errors, payload_file
 from decklog.model.tlog import checkpoint, note, prefix, tiles
 from decklog.verifier import anchors, proving, source
 
+_TIME_STAMPS = "timestamps"
+"""The folder that has each time stamp as two files."""
+
 
 class Copied(NamedTuple):
     """What the folder holds now: the leaves of the checkpoint, and how many files had to be fetched for it."""
@@ -75,8 +78,6 @@ def _files(size: int, minimum: int) -> int:
     each = [full - pruned + part for full, pruned, part in zip(whole, gone, edge, strict=True)]
     return sum(each) + sum(each[:1])
 
-
-_TIME_STAMPS = "timestamps"
 
 Payloads = Callable[[int, int], AbstractContextManager[IO[bytes]]]
 """Opens the payloads of the leaves [first, end), one record after the other."""

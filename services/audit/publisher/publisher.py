@@ -39,7 +39,6 @@ _refused = Gauge(
     names.METRIC_REFUSED,
     "1 when the database does not fit what was published; nothing is sequenced then",
 )
-
 _withheld = Gauge(
     names.METRIC_WITHHELD,
     "1 when key, name or policy of the settings do not fit the log, or its tally is none; nothing is signed then",
@@ -134,7 +133,7 @@ class Publisher:
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> bool:
         """Publish as the only one until `stop`; False if another process does."""
-        if not await records.lead(connection):
+        if not await records.lead(connection, records.PUBLISHER):
             await self._stand_by(stop)
             return False
         with self._parts.folder.held():

@@ -10,7 +10,7 @@ from decklog.model import errors
 from decklog.model.tlog import checkpoint, note
 from services.audit.core import integration
 
-_LOCK = 0x6465636B6C6F6701
+PUBLISHER = 0x6465636B6C6F6701
 """Key of the session lock that only the process holds that publishes."""
 
 ANCHOR = 0x6465636B6C6F6703
@@ -85,8 +85,8 @@ class Head(NamedTuple):
     root: bytes
 
 
-async def lead(connection: asyncpg.Connection, task: int = _LOCK) -> bool:
-    """Become the only one who publishes (or does another task), while the connection lives; False if another is."""
+async def lead(connection: asyncpg.Connection, task: int) -> bool:
+    """Become the only one who does a task, by its key, while the connection lives; False if another is."""
     with failures.translated("publisher"):
         return bool(await connection.fetchval(_LEAD, task))
 
