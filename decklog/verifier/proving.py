@@ -18,11 +18,12 @@ class Missing(Disproved):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """A leaf that is in a log: its number, its bytes, and the signed tree that it is in."""
+    """A leaf that is in a log: its number, its bytes, the signed tree that it is in, and who witnessed that."""
 
     leaf: int
     entry: bytes
     tree: checkpoint.Checkpoint
+    witnessed: policy.Witnessed
 
 
 def inclusion(given: source.Source, leaf: int) -> proof_file.ProofFile:
@@ -57,6 +58,7 @@ def check(text: str, trusted: policy.Policy, *, where: str = "") -> Proved:
             raise Disproved("it holds no entry (extra), so there is nothing that it could prove", where=where)
         leaf = merkle.leaf_hash(found.extra)
         proofs.verify_inclusion(found.hashes, leaf=leaf, index=found.index, size=tree.size, root=tree.root)
+        witnessed = policy.witnessed(trusted, note.parse(found.checkpoint.encode()))
     except note.Unverified as error:
         hint = (
             "If the log's key was replaced since, pass --vkey of the key that signed then, too; or have it proved anew"
@@ -65,7 +67,7 @@ def check(text: str, trusted: policy.Policy, *, where: str = "") -> Proved:
     except ValueError as error:  # no proof file, no checkpoint, another root
         hint = "Ask for another one: decklog prove"
         raise Disproved(f"it proves nothing: {error}", where=where, hint=hint) from error
-    return Proved(leaf=found.index, entry=found.extra, tree=tree)
+    return Proved(leaf=found.index, entry=found.extra, tree=tree, witnessed=witnessed)
 
 
 def growth(given: source.Source, old: checkpoint.Checkpoint, new: checkpoint.Checkpoint) -> list[bytes]:

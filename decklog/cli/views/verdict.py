@@ -170,13 +170,20 @@ def _row(found: finding.Finding) -> sheet.Row:
 def proof(found: proving.Proved) -> output.Answer:
     """What a proof file proves: the leaf, what it says, and the log that it is in."""
     said = _receipt(found.entry)
-    value = {"verified": True, "leaf": found.leaf, "receipt": said, **_tree(found.tree)}
+    value = {
+        "verified": True,
+        "leaf": found.leaf,
+        "receipt": said,
+        **_tree(found.tree),
+        "witnesses": witnesses_value(found.witnessed),
+    }
     event = said.get("ce")
     event = event if isinstance(event, dict) else {}
     facts = sheet.Facts(
         pairs=[
             ("leaf", f"{found.leaf} of {found.tree.size}"),
             ("log", found.tree.origin),
+            ("witnesses", witnesses(found.witnessed)),
             ("kind", str(said.get("kind", ""))),
             *((name, str(event.get(name, ""))) for name in ("id", "type", "subject", "time")),
         ]

@@ -1,5 +1,6 @@
 """`decklog verify`: exit codes, where the answer goes, and that a folder is verified without network or settings."""
 
+import dataclasses
 import json
 import socket
 
@@ -7,6 +8,7 @@ import pytest
 
 from decklog.cli import exits, main, progress
 from decklog.model import merkle
+from decklog.model.tlog import cosignature, keys, note
 from decklog.verifier import proving, source
 from tests import log_files
 
@@ -136,6 +138,20 @@ def test_a_proof_file_is_verified_by_itself(folder, tmp_path, capsys):
     assert main.run(["verify", str(file), "--vkey", log_files.VKEY]) == exits.Code.FAILED
     assert "proves nothing" in capsys.readouterr().err
     assert main.run(["verify", str(tmp_path / "no.tlog-proof"), "--vkey", log_files.VKEY]) == exits.Code.USAGE
+
+
+def test_a_proof_names_the_witnesses_of_its_checkpoint(folder, tmp_path, capsys):
+    """Those of the policy that cosigned the tree that it is in, and whether that is the quorum."""
+    witness, other = (keys.cosigner_from_pem(keys.new_pem(name * 32), "w.example") for name in (b"w", b"o"))
+    made = proving.inclusion(source.Folder(folder), 7)
+    line = cosignature.sign(note.parse(made.checkpoint.encode()).text, witness, 1_700_000_000)
+    file, policy = tmp_path / "x.tlog-proof", tmp_path / "policy"
+    file.write_text(dataclasses.replace(made, checkpoint=f"{made.checkpoint}{line}\n").to_text())
+    policy.write_text(
+        f"log {log_files.VKEY}\nwitness a {witness.verifier}\nwitness b {other.verifier}\ngroup g 1 a b\nquorum g\n"
+    )
+    assert main.run(["verify", str(file), "--policy", str(policy)]) == exits.Code.DONE
+    assert "1 of 2 cosigned it (a); the quorum 'g' is met" in capsys.readouterr().out
 
 
 def test_a_kept_checkpoint_is_proved_to_be_the_beginning(folder, tmp_path, capsys):
