@@ -15,7 +15,11 @@ def of_logs(vkeys: list[str], file: Path | None, *, option: str) -> "policies.Po
     from decklog.model.tlog import keys
     from decklog.model.tlog import policy as policies
 
-    if bool(vkeys) == (file is not None):
+    if vkeys and file is not None:
+        raise failures.Misconfigured(
+            f"both {option} and --policy say which logs are believed", hint=f"Leave out {option}: a policy has the keys"
+        )
+    if not vkeys and file is None:
         raise failures.Misconfigured(
             f"which logs are believed is said by their keys: give {option}, or --policy",
             hint="`decklog ledger vkey` prints the key; take it from somebody you trust, not from the log itself",

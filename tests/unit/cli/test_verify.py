@@ -92,7 +92,7 @@ def test_a_policy_says_who_is_believed(folder, tmp_path, capsys):
     [
         ([], exits.Code.USAGE, "ledger vkey"),
         (["--vkey", "nonsense"], exits.Code.USAGE, "not a verifier key"),
-        (["--vkey", log_files.VKEY, "--policy", "x"], exits.Code.USAGE, "--policy"),
+        (["--vkey", log_files.VKEY, "--policy", "x"], exits.Code.USAGE, "Leave out --vkey"),
         (["--policy", "/does/not/exist"], exits.Code.USAGE, "cannot be read"),
         (["--vkey", log_files.VKEY, "--most", "0"], exits.Code.USAGE, "--most"),
     ],
