@@ -19,8 +19,8 @@ class Ensured:
 
 
 async def check(port: stream.Topics, prefix: str, wanted: Sequence[topics.Topic] = topics.ALL) -> None:
-    """Raise Transient while a topic is missing, Terminal if one is not as it must be (auto-created, for one)."""
-    dev = await port.brokers() == 1
+    """Raise Transient while topics or all brokers are missing, Terminal if a topic is not as it must be."""
+    dev = await _brokers(port) == 1
     existing = await port.describe([topic.name(prefix) for topic in wanted])
     missing = [topic.name(prefix) for topic in wanted if topic.name(prefix) not in existing]
     if missing:
@@ -33,7 +33,7 @@ async def ensure(port: stream.Topics, prefix: str, *, fix: bool = False, dev: bo
 
     With a single broker replication 1 has to do, as with `dev`.
     """
-    brokers = await port.brokers()
+    brokers = await _brokers(port)
     dev = dev or brokers == 1
     existing = await port.describe([topic.name(prefix) for topic in topics.ALL])
     found = _faults(prefix, [topic for topic in topics.ALL if topic.name(prefix) in existing], existing, dev=dev)
@@ -49,6 +49,17 @@ async def ensure(port: stream.Topics, prefix: str, *, fix: bool = False, dev: bo
         settings = topics.settings(topic, dev=dev)
         await port.create(topic.name(prefix), partitions=topic.partitions, replication=replication, settings=settings)
     return Ensured(created=[topic.name(prefix) for topic in missing], mended=found, dev=dev)
+
+
+async def _brokers(port: stream.Topics) -> int:
+    """How many brokers there are: what a topic must be like depends on it. Raises Transient where none is told of.
+
+    A broker that was too busy for its heartbeats is left out of its own answer until the controller hears of it again.
+    """
+    brokers = await port.brokers()
+    if not brokers:
+        raise errors.Transient("Kafka names no broker that is alive", where="topics", hint="It is asked again")
+    return brokers
 
 
 def _faults(

@@ -2,7 +2,10 @@
 
 import pytest
 
-from decklog.model import events, topics
+from decklog.adapters import system
+from decklog.adapters.memory import stream as memory
+from decklog.model import errors, events, topics
+from decklog.runtime import topics as runtime_topics
 
 
 def existing(partitions=12, **changed):
@@ -55,3 +58,19 @@ def test_a_single_broker_may_keep_one_replica():
 def test_every_registered_event_has_a_sequenced_topic():
     """The registry of events and the table of topics speak of the same topics; state and cursor hold no events."""
     assert {kind.topic for kind in events.KINDS} <= {topic.label for topic in topics.SEQUENCED}
+
+
+async def test_a_moment_without_brokers_ends_nobody():
+    """A single broker that misses its heartbeats under load names none: its topics are as they were, and it is asked
+    again. Taken for a cluster of several, it had `min.insync.replicas` of a wrong kind, which ended a service.
+    """
+    cluster = memory.MemoryCluster(system.SystemClock())
+    port = memory.MemoryTopics(cluster)
+    await runtime_topics.ensure(port, "d")
+    await runtime_topics.check(port, "d")
+    cluster.brokers = 0
+    for asked in (runtime_topics.check(port, "d"), runtime_topics.ensure(port, "d", fix=True)):
+        with pytest.raises(errors.Transient, match="no broker"):
+            await asked
+    cluster.brokers = 1
+    await runtime_topics.check(port, "d")
