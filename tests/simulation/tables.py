@@ -4,10 +4,11 @@ Stands where Postgres stands in the product; what the folds decide is the same c
 which is SQL, is proved on the real server.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from decklog.model import failpoints
 from decklog.ports import ledger
 from services.audit.core import folding, leaves, rows, view
 from services.audit.core.leaf import Leaf
@@ -64,7 +65,7 @@ class Tables:
 
 
 async def project(
-    reader: ledger.Reader, tables: Tables, *, size: int, failpoint: Callable[[str], None] = lambda _: None
+    reader: ledger.Reader, tables: Tables, *, size: int, failpoint: failpoints.Failpoint = failpoints.none
 ) -> bool:
     """Fold the next slice of at most `size` leaves; False if there was none, or another projector was faster."""
     first = tables.cursor
