@@ -15,6 +15,11 @@ Status = Callable[[str, str | None], None]
 """Says of a component why it does not work, or with None that it does."""
 
 
+def _beside(component: str, reason: str) -> str:
+    """A reason as it reads beside the component's name: errors begin with where they were, which often is that name."""
+    return reason.removeprefix(f"{component}: ")
+
+
 class Readiness:
     """What a service still waits for: component → reason. Ready = nothing is waited for.
 
@@ -27,12 +32,12 @@ class Readiness:
 
     def waiting(self, component: str, reason: str) -> None:
         """Say that a component does not work, and why (no secrets: everyone may read it)."""
-        self._waiting[component] = reason
+        self._waiting[component] = _beside(component, reason)
 
     def complains(self, component: str, reason: str) -> None:
         """Say that a component does not work, and that all the rest does without it."""
         self._waiting.pop(component, None)
-        self._troubles[component] = reason
+        self._troubles[component] = _beside(component, reason)
 
     def works(self, component: str) -> None:
         """Say that a component works."""

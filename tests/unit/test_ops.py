@@ -33,6 +33,17 @@ async def test_a_trouble_that_keeps_nobody_from_the_rest_is_told_and_leaves_it_r
         assert (await client.get("/readyz")).json()["troubles"] == {}
 
 
+def test_a_component_is_named_once() -> None:
+    """An error says where it was; beside that very name it would be read twice."""
+    readiness = ops.Readiness("publisher")
+    readiness.waiting("publisher", str(errors.Terminal("the database is older", where="publisher")))
+    readiness.complains("stamps", "stamps of others are late")
+    assert (readiness.reasons, readiness.troubles) == (
+        {"publisher": "the database is older"},
+        {"stamps": "stamps of others are late"},
+    )
+
+
 async def test_what_it_does_not_offer_is_answered_in_words() -> None:
     """A wrong path or method, with what there is instead."""
     transport = httpx.ASGITransport(ops.application("audit", ops.Readiness()))
