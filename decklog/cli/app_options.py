@@ -18,7 +18,10 @@ Mode = Annotated[
     choices.Mode | None,
     typer.Option(help="What is done about a difference; a new application has 'detect'.", show_default=False),
 ]
-Ref = Annotated[str | None, typer.Option(help="Branch, or full ref; '' means the default branch.", show_default=False)]
+Ref = Annotated[
+    str | None,
+    typer.Option(help="Branch, or full ref; '' means the default branch.", show_default=False, metavar="REF"),
+]
 DestNamespace = Annotated[
     str | None,
     typer.Option(
@@ -44,8 +47,10 @@ HealthTimeout = Annotated[
         show_default=False,
     ),
 ]
-Owner = Annotated[str | None, typer.Option(help="Who to ask about it; '' means nobody.", show_default=False)]
-Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)]
+Owner = Annotated[
+    str | None, typer.Option(help="Who to ask about it; '' means nobody.", show_default=False, metavar="NAME")
+]
+Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason, metavar="TEXT")]
 
 
 def camel(name: str) -> str:

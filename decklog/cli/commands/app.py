@@ -40,7 +40,10 @@ def sync(
     commit: Annotated[
         str,
         typer.Option(
-            help="Commit to sync to; the newest one that is known if absent.", show_default=False, callback=named.commit
+            help="Commit to sync to; the newest one that is known if absent.",
+            show_default=False,
+            callback=named.commit,
+            metavar="COMMIT",
         ),
     ] = "",
     prune: Annotated[bool, typer.Option("--prune", help="Also delete what Git no longer has, this time.")] = False,

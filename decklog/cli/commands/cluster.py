@@ -23,9 +23,14 @@ def list_clusters(how: output.Option = output.Format.TABLE) -> None:
 def confirm(
     name: Annotated[str, typer.Argument(help="Name of the cluster.", metavar="NAME", callback=named.declared)],
     uid: Annotated[
-        str, typer.Option(help="uid of its kube-system namespace, to be sure which one is meant.", show_default=False)
+        str,
+        typer.Option(
+            help="uid of its kube-system namespace, to be sure which one is meant.", show_default=False, metavar="UID"
+        ),
     ] = "",
-    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason, metavar="TEXT")
+    ] = "",
     wait: Annotated[
         choices.Record | None, typer.Option("--wait", help="Return only when this came true.", show_default=False)
     ] = None,

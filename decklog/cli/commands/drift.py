@@ -15,7 +15,9 @@ commands = typer.Typer(help="Drift: where a cluster differs from Git.", no_args_
 def list_drift(
     app: Annotated[str, typer.Option(help="Only this application.", metavar="NAME", callback=named.optional)] = "",
     resolved: Annotated[bool, typer.Option("--all", "-a", help="Also what is over.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 100,
+    limit: Annotated[
+        int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST, metavar="N")
+    ] = 100,
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """List open drift; with --all, also what is over."""

@@ -16,19 +16,25 @@ from decklog.model import leaf_ranges
 
 
 def erase(
-    reason: Annotated[str, typer.Option(help="Why; it is recorded for ever, so it must name nobody whose data goes.")],
+    reason: Annotated[
+        str, typer.Option(help="Why; it is recorded for ever, so it must name nobody whose data goes.", metavar="TEXT")
+    ],
     subject: Annotated[
-        str, typer.Option(help="A person's whole name or e-mail address, or an actor's id.", show_default=False)
+        str,
+        typer.Option(
+            help="A person's whole name or e-mail address, or an actor's id.", show_default=False, metavar="PERSON"
+        ),
     ] = "",
     event: Annotated[
         list[str] | None,
         typer.Option(
             help="Id of an event, for all that came under it, or number of a leaf; may be given again.",
             show_default=False,
+            metavar="EVENT",
         ),
     ] = None,
     source: Annotated[
-        str, typer.Option(help="Of which source, where several gave the same id.", show_default=False)
+        str, typer.Option(help="Of which source, where several gave the same id.", show_default=False, metavar="SOURCE")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. A script must say it.")] = False,
     timeout: waiting.Timeout = "1h",

@@ -31,9 +31,14 @@ def evidence(
         str, typer.Option(help="Everything of this application.", metavar="NAME", callback=named.optional)
     ] = "",
     from_: Annotated[
-        str, typer.Option("--from", help=f"Recorded from this moment on: {moments.TIMES}.", show_default=False)
+        str,
+        typer.Option(
+            "--from", help=f"Recorded from this moment on: {moments.TIMES}.", show_default=False, metavar="MOMENT"
+        ),
     ] = "",
-    to: Annotated[str, typer.Option("--to", help="Recorded up to this moment.", show_default=False)] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="Recorded up to this moment.", show_default=False, metavar="MOMENT")
+    ] = "",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Under this checkpoint, which you kept, and not the newest.", metavar="FILE")
     ] = None,

@@ -88,7 +88,7 @@ def vkey(
 
 @commands.command("rotate")
 def rotate(
-    reason: Annotated[str, typer.Option(help="Why; it is recorded for ever.")],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded for ever.", metavar="TEXT")],
     finish: Annotated[bool, typer.Option("--finish", help="End the overlap: the new key alone signs.")] = False,
     abort: Annotated[bool, typer.Option("--abort", help="End the overlap: the old key alone signs.")] = False,
     timeout: waiting.Timeout = waiting.DEFAULT,

@@ -13,7 +13,7 @@ commands = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="What it is called, such as the number of a case.", metavar="NAME")]
-Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.")]
+Reason = Annotated[str, typer.Option(help="Why, in your words; it is recorded.", metavar="TEXT")]
 
 
 @commands.command("list")

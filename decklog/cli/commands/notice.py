@@ -16,10 +16,16 @@ commands = typer.Typer(
 
 @commands.command("list")
 def list_notices(
-    kind: Annotated[notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
+    kind: Annotated[
+        notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False, metavar="KIND")
+    ] = None,
     topic: Annotated[str, typer.Option(help="Only of this topic, by its full name.", metavar="TOPIC")] = "",
-    since: Annotated[str, typer.Option(help=f"From this moment: {moments.TIMES}.", show_default=False)] = "",
-    limit: Annotated[int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST)] = 50,
+    since: Annotated[
+        str, typer.Option(help=f"From this moment: {moments.TIMES}.", show_default=False, metavar="MOMENT")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(help="At most so many, the newest ones.", min=1, max=api.MOST, metavar="N")
+    ] = 50,
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """List conflicts, poison, gaps and odd events, newest first.

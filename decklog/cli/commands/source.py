@@ -39,7 +39,9 @@ def list_sources(how: output.Option = output.Format.TABLE) -> None:
 @commands.command("delete")
 def delete(
     name: Annotated[str, typer.Argument(help="Name of the source.", metavar="NAME", callback=named.declared)],
-    reason: Annotated[str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason)] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why, in your words; it is recorded.", callback=named.reason, metavar="TEXT")
+    ] = "",
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Remove a source that was declared with `app create --repo` and that no application uses."""

@@ -29,14 +29,20 @@ def timeline(
             callback=named.kubernetes_object,
         ),
     ] = "",
-    actor: Annotated[str, typer.Option(help="Only of this principal, author or last field manager.")] = "",
+    actor: Annotated[
+        str, typer.Option(help="Only of this principal, author or last field manager.", metavar="NAME")
+    ] = "",
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="Only this type of event, such as DriftObserved. Repeat it.", show_default=False),
+        typer.Option(
+            help="Only this type of event, such as DriftObserved. Repeat it.", show_default=False, metavar="KIND"
+        ),
     ] = None,
-    since: Annotated[str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False)] = "",
-    until: Annotated[str, typer.Option(help="Up to this moment.", show_default=False)] = "",
-    limit: Annotated[int, typer.Option(help="At most so many lines, the newest ones.", min=1)] = LIMIT,
+    since: Annotated[
+        str, typer.Option(help=f"From this moment: {moments.FORMS}.", show_default=False, metavar="MOMENT")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Up to this moment.", show_default=False, metavar="MOMENT")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many lines, the newest ones.", min=1, metavar="N")] = LIMIT,
     followed: Annotated[bool, typer.Option("--follow", "-f", help="Go on as things happen, until Ctrl-C.")] = False,
     how: output.Option = output.Format.TABLE,
 ) -> None:

@@ -39,7 +39,10 @@ def verify(
         typer.Option(help="Only prove that the log goes on from this one, which you kept.", metavar="CHECKPOINT"),
     ] = None,
     first: Annotated[
-        int, typer.Option("--from", help="Begin with the tile of this leaf: a log may be pruned before it.", min=0)
+        int,
+        typer.Option(
+            "--from", help="Begin with the tile of this leaf: a log may be pruned before it.", min=0, metavar="N"
+        ),
     ] = 0,
     tree_only: Annotated[bool, typer.Option("--tree-only", help="Do not read entries as receipts.")] = False,
     completeness: Annotated[
@@ -49,7 +52,7 @@ def verify(
         list[str] | None,
         typer.Option(help="With --completeness: a clone to compare a source with.", metavar="[SOURCE=]PATH"),
     ] = None,
-    most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1)] = _MOST,
+    most: Annotated[int, typer.Option(help="Stop after so many findings.", min=1, metavar="N")] = _MOST,
     how: output.Option = output.Format.TABLE,
 ) -> None:
     """Verify a published log, a proof or evidence out of it, against the log's public key.

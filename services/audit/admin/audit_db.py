@@ -12,7 +12,7 @@ import typer
 
 from decklog.adapters.postgres import failures as postgres_failures
 from decklog.adapters.postgres import ledger as postgres
-from decklog.cli import databases
+from decklog.cli import stores
 from decklog.client import failures
 from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable
 from decklog.model.tlog import checkpoint, keys, note, rotation
@@ -91,26 +91,36 @@ _HAS_CURSOR = "SELECT to_regclass('audit.cursor') IS NOT NULL"
 
 @app.command()
 def audit_db(
-    uri: str = typer.Option(
-        ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
+    uri: stores.Postgres,
+    log: str = typer.Option(
+        "", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare.", metavar="DIR"
     ),
-    log: str = typer.Option("", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare."),
-    kafka: str = typer.Option(
-        "", "--kafka", envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…, to compare the topics."
-    ),
+    kafka: stores.Kafka = "",
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
     lost_file: str = typer.Option(
-        "", "--lost", help="Which payloads recoveries found lost: a copy of the file `lost` of the log's folder."
+        "",
+        "--lost",
+        help="Which payloads recoveries found lost: a copy of the file `lost` of the log's folder.",
+        metavar="FILE",
     ),
-    policy: str = typer.Option("", "--policy", envvar="DECKLOG_LOG_POLICY", help="Policy with the keys of witnesses."),
+    policy: str = typer.Option(
+        "",
+        "--policy",
+        envvar="DECKLOG_LOG_POLICY",
+        help="Policy with the keys of the log and its witnesses.",
+        metavar="FILE",
+    ),
     tsa_ca: str = typer.Option(
-        "", "--tsa-ca", help="Certificates (PEM) of those who gave time stamps, to verify them."
+        "", "--tsa-ca", help="Certificates (PEM) of those who gave time stamps, to verify them.", metavar="FILE"
     ),
     known: Annotated[
         list[str] | None,
-        typer.Option(help="Excuse what your provider brought, as a finding names it: kind, exact name and digest."),
+        typer.Option(
+            help="Excuse what your provider brought, as a finding names it: kind, exact name and digest.",
+            metavar="EXCUSE",
+        ),
     ] = None,
-    most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings."),
+    most: int = typer.Option(100, "--most", min=1, help="Stop after this many findings.", metavar="N"),
 ) -> None:
     """Recompute tree, receipts, commitments, positions and projections; see what protects them.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from decklog.adapters.kafka import admin, connection, reader
-from decklog.cli import databases
+from decklog.cli import stores
 from decklog.client import failures
 from decklog.model import topics
 from decklog.runtime import settings
@@ -28,17 +28,17 @@ def _group() -> None:
 
 @app.command()
 def recover(
-    *,
-    uri: str = typer.Option(
-        ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
-    ),
-    kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
-    prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
-    log: Annotated[Path, typer.Option(envvar="DECKLOG_LOG_DIR", help="The folder of the published log.")],
-    key: Annotated[Path, typer.Option(envvar=ring.CURRENT, help="The key that signs the log.")],
+    uri: stores.Postgres,
+    kafka: stores.Kafka,
+    log: Annotated[
+        Path, typer.Option(envvar="DECKLOG_LOG_DIR", help="The folder of the published log.", metavar="DIR")
+    ],
+    key: Annotated[Path, typer.Option(envvar=ring.CURRENT, help="The key that signs the log.", metavar="FILE")],
     next_key: Annotated[
-        Path | None, typer.Option(envvar=ring.NEXT, help="The key that is to replace it, or has by now.")
+        Path | None,
+        typer.Option(envvar=ring.NEXT, help="The key that is to replace it, or has by now.", metavar="FILE"),
     ] = None,
+    prefix: stores.Prefix = topics.DEFAULT_PREFIX,
 ) -> None:
     """Bring a database that was restored from a backup, or made anew, up to what was published. Stop audit first.
 

@@ -20,7 +20,7 @@ import asyncpg
 import typer
 
 from decklog.adapters.postgres import failures, naming
-from decklog.cli import databases
+from decklog.cli import stores
 from decklog.model import errors
 from services.audit import privileges as checking
 from services.audit.core import privileges
@@ -43,10 +43,10 @@ def _group() -> None:
 
 @app.command()
 def logins(
-    postgres: str = typer.Option(
-        ..., envvar="DECKLOG_POSTGRES", help="The database, as an administrator.", callback=databases.checked
+    postgres: stores.Postgres,
+    out: str = typer.Option(
+        ..., "--out", help="File for the URIs, yours alone; passwords in it are kept.", metavar="FILE"
     ),
-    out: str = typer.Option(..., "--out", help="File for the URIs, yours alone; passwords in it are kept."),
 ) -> None:
     """Make a login for each part of audit and write their URIs into a file: the settings DECKLOG_POSTGRES_WRITER, ….
 
@@ -61,10 +61,10 @@ def logins(
 
 @app.command()
 def check(
-    writer: str = typer.Option(..., envvar=Part.WRITER.variable, callback=databases.checked),
-    projector: str = typer.Option(..., envvar=Part.PROJECTOR.variable, callback=databases.checked),
-    api: str = typer.Option(..., envvar=Part.API.variable, callback=databases.checked),
-    eraser: str = typer.Option(..., envvar=Part.ERASER.variable, callback=databases.checked),
+    writer: str = typer.Option(..., envvar=Part.WRITER.variable, callback=stores.checked, metavar="URI"),
+    projector: str = typer.Option(..., envvar=Part.PROJECTOR.variable, callback=stores.checked, metavar="URI"),
+    api: str = typer.Option(..., envvar=Part.API.variable, callback=stores.checked, metavar="URI"),
+    eraser: str = typer.Option(..., envvar=Part.ERASER.variable, callback=stores.checked, metavar="URI"),
 ) -> None:
     """Say whether each login may do what its part needs and no more, as audit does at its start. Exit code 1 if not."""
     given = {Part.WRITER: writer, Part.PROJECTOR: projector, Part.API: api, Part.ERASER: eraser}

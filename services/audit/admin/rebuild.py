@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from decklog.cli import databases
+from decklog.cli import stores
 from decklog.model import printable
 from services.audit.projector import rebuilding
 
@@ -16,13 +16,7 @@ EXIT_DIFFERS = 1
 
 @app.callback(invoke_without_command=True)
 def rebuild(
-    postgres: str = typer.Option(
-        ...,
-        envvar="DECKLOG_POSTGRES",
-        help="The database, postgresql://…",
-        show_default=False,
-        callback=databases.checked,
-    ),
+    postgres: stores.Postgres,
     check: bool = typer.Option(False, "--check", help="Change nothing: rebuild beside the live tables and compare."),
 ) -> None:
     """Rebuild the projections from leaf 0 and put them in place of the live ones, which are served meanwhile.

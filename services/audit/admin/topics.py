@@ -5,6 +5,7 @@ import asyncio
 import typer
 
 from decklog.adapters.kafka import admin, connection
+from decklog.cli import stores
 from decklog.model import topics
 from decklog.runtime import topics as runtime_topics
 
@@ -20,8 +21,8 @@ def _group() -> None:
 
 @app.command()
 def ensure(
-    kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
-    prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
+    kafka: stores.Kafka,
+    prefix: stores.Prefix = topics.DEFAULT_PREFIX,
     fix: bool = typer.Option(False, "--fix", help="Correct wrong settings; partition counts are never changed."),
     dev: bool = typer.Option(False, "--dev", help="One replica will do (so it is with a single broker)."),
 ) -> None:

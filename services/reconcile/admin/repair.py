@@ -9,7 +9,7 @@ import typer
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, groups, producer, reader
 from decklog.adapters.postgres import ledger as postgres
-from decklog.cli import databases
+from decklog.cli import stores
 from decklog.model import errors, topics
 from decklog.ports import stream
 from decklog.runtime import emitter, logs
@@ -34,12 +34,12 @@ def _group() -> None:
 
 @app.command("state")
 def state_command(
-    kafka: str = typer.Option(..., envvar="DECKLOG_KAFKA", help="Bootstrap servers, host:port,…"),
-    uri: str = typer.Option(
-        ..., "--postgres", envvar="DECKLOG_POSTGRES", help="The database, postgresql://…", callback=databases.checked
+    kafka: stores.Kafka,
+    uri: stores.Postgres,
+    prefix: stores.Prefix = topics.DEFAULT_PREFIX,
+    wait: float = typer.Option(
+        20.0, "--wait", min=0.0, help="Seconds for a stopped member to count no longer.", metavar="SECONDS"
     ),
-    prefix: str = typer.Option(topics.DEFAULT_PREFIX, envvar="DECKLOG_TOPIC_PREFIX", help="Topics are named PREFIX.…"),
-    wait: float = typer.Option(20.0, "--wait", min=0.0, help="Seconds for a stopped member to count no longer."),
 ) -> None:
     """Write reconcile's state topic again, from the ledger. Stop every member of reconcile before.
 

@@ -286,6 +286,18 @@ def test_every_command_and_flag_that_is_documented_exists() -> None:
     assert set(re.findall(r"--[a-z][a-z-]+", page)) <= known | {"--help", "--install-completion"}
 
 
+def test_help_says_what_an_option_takes_in_words_of_its_own() -> None:
+    """MOMENT, FILE, URI: what a value is for, and not how the program keeps it."""
+    import re
+
+    import typer.main
+
+    for command in _every(typer.main.get_command(main.tree())):
+        for parameter in command.params:
+            shown = parameter.make_metavar(typer.Context(command))
+            assert not re.match(r"<(str|path|int|float)\b", shown), (command.name, parameter.opts, shown)
+
+
 def _every(command: object) -> list[Any]:
     below = getattr(command, "commands", {}).values()
     return [command, *[one for each in below for one in _every(each)]]
