@@ -19,7 +19,7 @@ from decklog.verifier import log as verifier
 from decklog.verifier import source
 from decklog.witness import keeping
 from services.audit.admin import audit_db, vouched
-from services.audit.publisher import folder, ring, witnessed
+from services.audit.publisher import folder, publisher, ring, witnessed
 from services.audit.publisher import witnesses as circle
 from tests import audit_leaves as some
 from tests import audit_ledger, ports, trickling, witnesses
@@ -128,7 +128,9 @@ async def test_a_witness_that_has_seen_another_history_stops_the_log(log, ours, 
                 assert not (other.path / folder.CHECKPOINT).exists()
                 assert not task.done()
             refused = other.publisher(rule=given)
+            other.readiness.waiting(witnessed.PART, "starting")
             assert not await refused.may_go_on(asyncio.Event())
+            assert other.readiness.reasons[witnessed.PART] == publisher.HALTED  # it waits for nothing that could come
             assert "must not go on" in other.readiness.reasons["sequencer"]
             await stacks.drop_database(stack, uri)
 
@@ -273,7 +275,7 @@ async def test_a_stored_line_that_is_no_cosignature_of_the_checkpoint_is_not_ser
                 await cosigned(log, given, 5)
                 assert line not in (log.path / folder.CHECKPOINT).read_text()
                 await until(lambda: "cosignature of w" in log.readiness.troubles.get(witnessed.STORED, ""))
-        told = audit_db.Told(trusted=vouched.Trusted({key.label: key}))
+        told = audit_db.Told(trusted=vouched.Trusted(witnesses={key.label: key}))
         found, *_ = await audit_db._audit(log.uri, 100, told, projections=False)
         (problem,) = [str(one) for one in found if "cosign" in str(one)]
         assert f"the cosignature of {key.label} under 5 leaves is not one of that checkpoint" in problem
