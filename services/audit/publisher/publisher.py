@@ -94,7 +94,8 @@ class Publisher:
     def _refuse(self, refusal: errors.Terminal) -> None:
         _refused.set(1)
         self._parts.readiness.waiting("publisher", str(refusal))
-        self._parts.readiness.waiting("sequencer", HALTED)
+        for part in ("sequencer", *(self._parts.readiness.reasons.keys() & {witnessed.PART})):
+            self._parts.readiness.waiting(part, HALTED)
         log.critical("nothing is sequenced or signed", reason=str(refusal))
         self.refused.set()
 

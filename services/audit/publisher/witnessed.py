@@ -104,7 +104,7 @@ class Bench:
             shown = self._own(one.shown, newest.origin)
             root = None if shown is None else await self._root(shown.size, newest)
             if shown is not None and (root is not None or shown.size > newest.size):
-                _insist(one.witness, publication.proved(one.witness, shown, newest=newest, root=root))
+                _insist(publication.proved(one.witness, shown, newest=newest, root=root))
             standing[one.witness] = publication.claim(one.said, asked=one.size)
         if standing and not self.rule.policy.met(set(self.rule.policy.urls) - set(standing)):
             _disputed.set(1)
@@ -134,10 +134,10 @@ class Bench:
             return None
 
 
-def _insist(witness: str, found: publication.Problem | None) -> None:
+def _insist(found: publication.Problem | None) -> None:
     if found is not None:
         _disputed.set(1)
-        raise Disputed(found.text, where=f"witness {witness}", hint=found.hint)
+        raise Disputed(found.text, hint=found.hint)
 
 
 class Witnessed:
