@@ -14,6 +14,11 @@ def text(first: int, end: int | None) -> str:
     return f"{first}-?" if end is None else str(first) if end == first + 1 else f"{first}-{end - 1}"
 
 
+def offsets(first: int, end: int | None) -> str:
+    """Offsets of Kafka `[first, end)` in words."""
+    return f"offset{'' if end == first + 1 else 's'} {text(first, end)}"
+
+
 def of(leaves: Iterable[int]) -> list[Range]:
     """Leaves as ascending ranges that do not touch."""
     found: list[Range] = []

@@ -32,10 +32,17 @@ def _facts(found: answers.Event, now: moments.Now) -> sheet.Facts:
             ("leaf hash", found["leaf_hash"]),
             ("kafka", at),
             ("caused by", _cause(found["cause"])),
-            ("payload", _payload(found["payload"])),
+            ("payload", _payload(found["payload"]) if receipt.get("commitment") else ""),
             ("commitment", str(receipt.get("commitment") or "")),
         ]
     )
+
+
+def _silence(found: answers.Event) -> str:
+    """Why an event's words cannot be shown."""
+    if found["payload"]["erased"]:
+        return "it was erased"
+    return f"a {found['kind']} is not read" if found["receipt"].get("commitment") else "it has no payload"
 
 
 def _about(kind: str, about: Mapping[str, Any]) -> str:
@@ -46,7 +53,7 @@ def _about(kind: str, about: Mapping[str, Any]) -> str:
         case "conflict":
             return f"same id as leaf {about['leaf']}, other bytes"
         case "gap":
-            return f"offsets {leaf_ranges.text(about['from'], about['to'])}: {about['reason']}"
+            return f"{leaf_ranges.offsets(about['from'], about['to'])}: {about['reason']}"
         case "erasure":
             leaves = ", ".join(leaf_ranges.text(first, end) for first, end in about["ranges"])
             return f"leaves {leaves}: {about['reason']}"
@@ -66,8 +73,7 @@ def _payload(found: answers.Payload) -> str:
 
 def _said(found: answers.Event) -> sheet.Text:
     if found["data"] is None:
-        why = "it was erased" if found["payload"]["erased"] else f"a leaf of kind {found['kind']} is not read"
-        return sheet.Text([sheet.quiet(f"(nothing: {why})")], title="What it says")
+        return sheet.Text([sheet.quiet(f"(nothing: {_silence(found)})")], title="What it says")
     from decklog.cli import documents  # the YAML library is needed here alone
 
     return sheet.Text(documents.to_yaml(found["data"]).splitlines(), title="What it says")

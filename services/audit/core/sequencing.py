@@ -308,7 +308,7 @@ class Draft:
 
     def _gap(self, cursor: _Cursor, end: int | None, reason: str) -> None:
         first, where = cursor.next_offset, cursor.where
-        self._alert(Notice.GAP, cursor, first, f"offsets {leaf_ranges.text(first, end)}: {reason}")
+        self._alert(Notice.GAP, cursor, first, f"{leaf_ranges.offsets(first, end)}: {reason}")
         self._receipts.append(
             receipt.encode(
                 receipt.Receipt(

@@ -12,13 +12,16 @@ from decklog.model import receipt
 
 NOW = moments.Now(1_800_000_000_000_000, dt.UTC)
 
+PAID = (receipt.Kind.CONFLICT, receipt.Kind.POISON)
+"""Kinds of leaves here that have a payload."""
+
 
 def shown(kind: receipt.Kind, about: receipt.About, *, erased: bool = False) -> dict[str, str]:
     """The facts by name, and under `said` what the event says, of a leaf about `about`."""
-    told = json.loads(receipt.about_text(about))
+    told = {"about": json.loads(receipt.about_text(about)), "commitment": "cd" if kind in PAID else None}
     found: dict[str, Any] = {"id": None, "type": "", "source": "", "subject": "", "time_us": None, "recorded_us": 1}
     found |= {"leaf": 9, "kind": kind.value, "leaf_hash": "ab", "cause": None, "data": None}
-    found |= {"receipt": {"about": told}, "payload": {"erased": erased, "length": 3, "sha256": None}}
+    found |= {"receipt": told, "payload": {"erased": erased, "length": 3, "sha256": None}}
     facts, said = event.single(found, NOW).blocks()  # type: ignore[arg-type]
     return {name: str(value) for name, value in facts.pairs} | {"said": str(said.lines[0])}
 
@@ -30,6 +33,7 @@ def shown(kind: receipt.Kind, about: receipt.About, *, erased: bool = False) -> 
         (receipt.Kind.DUPLICATE, receipt.Original(2), "the same event as leaf 2, again"),
         (receipt.Kind.POISON, receipt.Poison("no key"), "no key"),
         (receipt.Kind.GAP, receipt.Gap(5, 9, "retention"), "offsets 5-8: retention"),
+        (receipt.Kind.GAP, receipt.Gap(5, 6, "retention"), "offset 5: retention"),
         (receipt.Kind.GAP, receipt.Gap(5, None, "recreated"), "offsets 5-?: recreated"),
         (receipt.Kind.ERASURE, receipt.Erasure(((1, 2), (4, 7)), "Art. 17"), "leaves 1, 4-6: Art. 17"),
         (receipt.Kind.ROTATION, receipt.Rotation("log+1+a", "log+2+b"), "log+1+a beside log+2+b"),
@@ -41,6 +45,8 @@ def test_a_leaf_says_what_it_is_about(kind: receipt.Kind, about: receipt.About, 
 
 
 def test_why_there_is_nothing_to_read() -> None:
-    """Erased is something else than a record that was never an event."""
-    assert "a leaf of kind poison is not read" in shown(receipt.Kind.POISON, receipt.Poison("no key"))["said"]
+    """Erased is something else than a record that was never an event, and than a leaf of the log's own."""
+    assert "a poison is not read" in shown(receipt.Kind.POISON, receipt.Poison("no key"))["said"]
     assert "it was erased" in shown(receipt.Kind.CONFLICT, receipt.Original(2), erased=True)["said"]
+    gap = shown(receipt.Kind.GAP, receipt.Gap(5, 9, "retention"))
+    assert ("it has no payload" in gap["said"], gap["payload"]) == (True, "")

@@ -52,7 +52,7 @@ def _said(leaf: Leaf) -> tuple[str, str]:
         case "poison":
             return "poison", str(about.get("reason", ""))
         case "gap":
-            return "gap", f"offsets {leaf_ranges.text(about['from'], about['to'])}: {about.get('reason', '')}"
+            return "gap", f"{leaf_ranges.offsets(about['from'], about['to'])}: {about.get('reason', '')}"
         case kind if kind == LATE:
             return "late", LATE_REASON
     return _NOTHING
