@@ -190,6 +190,21 @@ class Version(TypedDict):
     """Masked; None where it is not known."""
 
 
+class Unwatched(TypedDict):
+    """An application whose objects nobody watched any more; `why`: `removed` or `off`."""
+
+    application: str
+    since_us: int
+    why: str
+
+
+class State(TypedDict):
+    """The objects as of a moment, and whose of them may be out of date."""
+
+    items: list[Version]
+    unwatched: list[Unwatched]
+
+
 class Sync(TypedDict):
     """A sync. `cause`: id of the event that led to it; what that says is None until it is recorded."""
 

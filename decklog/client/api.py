@@ -181,9 +181,10 @@ def _only_episode(prefix: str, known: list[str]) -> str | None:
     return fitting[0] if fitting else None
 
 
-def state(server: Caller, *, at: int, app: str, cluster: str) -> list[answers.Version]:
+def state(server: Caller, *, at: int, app: str, cluster: str) -> answers.State:
     """The objects of an application or a cluster at a moment."""
-    return _items(server.get(_path("state"), {"at": at, "app": app or None, "cluster": cluster or None}))
+    found: answers.State = server.get(_path("state"), {"at": at, "app": app or None, "cluster": cluster or None})
+    return found
 
 
 def instant_of(server: Caller, identifier: str) -> int:

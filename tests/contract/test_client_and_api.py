@@ -25,6 +25,8 @@ PAIRS: dict[type[Any], type[BaseModel]] = {
     answers.Episode: models.Episode,
     answers.EpisodeDetail: models.EpisodeDetail,
     answers.Version: models.Version,
+    answers.State: models.State,
+    answers.Unwatched: models.Unwatched,
     answers.Event: models.Event,
     answers.Payload: models.Payload,
     ledger_answers.Rung: models.Rung,

@@ -247,6 +247,32 @@ async def test_two_moments_differ_in_exactly_what_changed(terminal: Terminal) ->
     assert (everywhere.code, everywhere.out) == (0, "Not known.\n")
 
 
+@pytest.mark.parametrize("why", ["removed", "off"])
+async def test_objects_that_nobody_watches_any_more_are_said_to_be_old(terminal: Terminal, why: str) -> None:
+    """What was left in the cluster is as it was seen last; before that moment nothing is to be said."""
+    process = terminal.process
+    await process.say("ingest", some.declared(), key="application/shop")
+    seen = await process.say("reconcile", some.changed(5))
+    await process.get("/applications", after=seen)
+    if why == "off":
+        left = await process.say("ingest", some.declared(mode=fleet_pb2.MODE_OFF), key="application/shop")
+    else:
+        before = some.declared()
+        removed = fleet_pb2.ApplicationRemoved(name="shop", before=before.after, origin=before.origin)
+        left = await process.say("ingest", removed, key="application/shop")
+    await process.get("/applications", after=left)
+    then, now, everywhere = [
+        await terminal.run("state", *asked)
+        for asked in (("--app", "shop", "--at", seen), ("--app", "shop"), ("--cluster", "dev", "-o", "yaml"))
+    ]
+    assert (then.code, then.err, "settings" in then.out) == (0, "", True)
+    when = "when it was removed" if why == "removed" else "when its mode became off"
+    for found in (now, everywhere):
+        said = " ".join(found.err.split())
+        assert said.startswith("Note: application shop has not been watched since 20"), said
+        assert said.endswith(f", {when}; here as last seen then: 1 object"), said
+
+
 async def test_the_timeline_is_read_oldest_first_and_filtered(terminal: Terminal) -> None:
     """The leaf of a line is enough for `show`."""
     await drifted(terminal.process)

@@ -42,11 +42,14 @@ def state(
     instants = [named.moment("--at", at, now), *([named.moment("--diff", diff, now)] if diff else [])]
     with session.connect() as server:
         exact = [one if isinstance(one, int) else api.instant_of(server, one.id) for one in instants]
-        found = [_state(server, one, app, cluster) for one in exact]
+        states = [_state(server, one, app, cluster) for one in exact]
+        found = [one["items"] for one in states]
         nothing = view.NOTHING
         for one, versions in zip(exact, found, strict=True):
             if not versions:
                 nothing = _nothing(server, one, now)
+    for text in dict.fromkeys(text for one in states for text in view.unwatched(one, now)):
+        report.note(text)
     if diff:
         _show_changes(found[0], found[1], how)
     elif how is output.Format.YAML:
@@ -66,9 +69,13 @@ def _nothing(server: "server.Server", at: int, now: moments.Now) -> str:
     return view.NOTHING
 
 
-def _state(server: "server.Server", at: int, app: str, cluster: str) -> list[answers.Version]:
+def _state(server: "server.Server", at: int, app: str, cluster: str) -> answers.State:
     if not (app or cluster):
-        return [version for name in api.cluster_names(server) for version in _state(server, at, "", name)]
+        each = [_state(server, at, "", name) for name in api.cluster_names(server)]
+        return answers.State(
+            items=[version for one in each for version in one["items"]],
+            unwatched=[application for one in each for application in one["unwatched"]],
+        )
     kind, names = ("application", api.application_names) if app else ("cluster", api.cluster_names)
     with nearest.suggesting(kind, app or cluster, lambda: names(server)):
         return api.state(server, at=at, app=app, cluster=cluster)

@@ -1,6 +1,7 @@
 """The state of an application or a cluster at a moment: objects as a table."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from decklog.cli import moments, output, sheet
 from decklog.cli.views import words
@@ -28,6 +29,19 @@ def listing(found: Sequence[answers.Version], now: moments.Now, *, nothing: str 
         names=[one["object"] for one in found],
         blocks=lambda: [sheet.Sheet(columns=_COLUMNS, rows=[_row(one, now) for one in found], empty=nothing)],
     )
+
+
+def unwatched(found: answers.State, now: moments.Now) -> Iterator[str]:
+    """Of objects that were left to themselves before the moment: a note for each application that has some."""
+    objects = Counter(one["application"] for one in found["items"])
+    for one in found["unwatched"]:
+        if objects[one["application"]]:
+            when = "when it was removed" if one["why"] == "removed" else "when its mode became off"
+            since, count = moments.full(one["since_us"], now), words.count(objects[one["application"]], "object")
+            yield (
+                f"Note: application {one['application']} has not been watched since {since}, {when}; "
+                f"here as last seen then: {count}"
+            )
 
 
 def _row(one: answers.Version, now: moments.Now) -> sheet.Row:

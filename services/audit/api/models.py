@@ -1,7 +1,7 @@
 """What the API takes and gives, for validation and OpenAPI. Answers carry the fields of the projections' rows."""
 
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -76,11 +76,23 @@ class Version(BaseModel):
     body: dict[str, Any] | None
 
 
+class Unwatched(BaseModel):
+    """An application whose objects nobody watched any more: it was removed, or its mode is `off`."""
+
+    application: str
+    since_us: int
+    why: Literal["removed", "off"]
+
+
 class State(BaseModel):
-    """The objects as of `at_us`, from the leaves before `before_leaf`."""
+    """The objects as of `at_us`, from the leaves before `before_leaf`.
+
+    What became of the objects of `unwatched` applications since is not known; they may have none.
+    """
 
     at_us: int
     before_leaf: int
+    unwatched: list[Unwatched]
     items: list[Version]
 
 

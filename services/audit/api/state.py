@@ -35,9 +35,12 @@ async def get_state(
     at_us = filters.moment(at, "at")
     at_us = given.time.now_us() if at_us is None else at_us
     before = known_leaf if known_leaf is not None else await _known_at(given, known_at)
-    rows = given.database.stream(statements.STATE, only.cluster, only.app, at_us, before)
+    asked = (only.cluster, only.app, at_us, before)
+    unwatched = [dict(one) for one in await given.database.fetch(statements.UNWATCHED, *asked)]
+    rows = given.database.stream(statements.STATE, *asked)
     first = await anext(rows, None)  # what fails, fails before the answer has begun
-    return StreamingResponse(_body(at_us, before, first, rows), media_type=answering.JSON)
+    head = answering.encode({"at_us": at_us, "before_leaf": before, "unwatched": unwatched})
+    return StreamingResponse(_body(head, first, rows), media_type=answering.JSON)
 
 
 async def _check_known(given: context.Context, only: filters.Filter) -> None:
@@ -55,10 +58,8 @@ async def _known_at(given: context.Context, known_at: str | None) -> int:
     return await filters.leaves_until(given, filters.moment(known_at, "known_at")) or 0
 
 
-async def _body(
-    at_us: int, before: int, first: asyncpg.Record | None, rows: AsyncIterator[asyncpg.Record]
-) -> AsyncIterator[bytes]:
-    waiting = b'{"at_us":%d,"before_leaf":%d,"items":[' % (at_us, before)
+async def _body(head: bytes, first: asyncpg.Record | None, rows: AsyncIterator[asyncpg.Record]) -> AsyncIterator[bytes]:
+    waiting = head.removesuffix(b"}") + b',"items":['
     if first is not None:
         waiting += _object(first)
     async for record in rows:

@@ -80,6 +80,23 @@ SELECT object_group || '/' || kind || '/' || namespace || '/' || name AS object,
 FROM audit.state_at($1, $2, $3, $4)
 """
 
+# Applications whose objects nobody watched any more at that moment: their last versions may be long out of date.
+UNWATCHED = """
+SELECT application, since_us, why FROM (
+    SELECT DISTINCT ON (application) application, time_us AS since_us, 'removed' AS why, kind FROM audit.timeline
+    WHERE kind IN ('ApplicationDeclared', 'ApplicationRemoved') AND time_us <= $3 AND leaf < $4
+        AND ($1::text IS NULL OR cluster = $1) AND ($2::text IS NULL OR application = $2)
+    ORDER BY application, leaf DESC
+) latest WHERE kind = 'ApplicationRemoved' AND NOT EXISTS (
+    -- Who may not remove it ends nothing.
+    SELECT FROM audit.application WHERE name = application AND declared AND declared_us <= $3 AND declared_leaf < $4)
+UNION ALL
+SELECT name, declared_us, 'off' FROM audit.application
+WHERE declared AND spec ->> 'mode' = 'off' AND declared_us <= $3 AND declared_leaf < $4
+    AND ($1::text IS NULL OR cluster = $1) AND ($2::text IS NULL OR name = $2)
+ORDER BY 1
+"""
+
 LEAVES_UNTIL = "SELECT audit.leaves_until($1)"
 
 KNOWN_APPLICATION = "SELECT EXISTS (SELECT FROM audit.application WHERE name = $1)"
