@@ -62,10 +62,10 @@ def make_topics(cluster, prefix=PREFIX):
 
 def sequencer_parts(cluster, *, connect_ledger, failpoint=failpoints.none, prefix=PREFIX, **changed):
     """The parts of a sequencer that reads a memory cluster."""
+    changed.setdefault("make_reader", lambda: memory_stream.MemoryReader(cluster))
     return parts.Parts(
         prefix=prefix,
         connect_ledger=connect_ledger,
-        make_reader=lambda: memory_stream.MemoryReader(cluster),
         producer=memory_stream.MemoryProducer(cluster),
         topics=memory_stream.MemoryTopics(cluster),
         time=cluster.clock,

@@ -216,15 +216,26 @@ class Term:
         return bool(jumps)
 
     async def _observed(self) -> tuple[Mapping[str, str], dict[stream.TopicPartition, resuming.Available]]:
-        """Each topic's incarnation, and what each partition holds. Raises Transient."""
+        """Each topic's incarnation, and what each partition holds. Raises Transient.
+
+        All of it is of these incarnations: the client asks on while a topic is away, and would take the beginning from
+        the old one and the end from the new one.
+        """
         partitions = self._partitions()
+        incarnations = await self._incarnations()
+        firsts = await self._reader.beginning_offsets(partitions)
+        ends = await self._reader.end_offsets(partitions)
+        if await self._incarnations() != incarnations:
+            hint = "It is looked at again"
+            raise errors.Transient("a topic was made anew while it was looked at", where="topics", hint=hint)
+        return incarnations, {where: resuming.Available(firsts[where], ends[where]) for where in partitions}
+
+    async def _incarnations(self) -> Mapping[str, str]:
         incarnations = await self._parts.topics.incarnations(list(self._rules.topics))
         if missing := self._rules.topics.keys() - incarnations.keys():
             hint = "Run `decklog admin topics ensure`"
             raise errors.Transient(f"missing: {', '.join(sorted(missing))}", where="topics", hint=hint)
-        firsts = await self._reader.beginning_offsets(partitions)
-        ends = await self._reader.end_offsets(partitions)
-        return incarnations, {where: resuming.Available(firsts[where], ends[where]) for where in partitions}
+        return incarnations
 
     async def _still_leads(self) -> None:
         """Notice while nothing is sent that the database is away, or that somebody else has written."""

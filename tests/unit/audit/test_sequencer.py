@@ -230,6 +230,31 @@ async def test_a_recreated_topic_starts_a_new_epoch(cluster, store, grown, live)
     assert receipt.parse(store.entries[-1].receipt).place.epoch == 1
 
 
+async def test_a_topic_that_is_recreated_while_it_is_looked_at_starts_one_epoch(cluster, store):
+    """Where it begins was asked of the old one, where it ends of the new one: that is no third one, nor retention."""
+
+    class Interrupted(memory_stream.MemoryReader):
+        async def end_offsets(self, partitions):
+            if due.pop():
+                cluster.recreate(sequenced.GIT)
+            due.append(False)
+            return await super().end_offsets(partitions)
+
+    due = [False]
+    await send(cluster, *map(sequenced.event, range(5)))
+    where = stream.TopicPartition(sequenced.GIT, sequenced.message(sequenced.event(0)).partition)
+    async with running(cluster, store, make_reader=lambda: Interrupted(cluster)):
+        await until(lambda: store.head.size == 5)
+        cluster.retain(where, 3)
+        due[:] = [True]
+        await until(lambda: "gap" in kinds(store))
+        await send(cluster, sequenced.event(10))
+        await until(lambda: kinds(store)[-1] == "event" and store.head.size > 6)
+    said = [receipt.parse(entry.receipt) for entry in store.entries[5:]]
+    assert {one.about.reason for one in said if one.kind is receipt.Kind.GAP} == {"recreated"}
+    assert said[-1].place.epoch == 1
+
+
 def _recorded(store):
     said = (receipt.parse(entry.receipt) for entry in store.entries)
     return sum(one.kind is receipt.Kind.EVENT for one in said) - 1
