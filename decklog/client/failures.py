@@ -1,5 +1,7 @@
 """What can go wrong between a client and the server, sorted by what the caller should do about it."""
 
+import re
+
 from decklog.model import errors
 
 
@@ -29,3 +31,16 @@ class TimedOut(errors.Transient):
 
 class Failed(errors.Terminal):
     """What was asked for was tried, and ended badly."""
+
+
+_NO_TLS = re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE")
+_FRAME = re.compile(r"\[(?:Errno -?\d+|SSL: \w+|SSL)\] | \(_ssl\.c:\d+\)")
+"""What Python puts around the words of the system and of OpenSSL."""
+
+
+def cause(error: Exception) -> str:
+    """Why an address could not be asked, without numbers and places in the code of others."""
+    text = str(error).strip() or type(error).__name__
+    if _NO_TLS.search(text):
+        return "what answers there does not speak TLS; is it http://?"
+    return _FRAME.sub("", text).lower()

@@ -142,7 +142,7 @@ class Server:
         except httpx.ConnectTimeout as error:
             raise self._unreachable("it did not answer in time") from error
         except (httpx.ConnectError, httpx.InvalidURL, UnicodeError) as error:  # a host that cannot even be looked up
-            raise self._unreachable(_cause(error)) from error
+            raise self._unreachable(failures.cause(error)) from error
         except httpx.TimeoutException as error:
             raise failures.Unavailable(
                 "the server was silent for too long",
@@ -151,7 +151,7 @@ class Server:
             ) from error
         except httpx.TransportError as error:
             raise failures.Unavailable(
-                f"the connection broke: {_cause(error)}", where=self.address + path, hint="Try again"
+                f"the connection broke: {failures.cause(error)}", where=self.address + path, hint="Try again"
             ) from error
 
     def _unreachable(self, cause: str) -> failures.Unavailable:
@@ -207,8 +207,3 @@ def _decoded(response: httpx.Response) -> Any:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:
         return None
-
-
-def _cause(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.removeprefix("[Errno 111] ").removeprefix("[Errno 61] ").lower()

@@ -179,7 +179,7 @@ class Url:
             yield
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # a host may fail where it is looked up
             raise failures.Unavailable(
-                f"it cannot be read: {str(error) or type(error).__name__}",
+                f"it cannot be read: {failures.cause(error)}",
                 where=f"{self._prefix}/{path}",
                 hint="Check the URL and the network, and try again",
             ) from error

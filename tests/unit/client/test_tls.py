@@ -52,5 +52,37 @@ def test_the_client_refuses_it(address: str) -> None:
 
 def test_the_verifier_refuses_it(address: str) -> None:
     log = source.url(address, token="t0ken", loopback=True)
-    with pytest.raises(failures.Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(failures.Unavailable, match="it cannot be read: certificate verify failed"):
         log.read("checkpoint")
+
+
+def test_https_where_nobody_speaks_it_is_said_in_words() -> None:
+    """The other way round than it is served: no code of OpenSSL's, but what is the matter."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            taken, _ = listening.accept()
+            with taken:
+                taken.recv(1)
+                taken.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        log = source.url(f"https://127.0.0.1:{listening.getsockname()[1]}", token="t0ken", loopback=True)
+        with pytest.raises(failures.Unavailable, match="does not speak TLS"):
+            log.read("checkpoint")
+        answering.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[Errno 111] Connection refused", "connection refused"),
+        ("[Errno -2] Name or service not known", "name or service not known"),
+        ("[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:2580)", "tlsv1 alert unknown ca"),
+        ("", "ConnectionError"),
+    ],
+)
+def test_a_cause_is_without_numbers_and_places(said: str, words: str) -> None:
+    """Nobody looks up an errno."""
+    assert failures.cause(ConnectionError(said)).lower() == words.lower()
