@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decklog.cli import moments, output, sheet
 from decklog.cli.views import words
 from decklog.client import ledger_answers
+from decklog.model import leaf_ranges
 
 _LEAVES = (
     sheet.Column("LEAF", right=True),
@@ -21,7 +22,7 @@ _HOLDS = (
     sheet.Column("REASON", fixed=False),
 )
 SHOWN = 20
-"""Leaves that are listed before the rest is counted."""
+"""Leaves, or ranges of them, that are listed before the rest is counted."""
 
 
 def preview(found: Sequence[ledger_answers.Erasable], now: moments.Now) -> sheet.Sheet:
@@ -48,7 +49,8 @@ def unread(leaves: Sequence[int]) -> str:
     """Which leaves could not be searched for a person, and what to do about them."""
     counted = "1 leaf" if len(leaves) == 1 else f"{len(leaves)} leaves"
     what = f"{counted} cannot be searched for a person (poison): {_numbers(leaves)}"
-    return f"{what}; look into the dead-letter topic, and erase what is personal by leaf: decklog erase --event LEAF"
+    look = "`decklog notice list --kind poison` lists them, the dead-letter topic has their bytes"
+    return f"{what}; {look}. Erase what is personal by leaf: decklog erase --event LEAF"
 
 
 def leaves(numbers: Sequence[int]) -> str:
@@ -57,7 +59,10 @@ def leaves(numbers: Sequence[int]) -> str:
 
 
 def _numbers(leaves: Sequence[int]) -> str:
-    return ", ".join(map(str, leaves[:SHOWN])) + (" …" if len(leaves) > SHOWN else "")
+    """Leaves, those that follow one another as a range: they often came together."""
+    ranges = leaf_ranges.of(leaves)
+    shown = ", ".join(leaf_ranges.text(first, end) for first, end in ranges[:SHOWN])
+    return shown + (" …" if len(ranges) > SHOWN else "")
 
 
 def erased(
