@@ -4,6 +4,7 @@ import pytest
 
 from decklog.events.v1 import drift_pb2, subject_pb2
 from services.audit.core import rows
+from services.audit.core.leaf import Leaf
 from services.audit.core.projections import timeline
 from services.audit.page import wording
 from tests import audit_leaves as given
@@ -42,3 +43,20 @@ def test_the_page_calls_them_last_field_managers_and_an_actor_who_did_it() -> No
     assert wording.by("DriftObserved", "a, b") == "last field managers: a, b"
     assert wording.by("SyncRequested", "alice") == "by alice"
     assert wording.by("ObjectChanged", "") == wording.by("WatchGap", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "said"),
+    [
+        ("poison", {"reason": "no key"}, "A record of t.git.v1/3 is no event: no key"),
+        ("gap", {"from": 5, "to": 9, "reason": "retention"}, "Records of t.git.v1/3 from 5 on will never be read: ret"),
+        ("conflict", {"leaf": 2}, "The same event came again with other bytes; leaf 2 is the first"),
+    ],
+)
+def test_trouble_names_its_partition_and_the_time_at_which_it_was_recorded(
+    kind: str, about: dict[str, object], said: str
+) -> None:
+    """A record that is made up says of itself when it happened: it would stand in no hour that anybody looks at."""
+    one = Leaf(index=0, recorded_us=7 * SECOND, kind=kind, about=about, time_us=SECOND, log="t.git.v1/3", offset=5)
+    (line,) = given.Tables().fold(one).all(rows.Moment)
+    assert (line.time_us, line.summary.startswith(said)) == (7 * SECOND, True), line.summary

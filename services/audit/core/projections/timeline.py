@@ -20,8 +20,8 @@ SEEN = frozenset({"ObjectChanged", "DriftObserved"})
 
 TROUBLE = {
     "conflict": ("error", "The same event came again with other bytes; leaf {leaf} is the first"),
-    "poison": ("error", "A record is no event: {reason}"),
-    "gap": ("warning", "Records from {from} on will never be read: {reason}"),
+    "poison": ("error", "A record of {log} is no event: {reason}"),
+    "gap": ("warning", "Records of {log} from {from} on will never be read: {reason}"),
     "erasure": ("notice", "Payloads were erased: {reason}"),
     "rotation": ("notice", "The log is signed with {vkey} from here on"),
 }
@@ -50,10 +50,13 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
         if _of_interest(leaf.disregarded):
             yield _late(_moment(leaf, leaf.disregarded, _FORMS[type(leaf.disregarded)]))
     elif leaf.erased:
-        yield _plain(leaf, "Erased", "info", f"{leaf.type.rpartition('.')[2]} (its payload was erased)")
+        text = f"{leaf.type.rpartition('.')[2]} (its payload was erased)"
+        yield _plain(leaf, "Erased", "info", text, time_us=leaf.time_us or leaf.recorded_us)
     elif leaf.kind in TROUBLE:
         level, text = TROUBLE[leaf.kind]
-        yield _plain(leaf, leaf.kind.capitalize(), level, text.format_map(_Said(leaf.about or {})))
+        said = text.format_map(_Said(leaf.about or {}, log=leaf.log))
+        # What no event says happened when it was recorded: whoever makes one up would choose when it is looked for.
+        yield _plain(leaf, leaf.kind.capitalize(), level, said, time_us=leaf.recorded_us)
 
 
 class _Said(dict[str, Any]):
@@ -119,11 +122,11 @@ def _late(line: rows.Moment) -> rows.Moment:
     return replace(line, kind="Late", level="warning", actor=actor, summary=summary[: summaries.LONGEST])
 
 
-def _plain(leaf: Leaf, kind: str, level: str, summary: str) -> rows.Moment:
+def _plain(leaf: Leaf, kind: str, level: str, summary: str, *, time_us: int) -> rows.Moment:
     return rows.Moment(
         leaf=leaf.index,
         recorded_us=leaf.recorded_us,
-        time_us=leaf.time_us or leaf.recorded_us,
+        time_us=time_us,
         kind=kind,
         level=level,
         summary=summary[: summaries.LONGEST],
