@@ -209,6 +209,17 @@ def test_what_a_duplicate_repeats_is_proved_when_it_is_read_again(tmp_path):
         assert shown.times > 1
 
 
+@pytest.mark.parametrize("broken", [3, 2], ids=["beside it", "the leaf itself"])
+def test_what_is_wrong_beside_an_original_says_nothing_of_its_duplicate(tmp_path, broken):
+    """One wrong byte is one finding, unless it is in the very leaf that is repeated."""
+    log_files.write(tmp_path, [*ENTRIES[:300], receipt.encode(repeated(300, 2))])
+    path = tmp_path / "tile/entries/000"
+    data = bytearray(path.read_bytes())
+    data[bundle.span(ENTRIES[:256], broken)[0] + 30] ^= 1
+    path.write_bytes(data)
+    assert [one.leaf for one in verify(tmp_path).findings] == ([3] if broken == 3 else [2, 300])
+
+
 def test_it_stops_when_enough_is_found(tmp_path):
     """A ruined log does not fill the terminal, and the verdict says that there may be more."""
     log_files.write(tmp_path, [b"junk"] * 600)
