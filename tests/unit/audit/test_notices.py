@@ -1,5 +1,7 @@
 """Notices: what the sequencer warns of can be read from the ledger again, and nothing else is said."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -122,21 +124,34 @@ def test_an_erased_event_stays_noticed() -> None:
     assert row.kind == "partition"
 
 
-@pytest.mark.parametrize(
-    "rule", yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"], ids=lambda rule: rule["alert"]
-)
+RULES_OF_ALERTS = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("rule", RULES_OF_ALERTS, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_alerts_ask_for_metrics_that_exist(rule) -> None:
     """A renamed metric would silence its alert."""
     known = {value for name, value in vars(names).items() if name.startswith("METRIC_")}
+    known |= {one["record"] for one in RULES_OF_ALERTS if "record" in one}
     asked = {
         word
-        for word in rule["expr"].replace("(", " ").replace("{", " ").replace("[", " ").split()
+        for word in rule["expr"].replace("(", " ").replace(")", " ").replace("{", " ").replace("[", " ").split()
         if "decklog_" in word
     }
     assert asked
     assert asked <= known
     if 'notice="' in rule["expr"]:
         assert rule["expr"].split('notice="')[1].split('"')[0] in {one.value for one in sequencing.Notice}
+
+
+def test_prometheus_fires_what_is_new_and_is_silent_again() -> None:
+    """Also of what audit counts before it is looked at for the first time, by Prometheus' own test of rules."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool on PATH (it comes with Prometheus)")
+    done = subprocess.run(
+        [promtool, "test", "rules", "alerts.test.yaml"], cwd=ALERTS.parent, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()
 
 
 def test_a_clock_ahead_does_not_hide_a_silence() -> None:
