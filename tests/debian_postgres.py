@@ -130,6 +130,9 @@ def _start(home: Path, port: int, account: processes.Account | None) -> "subproc
         "unix_socket_directories": f"{home}/sockets",
         "max_connections": "100",
         "jit": "off",
+        # For what audit-db finds of them.
+        "max_prepared_transactions": "2",
+        "wal_level": "logical",
         **postgres.NOT_DURABLE,
     }
     options = [f"--{name}={value}" for name, value in told.items()]

@@ -29,7 +29,7 @@ _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 _LOCK = 0x6465636B6C6F67
 """Key of the advisory lock that lets one runner in: `decklog` in ASCII."""
 
-_HISTORY = """
+HISTORY = """
 CREATE TABLE IF NOT EXISTS public.decklog_migration (
     number integer PRIMARY KEY,
     name text NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS public.decklog_migration (
 );
 GRANT SELECT ON public.decklog_migration TO PUBLIC
 """
-"""Readable by all: every service checks it at its start, with whatever role it has."""
+"""The table of what was applied. Readable by all: every service checks it at its start, with whatever role it has."""
 
 
 class Phase(enum.Enum):
@@ -95,7 +95,7 @@ async def apply(connection: asyncpg.Connection, folder: pathlib.Path = FOLDER, p
     with failures.translated("migrations"):
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
-            await connection.execute(_HISTORY)
+            await connection.execute(HISTORY)
             due = pending(migrations, await _applied(connection), phase)
             for migration in due:
                 await _apply_one(connection, migration)

@@ -17,23 +17,11 @@ from decklog.client import failures
 from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable
 from decklog.model.tlog import checkpoint, keys, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import incarnations, log_files, projected, protection, vouched
+from services.audit.admin import incarnations, leaf_rows, log_files, projected, protection, vouched
 from services.audit.core import auditing, lost
 from services.audit.projector import rebuilding
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Recompute the ledger from its rows.")
-
-_PREFETCH = 500
-_REFERENCES = 1000
-
-_ROWS = """
-SELECT e.leaf, e.hash, e.receipt, e.recorded_at, p.salt, p.value, p.headers, s.name, d.id, d.sha256
-FROM ledger.entry e
-LEFT JOIN ledger.payload p USING (leaf)
-LEFT JOIN ledger.dedup d USING (leaf)
-LEFT JOIN ledger.source s USING (source)
-ORDER BY e.leaf
-"""
 
 # Rows beside the leaves that belong to none of them. A source of no event waits for one; a number of it that was given
 # before would be given twice.
@@ -56,17 +44,11 @@ FROM (
 ORDER BY 1 LIMIT 100
 """
 
-_CHECKPOINTS = "SELECT size, root, note, number FROM ledger.checkpoint ORDER BY size"
-
 _SIZE = "SELECT size FROM ledger.head"
 
 _HEAD = "SELECT size, frontier, root, recorded_at FROM ledger.head"
 
 _POSITIONS = "SELECT topic, partition, cluster, incarnation, epoch, next_offset, last_leaf FROM ledger.position"
-
-_KNOWN = """
-SELECT s.name, d.id, d.leaf, d.sha256 FROM ledger.dedup d JOIN ledger.source s USING (source) WHERE d.id = ANY ($1)
-"""
 
 _MISSING = "SELECT leaf FROM ledger.missing"
 
@@ -206,9 +188,8 @@ async def _audit(
         connection = await _connected(uri)
         opened.push_async_callback(connection.close)
         with postgres_failures.translated():
-            seen = await _protection(connection, told.known)
-            found += seen.findings
-            _tell_known(seen)
+            async with connection.transaction():
+                await _protection(connection, told.known, found)
             before = await projected.tables(connection)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
@@ -236,12 +217,15 @@ async def _connected(uri: str) -> asyncpg.Connection:
         raise failures.Misconfigured(error.problem, where=error.where, hint=error.hint) from error
 
 
-async def _protection(connection: asyncpg.Connection, known: Sequence[str]) -> protection.Seen:
-    """What protects the ledger. A rebuild waits for the moment that it takes."""
-    async with connection.transaction():
-        if await connection.fetchval(_HAS_CURSOR):
-            await connection.execute(rebuilding.HOLD)
-        return await protection.look(connection, await connection.fetchval(_SIZE) or 0, known)
+async def _protection(connection: asyncpg.Connection, known: Sequence[str], found: list[auditing.Finding]) -> None:
+    """Add what was done to what protects the ledger. A rebuild waits for the moment that it takes."""
+    seen = await protection.beside(connection, known)
+    found += seen.findings
+    _tell_known(seen)
+    if await connection.fetchval(_HAS_CURSOR):
+        await connection.execute(rebuilding.HOLD)
+    async for finding in protection.findings(connection, await connection.fetchval(_SIZE) or 0):
+        found.append(finding)
 
 
 def _tell_known(seen: protection.Seen) -> None:
@@ -258,27 +242,33 @@ async def _findings(
     served: log_files.Served | None,
     known: Sequence[leaf_ranges.Range] | None,
 ) -> AsyncIterator[auditing.Finding]:
-    async for finding in _leaf_findings(connection, audit):
-        yield finding
+    for part in (
+        leaf_rows.findings(connection, audit),
+        _stray_findings(connection, audit, known),
+        _order_findings(connection, audit),
+        vouched.findings(connection, told.trusted),
+        vouched.uncounted(connection, None if served is None else served.counted),
+        _served_findings(connection, None if served is None else served.checkpoint),
+        _head_findings(connection, audit),
+    ):
+        async for finding in part:
+            yield finding
+
+
+async def _stray_findings(
+    connection: asyncpg.Connection, audit: auditing.Audit, known: Sequence[leaf_ranges.Range] | None
+) -> AsyncIterator[auditing.Finding]:
+    """After all leaves: what belongs to none of them, and payloads that are marked as lost."""
     for row in await connection.fetch(_STRAYS, timeout=None):
         yield auditing.Finding(*row)
     for problem in lost.problems(audit.missing, audit.size, known):
         yield problem
-    async for finding in _order_findings(connection, audit):
-        yield finding
-    async for finding in vouched.findings(connection, told.trusted):
-        yield finding
-    async for finding in vouched.uncounted(connection, None if served is None else served.counted):
-        yield finding
-    if served is not None and served.checkpoint is not None:
-        async for finding in _served_findings(connection, served.checkpoint):
-            yield finding
-    async for finding in _head_findings(connection, audit):
-        yield finding
 
 
-async def _served_findings(connection: asyncpg.Connection, served: note.Note) -> AsyncIterator[auditing.Finding]:
+async def _served_findings(connection: asyncpg.Connection, served: note.Note | None) -> AsyncIterator[auditing.Finding]:
     """What the published log serves and the database does not have."""
+    if served is None:
+        return
     tree = checkpoint.parse(served.text)
     forked = auditing.served_problem(tree, await connection.fetchval(_ROOT_OF_SIZE, tree.size))
     if forked is not None:
@@ -328,56 +318,6 @@ async def _first_keys(connection: asyncpg.Connection) -> Sequence[keys.VerifierK
         return () if first is None or first["beside"] is None else rotation.parsed([first["beside"]])
     except keys.Malformed:
         return ()
-
-
-async def _leaf_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
-    """What is wrong with the leaves, and with the checkpoints over them."""
-    signed = _Signed(connection)
-    async for row in connection.cursor(_ROWS, prefetch=_PREFETCH, timeout=None):
-        for finding in audit.row(_row(row)):
-            yield finding
-        async for finding in signed.findings(audit, upto=audit.size):
-            yield finding
-        if len(audit.references) >= _REFERENCES:
-            for finding in await _references(connection, audit):
-                yield finding
-    async for finding in signed.findings(audit, upto=None):
-        yield finding
-    for finding in await _references(connection, audit):
-        yield finding
-
-
-class _Signed:
-    """The checkpoints that were signed, read beside the leaves that they cover."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._rows = aiter(connection.cursor(_CHECKPOINTS, prefetch=_PREFETCH, timeout=None))
-        self._next: auditing.Published | None = None
-
-    async def findings(self, audit: auditing.Audit, *, upto: int | None) -> AsyncIterator[auditing.Finding]:
-        """What is wrong with those of at most so many leaves (None: the rest) that were not looked at yet."""
-        while (row := self._next or await self._read()) is not None and (upto is None or row.size <= upto):
-            self._next = None
-            for finding in audit.published(row):
-                yield finding
-        self._next = row
-
-    async def _read(self) -> auditing.Published | None:
-        row = await anext(self._rows, None)
-        return None if row is None else auditing.Published(*row)
-
-
-def _row(row: asyncpg.Record) -> auditing.Row:
-    identity = None if row["id"] is None else (row["name"] or "", str(row["id"]))
-    return auditing.Row(ledger.Entry(*row[:7]), identity, row["sha256"])
-
-
-async def _references(connection: asyncpg.Connection, audit: auditing.Audit) -> list[auditing.Finding]:
-    references, audit.references = audit.references, []
-    rows = await connection.fetch(_KNOWN, auditing.looked_up(references))
-    known = {(name, str(key)): (leaf, sha256) for name, key, leaf, sha256 in rows}
-    problems = (auditing.reference_problem(reference, known) for reference in references)
-    return [problem for problem in problems if problem is not None]
 
 
 async def _positions(connection: asyncpg.Connection) -> dict[stream.TopicPartition, ledger.Position]:

@@ -5,47 +5,60 @@ import asyncpg
 from services.audit.admin import shapes
 from services.audit.core import protection
 from services.audit.core.privileges import Part
+from services.audit.projector import scratch
 
 _SCHEMAS = list(shapes.SCHEMAS)
 _LOGINS = [*(part.role for part in Part), "decklog_reader"]
 
 # Each row is a thing: what it is called, what is wrong with it, and all that it does.
 
-# Functions elsewhere that run with the rights of somebody who can change the ledger, for others: who may execute them,
-# or write a table that fires them.
+# Functions elsewhere that run with the rights of somebody who may touch payloads, as all may who can change the ledger,
+# or as the server's own code, for others: who may execute them, or write a table that fires them.
 _BYWAYS = """
-WITH others AS (
-    SELECT r.oid, r.rolname FROM pg_roles r JOIN pg_namespace l ON l.nspname = 'ledger'
-    WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, l.nspowner, 'MEMBER')
+WITH risky AS (
+    SELECT p.oid, p.proowner, CASE WHEN p.prosecdef
+            THEN format('runs with the rights of %I', pg_get_userbyid(p.proowner))
+        ELSE 'may do what the server itself may' END AS what
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+    WHERE p.oid >= 16384 AND n.nspname <> ALL ($1 || ARRAY['pg_catalog']) AND p.prokind <> 'a' AND (
+        p.prosecdef AND has_table_privilege(p.proowner, to_regclass('ledger.payload'), 'SELECT, INSERT, UPDATE, DELETE')
+        -- Those of extensions are as good as their libraries; but one may be put there that calls what is kept back.
+        OR NOT l.lanpltrusted AND NOT EXISTS (
+            SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+        OR l.lanname = 'internal' AND EXISTS (
+            SELECT FROM pg_proc b WHERE b.oid < 16384 AND b.prolang = l.oid AND b.prosrc = p.prosrc
+                AND NOT has_function_privilege('public', b.oid, 'EXECUTE')))
+), others AS (
+    SELECT r.oid, r.rolname FROM pg_roles r
+    WHERE NOT r.rolsuper
         AND (r.rolname = ANY ($2) OR r.rolcanlogin AND has_database_privilege(r.oid, current_database(), 'CONNECT'))
 ), used AS (
     SELECT p.oid AS function, format('%s may execute it',
         CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody'
             ELSE string_agg(o.rolname, ', ' ORDER BY o.rolname) END) AS how
-    FROM pg_proc p JOIN others o ON has_function_privilege(o.oid, p.oid, 'EXECUTE') WHERE p.prosecdef GROUP BY p.oid
+    FROM risky p JOIN others o ON has_function_privilege(o.oid, p.oid, 'EXECUTE')
+        AND NOT pg_has_role(o.oid, p.proowner, 'MEMBER') GROUP BY p.oid
     UNION ALL
     SELECT t.tgfoid, format('whoever writes %s fires it', string_agg(DISTINCT t.tgrelid::regclass::text, ', '))
-    FROM pg_trigger t JOIN others o ON has_table_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE, DELETE, TRUNCATE')
-        OR has_any_column_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE')
-    WHERE NOT t.tgisinternal GROUP BY t.tgfoid
+    FROM pg_trigger t JOIN risky p ON p.oid = t.tgfoid
+    JOIN others o ON NOT pg_has_role(o.oid, p.proowner, 'MEMBER')
+        AND (has_table_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+            OR has_any_column_privilege(o.oid, t.tgrelid, 'INSERT, UPDATE'))
+    GROUP BY t.tgfoid
 )
 SELECT format('function %s', p.oid::regprocedure),
-    format('function %s runs with the rights of %I, and %s', p.oid::regprocedure, pg_get_userbyid(p.proowner),
-        string_agg(u.how, ', ' ORDER BY u.how)),
+    format('function %s %s, and %s', p.oid::regprocedure, r.what, string_agg(u.how, ', ' ORDER BY u.how)),
     concat_ws(E'\\n', pg_get_userbyid(p.proowner), p.proacl::text, pg_get_functiondef(p.oid))
-FROM pg_proc p JOIN used u ON u.function = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_namespace l ON l.nspname = 'ledger'
-WHERE p.prosecdef AND n.nspname <> ALL ($1 || ARRAY['pg_catalog', 'information_schema'])
-    AND pg_has_role(p.proowner, l.nspowner, 'MEMBER')
-GROUP BY p.oid, p.proowner, p.proacl ORDER BY 1
+FROM pg_proc p JOIN risky r ON r.oid = p.oid JOIN used u ON u.function = p.oid GROUP BY p.oid, r.what ORDER BY 1
 """
 
-# Views elsewhere, and tables with rules, that lead to the ledger with the rights of their owner, who can change it.
+# Views elsewhere, and tables with rules, that lead to the ledger with the rights of their owner, who may do more there
+# than those who use them: as their own trees say it, whatever pg_depend says.
 _VIEWED = """
 WITH RECURSIVE step AS (
-    SELECT DISTINCT w.ev_class AS relation, d.refobjid AS target FROM pg_rewrite w
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-    WHERE d.refobjid <> w.ev_class
+    SELECT DISTINCT w.ev_class AS relation, said[1]::oid AS target
+    FROM pg_rewrite w CROSS JOIN regexp_matches(concat(w.ev_action::text, w.ev_qual::text), ':relid (\\d+)', 'g') said
+    WHERE w.oid >= 16384 AND said[1]::oid <> w.ev_class
 ), leads (relation, target) AS (
     SELECT relation, target FROM step
     UNION SELECT l.relation, s.target FROM leads l JOIN step s ON s.relation = l.target
@@ -55,21 +68,27 @@ WITH RECURSIVE step AS (
     UNION
     SELECT c.oid, a.grantee, a.privilege_type FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
     CROSS JOIN aclexplode(t.attacl) a WHERE a.grantee <> c.relowner
+), ours AS (
+    SELECT c.oid, CASE WHEN n.nspname = 'ledger' AND c.relname ~ '^payload' THEN ARRAY['SELECT'] ELSE '{}' END AS read
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE (n.nspname = ANY ($1) OR c.oid = to_regclass('public.decklog_migration')) AND c.relkind IN ('r', 'p')
 )
 SELECT format('relation %s', c.oid::regclass),
     format('%s leads to %s with the rights of %I, and %s may %s there', c.oid::regclass,
         string_agg(DISTINCT t.oid::regclass::text, ', '), pg_get_userbyid(c.relowner),
         string_agg(DISTINCT CASE WHEN g.grantee = 0 THEN 'everybody' ELSE pg_get_userbyid(g.grantee) END, ', '),
         string_agg(DISTINCT g.privilege_type, ', ')),
-    concat_ws(E'\\n', pg_get_userbyid(c.relowner), c.relacl::text,
-        (SELECT string_agg(pg_get_ruledef(w.oid), E'\\n' ORDER BY rulename) FROM pg_rewrite w WHERE ev_class = c.oid))
+    -- With what it leads through.
+    concat_ws(E'\\n', pg_get_userbyid(c.relowner), c.relacl::text, (
+        SELECT string_agg(pg_get_ruledef(w.oid), E'\\n' ORDER BY w.ev_class::regclass::text, w.rulename)
+        FROM pg_rewrite w
+        WHERE w.ev_class = c.oid OR w.ev_class IN (SELECT l.target FROM leads l WHERE l.relation = c.oid)))
 FROM leads JOIN pg_class c ON c.oid = leads.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_class t ON t.oid = leads.target JOIN pg_namespace l ON l.oid = t.relnamespace AND l.nspname = 'ledger'
-JOIN granted g ON g.relation = c.oid
-WHERE n.nspname <> ALL ($1) AND t.relkind IN ('r', 'p') AND pg_has_role(c.relowner, l.nspowner, 'MEMBER')
+JOIN ours t ON t.oid = leads.target JOIN granted g ON g.relation = c.oid
+WHERE n.nspname <> ALL ($1) AND g.privilege_type = ANY (ARRAY['INSERT', 'UPDATE', 'DELETE'] || t.read)
+    AND has_table_privilege(c.relowner, t.oid, 'SELECT, INSERT, UPDATE, DELETE')
     AND NOT EXISTS (
         SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_invoker' AND option_value::boolean)
-    AND (g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') OR g.privilege_type = 'SELECT' AND t.relname ~ '^payload')
 GROUP BY c.oid, c.relowner, c.relacl ORDER BY 1
 """
 
@@ -87,7 +106,7 @@ SELECT format('publication %I', p.pubname),
     format('the publication %I gives payloads to whoever subscribes, with their salts, and what is erased stays there',
         p.pubname),
     concat_ws(E'\\n', pg_get_userbyid(p.pubowner), p.puballtables, p.pubinsert,
-        string_agg(t.schemaname || '.' || t.tablename, ', ' ORDER BY t.tablename))
+        string_agg(concat_ws(' ', t.schemaname, t.tablename, t.attnames::text, t.rowfilter), ', ' ORDER BY t.tablename))
 FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
 WHERE t.schemaname = 'ledger' AND t.tablename ~ '^payload' GROUP BY p.oid ORDER BY 1
 """
@@ -96,65 +115,32 @@ WHERE t.schemaname = 'ledger' AND t.tablename ~ '^payload' GROUP BY p.oid ORDER 
 _SUBSCRIPTIONS = """
 SELECT format('subscription %I', s.subname),
     format('the subscription %I writes into tables of this database what another server sends', s.subname),
-    concat_ws(E'\\n', pg_get_userbyid(s.subowner), s.subenabled, s.subpublications)
+    concat_ws(E'\\n', pg_get_userbyid(s.subowner), s.subenabled, s.subpublications, {source})
 FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database() ORDER BY 1
 """
 
-# What was put where Postgres keeps its own: every statement may meet it, whatever path it searches. Its objects have
-# numbers below 16384 (FirstNormalObjectId).
-_BUILT_IN = """
-SELECT format('%s %s', i.type, i.identity),
-    format('the %s %s is put beside those of Postgres: any statement may run it', i.type, i.identity), made.does
-FROM (
-    SELECT 'pg_cast'::regclass AS kind, oid, concat_ws(E'\\n', castcontext, castmethod,
-        CASE WHEN castfunc <> 0 THEN pg_get_functiondef(castfunc) END) AS does
-    FROM pg_cast WHERE castsource < 16384 AND casttarget < 16384
-    UNION ALL
-    SELECT 'pg_proc'::regclass, oid,
-        concat_ws(E'\\n', pg_get_userbyid(proowner), CASE WHEN prokind <> 'a' THEN pg_get_functiondef(oid) END)
-    FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-    UNION ALL
-    SELECT 'pg_operator'::regclass, oid, oprcode::regprocedure::text
-    FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace
-    UNION ALL
-    SELECT 'pg_opclass'::regclass, oid, opcfamily::text FROM pg_opclass WHERE opcintype < 16384 AND opcdefault
-) made CROSS JOIN pg_identify_object(made.kind, made.oid, 0) i
-WHERE made.oid >= 16384 ORDER BY 1
+# Of a logical slot everything is read that was written, whatever is published.
+_SLOTS = """
+SELECT format('replication slot %s', slot_name),
+    format('whoever reads the replication slot %s gets what is written, payloads with their salts', slot_name), plugin
+FROM pg_replication_slots WHERE database = current_database() AND slot_type = 'logical' ORDER BY 1
 """
 
-# Not told: what makes statements slower or faster, logs or names them, ends them early; and what every connection of
-# ours sets itself. The value may be a secret of somebody else's. A role's settings are those of who logs in with it.
-_SETTINGS = """
-SELECT format('setting %s of %s', s.name, s.whose),
-    format('%s is set for %s, and may change what is run or written', s.name, s.whose), s.value
-FROM (
-    SELECT split_part(one, '=', 1) AS name, one AS value, concat_ws(' in ',
-        CASE WHEN d.setrole = 0 THEN 'everybody' ELSE quote_ident(pg_get_userbyid(d.setrole)) END,
-        CASE WHEN d.setdatabase <> 0 THEN 'this database' END) AS whose
-    FROM pg_db_role_setting d JOIN pg_database b ON b.datname = current_database() CROSS JOIN unnest(d.setconfig) one
-    LEFT JOIN pg_roles r ON r.oid = d.setrole
-    WHERE d.setdatabase IN (0, b.oid)
-        AND (r.oid IS NULL OR r.rolcanlogin AND has_database_privilege(r.oid, b.oid, 'CONNECT'))
-) s LEFT JOIN pg_settings known ON lower(known.name) = lower(s.name)
-WHERE lower(s.name) NOT IN ('search_path', 'synchronous_commit') AND s.name !~* '_timeout$'
-    AND coalesce(known.category, '') !~
-        '^(Auto)?[Vv]acuum|^Query|^Reporting|^Resource|^Statistics|Formatting$|^Connections|^Process'
-ORDER BY 1
+# What others do through it they do with the password that is kept here, maybe of a login of this very server.
+_SERVERS = """
+SELECT format('server %I', s.srvname),
+    format('the foreign server %I lets others work with a login that is kept there, maybe on this database', s.srvname),
+    concat_ws(E'\\n', pg_get_userbyid(s.srvowner), s.srvoptions::text, s.srvacl::text,
+        string_agg(concat_ws(' ', m.usename, m.umoptions::text), E'\\n' ORDER BY m.usename))
+FROM pg_foreign_server s JOIN pg_user_mappings m ON m.srvid = s.oid GROUP BY s.oid ORDER BY 1
 """
 
-# From PostgreSQL 15 on others than superusers may be let change what only those can.
-_PARAMETERS = """
-SELECT format('parameter %s for %s', p.parname, g.grantee),
-    format('%s may %s parameter %s: REVOKE %s ON PARAMETER %s FROM %s', g.grantee, a.privilege_type, p.parname,
-        a.privilege_type, p.parname, g.grantee),
-    a.privilege_type
-FROM pg_parameter_acl p CROSS JOIN aclexplode(p.paracl) a
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee) g
-WHERE a.grantee = 0 OR EXISTS (
-    SELECT FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, a.grantee, 'MEMBER')
-        AND has_database_privilege(r.oid, current_database(), 'CONNECT'))
-ORDER BY 1
+# Nothing of it is seen, and it changes whatever it changes the moment that somebody says so.
+_PREPARED = """
+SELECT format('prepared transaction %L', gid),
+    format('the prepared transaction %L of %I may change the ledger when somebody commits it', gid, owner),
+    prepared::text
+FROM pg_prepared_xacts WHERE database = current_database() ORDER BY 1
 """
 
 # What will be granted on tables, partitions and functions that are made later.
@@ -174,7 +160,8 @@ FROM (
         -- What Postgres gives everybody by itself.
         AND NOT (a.grantee = 0 AND d.defaclobjtype IN ('f', 'T'))
         AND (n.nspname = ANY ($1) OR n.oid IS NULL AND EXISTS (
-            SELECT FROM pg_class c WHERE c.relnamespace::regnamespace::text = ANY ($1)
+            SELECT FROM pg_class c JOIN pg_namespace o ON o.oid = c.relnamespace
+            WHERE (o.nspname = ANY ($1) OR c.oid = to_regclass('public.decklog_migration'))
                 AND pg_has_role(c.relowner, d.defaclrole, 'MEMBER')))
 ) l ORDER BY 1
 """
@@ -187,10 +174,16 @@ async def found(connection: asyncpg.Connection) -> list[protection.Foreign]:
         *await connection.fetch(_VIEWED, _SCHEMAS),
         *await connection.fetch(_EVENT_TRIGGERS),
         *await connection.fetch(_PUBLICATIONS),
-        *await connection.fetch(_SUBSCRIPTIONS),
-        *await connection.fetch(_BUILT_IN),
-        *await connection.fetch(_SETTINGS),
-        *await connection.fetch(_PARAMETERS),
-        *await connection.fetch(_LATER, _SCHEMAS),
+        *await connection.fetch(await _subscriptions(connection)),
+        *await connection.fetch(_SLOTS),
+        *await connection.fetch(_SERVERS),
+        *await connection.fetch(_PREPARED),
+        *await connection.fetch(_LATER, [*_SCHEMAS, scratch.SCHEMA, scratch.RETIRED]),
     ]
     return [protection.foreign(*row) for row in rows]
+
+
+async def _subscriptions(connection: asyncpg.Connection) -> str:
+    """The statement, with where they get it from if that may be read."""
+    readable = await connection.fetchval("SELECT has_column_privilege('pg_subscription', 'subconninfo', 'SELECT')")
+    return _SUBSCRIPTIONS.format(source="s.subconninfo" if readable else "NULL")

@@ -1,8 +1,4 @@
-"""Who can become a role that has rights over the ledger, by belonging to it: roles in, findings out.
-
-Superusers can become anything, and so, before PostgreSQL 16, can whoever may make roles: neither needs to belong to
-one, and neither is told here.
-"""
+"""Who can become a role that has rights over the ledger, by belonging to it or without: roles in, findings out."""
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,6 +10,12 @@ from services.audit.core.protection import Foreign, foreign
 
 _GROUPS = frozenset({"decklog_owner", *(part.role for part in privileges.Part)})
 """Roles that the migrations make and nobody logs in with; decklog_reader is for whoever queries the views."""
+
+_MIGHTY = frozenset({"SUPERUSER", "REPLICATION"})
+"""Attributes with which somebody may read or write everything."""
+
+_ROLES_KEPT_APART = 16
+"""From this PostgreSQL on who may make roles cannot become any that others made."""
 
 
 class Role(NamedTuple):
@@ -37,6 +39,7 @@ class Server(NamedTuple):
     """The roles of a server, by name, with its databases, and the owner of the one that holds the ledger.
 
     `migrator` is whoever applied the migrations: that login makes the roles, or an administrator grants them to it.
+    `administrators` are the superuser that the server was made with, and whoever asks; `version` is PostgreSQL's major.
     """
 
     roles: Mapping[str, Role]
@@ -44,6 +47,8 @@ class Server(NamedTuple):
     databases: Collection[str]
     database_owner: str
     migrator: str
+    administrators: Collection[str] = ()
+    version: int = 18
 
     def is_superuser(self, name: str) -> bool:
         """Whether a role can become anything without belonging to it."""
@@ -70,8 +75,7 @@ def attribute_findings(server: Server) -> Iterator[Finding]:
     guarded = _GROUPS | _logins(server)
     for name in sorted(server.roles.keys() & guarded):
         for attribute in sorted(server.roles[name].attributes):
-            remedy = f"ALTER ROLE {privileges.quoted(name)} NO{attribute}"
-            yield Finding(None, f"{name} {privileges.REMEDIES[attribute]}: {remedy}")
+            yield Finding(None, f"{name} {privileges.REMEDIES[attribute]}: {_without(name, attribute)}")
     if server.database_owner in guarded:
         yield Finding(None, f"the database belongs to {server.database_owner}: give it to an administrator")
 
@@ -84,6 +88,36 @@ def members(server: Server) -> list[Foreign]:
         guarded.add(server.migrator)
     found = (_member(server, one) for one in sorted(set(server.memberships)) if one.role in guarded)
     return [one for one in found if one is not None]
+
+
+def mighty(server: Server) -> list[Foreign]:
+    """Who needs to belong to nothing: other superusers, who reads the server as a replica, before PostgreSQL 16 who may
+    make roles; and a database's owner, who says what everybody's statements do there.
+    """
+    attributes = _MIGHTY if server.version >= _ROLES_KEPT_APART else _MIGHTY | {"CREATEROLE"}
+    usual = {*server.administrators, server.migrator, *_GROUPS, *_logins(server)}
+    found = [
+        foreign(f"role {name} {attribute}", f"{name} {privileges.REMEDIES[attribute]}: {_without(name, attribute)}")
+        for name, role in sorted(server.roles.items())
+        if role.login and name not in usual
+        for attribute in sorted(role.attributes & attributes)
+    ]
+    owner = server.database_owner
+    if owner not in usual and owner in server.roles and not server.is_superuser(owner):
+        found.append(foreign(f"owner {owner}", f"the database belongs to {owner}: give it to an administrator"))
+    if server.migrator in server.roles and not _may_migrate(server):
+        problem = f"public.decklog_migration belongs to {server.migrator}, who cannot have applied the migrations"
+        found.append(foreign(f"migrator {server.migrator}", problem))
+    return found
+
+
+def _may_migrate(server: Server) -> bool:
+    below = server.below("decklog_owner") if "decklog_owner" in server.roles else {server.migrator}
+    return server.is_superuser(server.migrator) or server.migrator in below
+
+
+def _without(name: str, attribute: str) -> str:
+    return f"ALTER ROLE {privileges.quoted(name)} NO{attribute}"
 
 
 def migrators(server: Server) -> list[str]:

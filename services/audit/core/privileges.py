@@ -87,9 +87,17 @@ REMEDIES: Mapping[str, str] = {
 """Attributes of a role that none of our logins may have, in words."""
 
 POWERS = frozenset(
-    {"pg_write_all_data", "pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_maintain"}
+    {
+        "pg_write_all_data",
+        "pg_read_all_data",
+        "pg_read_server_files",
+        "pg_write_server_files",
+        "pg_execute_server_program",
+        "pg_maintain",
+        "pg_create_subscription",
+    }
 )
-"""Predefined roles that can change what the ledger holds, or the files below it."""
+"""Predefined roles that can change what the ledger holds, read its payloads with their salts, or reach its files."""
 
 LEDGER = "ledger"
 _CHANGED_IN_PLACE = frozenset({"head", "position"})

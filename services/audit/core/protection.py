@@ -1,6 +1,7 @@
 """What protects the ledger in Postgres, and what was done to it: facts about tables and functions in, findings out."""
 
 import hashlib
+import itertools
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,7 +12,12 @@ from services.audit.core.auditing import Finding
 from services.audit.core.privileges import Held
 
 _PARTITION = re.compile(r"(ledger\.(?:entry|payload))_p(\d{6})")
-_OWNERS = {"ledger": "decklog_owner", "audit": "decklog_projector"}
+_PARTITIONED = ("ledger.entry", "ledger.payload")
+_MOST_MISSING = 20
+_OWNERS = {
+    "ledger": "decklog_owner",
+    **dict.fromkeys(("audit", "audit_rebuild", "audit_retired"), "decklog_projector"),
+}
 _STATES = {
     None: "its trigger append_only was dropped",
     "D": "its trigger append_only is disabled",
@@ -21,10 +27,11 @@ _STATES = {
 
 
 class Table(NamedTuple):
-    """A table or view of the schemas `ledger` and `audit`.
+    """A table, view or sequence of the schemas `ledger` and `audit`, or the table of migrations.
 
     `protected` says whether it must have the trigger, `enabled` in which state that is (`pg_trigger.tgenabled`, None
-    without one), `usual` whether it fires when it must. `strangers` are triggers and rules that no migration made.
+    without one), `usual` whether it fires when it must. `strangers` are triggers and rules that no migration made,
+    `idle` what is there and Postgres was told not to look for.
     """
 
     schema: str
@@ -34,6 +41,7 @@ class Table(NamedTuple):
     enabled: str | None
     usual: bool
     strangers: tuple[str, ...]
+    idle: tuple[str, ...]
     row_security: bool
     unlogged: bool
     stored: bool
@@ -80,8 +88,11 @@ class Foreign(NamedTuple):
 
 
 def foreign(named: str, problem: str, *does: str) -> Foreign:
-    """A thing that no migration made; `does` is all that it is and does, and never shown."""
-    return Foreign(named, problem, hashlib.sha256("\n".join(does).encode()).hexdigest()[:32])
+    """A thing that no migration made; `does` is all that it is and does, and never shown.
+
+    What was told is part of the digest: an excuse never covers what its finding did not say.
+    """
+    return Foreign(named, problem, hashlib.sha256("\n".join([problem, *does]).encode()).hexdigest()[:32])
 
 
 def table_findings(tables: Iterable[Table], roles: Iterable[str]) -> Iterator[Finding]:
@@ -100,6 +111,8 @@ def _table_problems(table: Table) -> Iterator[str]:
         yield "is not protected: its trigger append_only was replaced by another"
     for stranger in table.strangers:
         yield f"has a {stranger} that is not ours: what is written or read may not be what was meant"
+    for kind in table.idle:
+        yield f"has {kind} that Postgres does not use: its row in the catalogues denies them"
     if table.row_security:
         yield "has row-level security: it may hide rows"
     if not table.stored:
@@ -110,11 +123,11 @@ def _table_problems(table: Table) -> Iterator[str]:
         yield "is unlogged: a crash empties it"
 
 
-def grant_findings(held: Iterable[Held], owners: Iterable[str]) -> Iterator[Finding]:
-    """Who may do what only the owner should be able to do."""
+def grant_findings(held: Iterable[Held], owners: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Who may do what only the owner should be able to do; `owners` by schema."""
     parts = {part.role: part for part in privileges.Part}
     for one in held:
-        if one.grantee not in owners:
+        if (one.schema, one.grantee) not in owners:
             for excess in privileges.too_much(parts.get(one.grantee), [one]):
                 grantee = one.grantee or "everybody"
                 yield Finding(None, f"{grantee} {excess.problem}: {excess.remedy}")
@@ -136,15 +149,17 @@ def definition_findings(
             yield from _owner_problem(f"{kind} {name}", name.partition(".")[0], found[name].owner, known)
 
 
-def schema_findings(owners: Mapping[str, str], roles: Iterable[str]) -> Iterator[Finding]:
-    """Schemas that belong to somebody else; `owners` by schema."""
+def schema_findings(owners: Mapping[str, str], expected: Iterable[str], roles: Iterable[str]) -> Iterator[Finding]:
+    """Schemas that are gone or belong to somebody else; `owners` by schema."""
     known = set(roles)
+    for name in sorted(set(expected) - owners.keys()):
+        yield Finding(None, f"schema {name} is gone")
     for name, owner in sorted(owners.items()):
         yield from _owner_problem(f"schema {name}", name, owner, known)
 
 
 def _owner_problem(named: str, schema: str, owner: str | None, roles: Collection[str]) -> Iterator[Finding]:
-    expected = _OWNERS[schema]
+    expected = _OWNERS.get(schema)
     if owner is not None and expected in roles and owner != expected:
         yield Finding(None, f"{named} belongs to {owner}, not to {expected}")
 
@@ -177,15 +192,16 @@ def shape_findings(
         if whole not in shipped:
             yield Finding(None, f"table {name} is not ours")
             continue
-        for line in sorted(set(shipped[whole]) - set(found[name])):
+        made = {line for line in shipped[whole] if part is None or not line.startswith("PARTITION BY ")}
+        for line in sorted(made - set(found[name])):
             yield Finding(None, f"{name} lacks what this release gives it: {line}")
-        for line in sorted(set(found[name]) - set(shipped[whole])):
+        for line in sorted(set(found[name]) - made):
             yield Finding(None, f"{name} has what is not ours: {line}")
-        if part is not None and name in bounds:
+        if part is not None:
             first = int(part[2]) * width
             expected = f"FOR VALUES FROM ('{first}') TO ('{first + width}')"
-            if bounds[name] != expected:
-                yield Finding(None, f"partition {name} is attached {bounds[name]}, and not {expected}")
+            if (bound := bounds.get(name, "nowhere")) != expected:
+                yield Finding(None, f"partition {name} is attached {bound}, and not {expected}")
 
 
 def migration_findings(shipped: Iterable[Applied], applied: Iterable[Applied]) -> Iterator[Finding]:
@@ -200,16 +216,17 @@ def migration_findings(shipped: Iterable[Applied], applied: Iterable[Applied]) -
         yield Finding(None, f"public.decklog_migration has number {number}, which is not of this release")
 
 
-def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+def partition_findings(size: int, width: int, attached: Iterable[tuple[str, str, bool]]) -> Iterator[Finding]:
     """Partitions that must be there for a ledger of `size` leaves, two ahead of the head; and tables that are read with
-    one of ours and are no partition of it.
+    one of ours (`attached` to it, or, False, it to them) and are no partition of it.
     """
-    there = set(attached)
-    for parent in ("ledger.entry", "ledger.payload"):
-        for number in range(size // width + 3):
-            child = f"{parent}_p{number:06}"
-            if (parent, child) not in there:
-                yield Finding(None, f"partition {child} is not attached to {parent}")
-    for parent, child in sorted(there):
-        if not (parent in ("ledger.entry", "ledger.payload") and re.fullmatch(re.escape(parent) + r"_p\d{6}", child)):
+    there = {(parent, child): ours for parent, child, ours in attached}
+    expected = ((p, f"{p}_p{number:06}") for number in range(size // width + 3) for p in _PARTITIONED)
+    # The size is what the head says, and may be anything.
+    for parent, child in itertools.islice((one for one in expected if one not in there), _MOST_MISSING):
+        yield Finding(None, f"partition {child} is not attached to {parent}")
+    for (parent, child), ours in sorted(there.items()):
+        if not ours:
+            yield Finding(None, f"{child} is part of {parent}, which is not ours: what is deleted there is gone here")
+        elif parent not in _PARTITIONED or re.fullmatch(re.escape(parent) + r"_p\d{6}", child) is None:
             yield Finding(None, f"{child} is read together with {parent}, and is not ours")

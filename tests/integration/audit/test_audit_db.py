@@ -501,7 +501,10 @@ async def person(recorded):
         recorded, f"CREATE ROLE {name} LOGIN; CREATE ROLE {name}_s", f'GRANT CONNECT ON DATABASE "{here}" TO {name}'
     )
     yield name
-    await tamper(recorded, f"DROP OWNED BY {name}, {name}_s; DROP ROLE {name}, {name}_s")
+    await tamper(
+        recorded,
+        f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name}, {name}_s; DROP ROLE {name}, {name}_s",
+    )
 
 
 @pytest.mark.parametrize(
@@ -510,10 +513,15 @@ async def person(recorded):
         ("GRANT decklog_owner TO {0}", "{0} can become decklog_owner: REVOKE"),
         ("GRANT decklog_writer TO {0}_s; GRANT {0}_s TO {0}", "{0}_s can become decklog_writer, and {0} through it"),
         ("GRANT pg_write_all_data TO {0}", "{0} can become pg_write_all_data: REVOKE"),
+        ("GRANT pg_read_all_data TO {0}", "{0} can become pg_read_all_data: REVOKE"),
+        ("ALTER TABLE public.decklog_migration OWNER TO {0}",
+         "public.decklog_migration belongs to {0}, who cannot have applied the migrations"),
+        ("DO $$BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO {0}', current_database()); END$$",
+         "the database belongs to {0}: give it to an administrator"),
         ("GRANT SET ON PARAMETER session_replication_role TO {0}", "{0} may SET parameter session_replication_role: R"),
         ("ALTER ROLE {0} SET transform_null_equals = on", "transform_null_equals is set for {0}, and may change what"),
     ],
-)
+)  # fmt: skip
 async def test_rights_and_settings_of_a_person_are_found_and_may_be_excused(recorded, person, granted, found):
     """Roles over the ledger, directly or through another one, and parameters; who means it says so by the excuse."""
     await tamper(recorded, granted.format(person))
@@ -576,11 +584,17 @@ SHADOWS = (
 
 
 async def test_no_function_that_was_put_in_the_way_is_run(recorded, published):
-    """Who may alter a database cannot have the administrator run functions and operators of somebody else."""
+    """Who may alter a database cannot have the administrator run functions and operators of somebody else; that
+    others can be had to is told.
+    """
     name = parse.urlsplit(recorded).path.removeprefix("/")
     await tamper(recorded, *SHADOWS, f'ALTER DATABASE "{name}" SET search_path = shadow, pg_catalog, public')
     result = await asyncio.to_thread(audit, recorded, "--log", str(published))
-    assert (result.exit_code, "clean: 31 leaves" in result.output) == (0, True), (result.output, result.exception)
+    assert (result.exit_code, "\n1 finding in 31 leaves: " in result.output) == (1, True), (
+        result.output,
+        result.exception,
+    )
+    assert "search_path is set for everybody in this database, and may change what is run" in result.output
     await rebuilding.rebuild(recorded, tell=lambda *_: None)
 
 

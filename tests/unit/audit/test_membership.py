@@ -101,3 +101,27 @@ def test_a_role_of_ours_that_was_made_mighty_is_found():
         'decklog_api_of_decklog passes by row-level security: ALTER ROLE "decklog_api_of_decklog" NOBYPASSRLS',
         "the database belongs to decklog_writer: give it to an administrator",
     ]
+
+
+def test_who_needs_to_belong_to_nothing_is_named():
+    """Superusers, replicas, owners, who may make roles before PostgreSQL 16: but for those that belong there."""
+    strong = {
+        name: membership.Role(name, login=name != "group", enters=True, attributes=frozenset({attribute}))
+        for name, attribute in {
+            "mallory": "SUPERUSER", "postgres": "SUPERUSER", "group": "SUPERUSER", "standby": "REPLICATION",
+            "maker": "CREATEROLE",
+        }.items()
+    }  # fmt: skip
+    given = {"roles": strong, "entering": ["bob"], "administrators": ["postgres"]}
+    old = membership.mighty(server(**given, database_owner="bob", migrator="bob", version=15))
+    assert [one.problem for one in old] == [
+        'maker may make roles: ALTER ROLE "maker" NOCREATEROLE',
+        'mallory is a superuser: ALTER ROLE "mallory" NOSUPERUSER',
+        'root is a superuser: ALTER ROLE "root" NOSUPERUSER',
+        'standby may read the whole server as a replica: ALTER ROLE "standby" NOREPLICATION',
+        "public.decklog_migration belongs to bob, who cannot have applied the migrations",
+    ]
+    new = membership.mighty(server(("decklog_owner", "bob"), **given, database_owner="maker", migrator="bob"))
+    assert [one.named for one in new] == [
+        "role mallory SUPERUSER", "role root SUPERUSER", "role standby REPLICATION", "owner maker"
+    ]  # fmt: skip
