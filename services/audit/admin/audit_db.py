@@ -17,7 +17,7 @@ from decklog.client import failures
 from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable
 from decklog.model.tlog import checkpoint, keys, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import incarnations, leaf_rows, log_files, projected, protection, vouched
+from services.audit.admin import incarnations, indexes, leaf_rows, log_files, projected, protection, vouched
 from services.audit.core import auditing, lost
 from services.audit.projector import rebuilding
 
@@ -244,6 +244,7 @@ async def _findings(
 ) -> AsyncIterator[auditing.Finding]:
     for part in (
         leaf_rows.findings(connection, audit),
+        indexes.findings(connection, "ledger"),
         _stray_findings(connection, audit, known),
         _order_findings(connection, audit),
         vouched.findings(connection, told.trusted),

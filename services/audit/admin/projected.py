@@ -5,8 +5,9 @@ import typer
 
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import receipt
+from services.audit.admin import indexes
 from services.audit.core.auditing import Audit, Finding
-from services.audit.projector import rebuilding, scratch
+from services.audit.projector import rebuilding, scratch, statements
 
 _TABLES = "SELECT to_regclass('audit.cursor')::oid"
 
@@ -70,7 +71,8 @@ async def _differences(
         return [Finding(None, f"audit.cursor says {cursor}, and the ledger has {audit.size} leaves")]
     moment = await rebuilding.exported(connection)
     compared = await rebuilding.compare_in(held, uri, tell=lambda *_: None, snapshot=moment)
-    return [Finding(None, _told(difference)) for difference in compared.differences]
+    by_index = [finding async for finding in indexes.findings(connection, statements.LIVE)]
+    return [*(Finding(None, _told(difference)) for difference in compared.differences), *by_index]
 
 
 def _tell(why: str) -> None:

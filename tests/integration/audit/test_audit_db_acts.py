@@ -13,6 +13,14 @@ MIGRATION = "public.decklog_migration"
 UNUSED = "that Postgres does not use: its row in the catalogues denies them"
 
 
+def unindexed(table, key, *change):
+    """A change of a table that one of its indexes does not hear of."""
+    said = "UPDATE pg_index SET indisready = {} WHERE indexrelid = '{}'::regclass"
+    off, on = (f"ALTER TABLE {table} {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE ALWAYS"))
+    protection = (off, on) if table == "ledger.dedup" else ("SELECT", "SELECT")
+    return [protection[0], said.format("false", key), *change, said.format("true", key), protection[1]]
+
+
 ACTS = {
     "code that is fired": (
         [
@@ -101,6 +109,32 @@ ACTS = {
     "partitions that nobody reads": (
         ["UPDATE pg_class SET relhassubclass = false WHERE oid = 'ledger.payload'::regclass"],
         [f"ledger.payload has partitions {UNUSED}"],
+    ),
+    "rows that an index does not find": (
+        [
+            *unindexed(
+                "ledger.position",
+                "ledger.position_pkey",
+                "INSERT INTO ledger.position SELECT * FROM ledger.position WHERE partition = 3",
+            ),
+            *unindexed(
+                "ledger.dedup",
+                "ledger.dedup_pkey",
+                "CREATE TABLE public.kept AS SELECT * FROM ledger.dedup WHERE leaf = 5",
+                "DELETE FROM ledger.dedup WHERE leaf = 5",
+                "INSERT INTO ledger.dedup TABLE public.kept",
+            ),
+            *unindexed(
+                "audit.timeline",
+                "audit.timeline_kind",
+                "INSERT INTO audit.timeline VALUES (1, 1, 1, '', '', '', '', '', '', '', '', NULL)",
+            ),
+        ],
+        [
+            'index ledger.position_pkey finds 12 rows, and ledger."position" has 13',
+            "index ledger.dedup_pkey finds 12 rows, and ledger.dedup has 13",
+            "index audit.timeline_kind finds 0 rows, and audit.timeline has 1",
+        ],
     ),
     "functions that others run": (
         [
