@@ -111,8 +111,9 @@ class Anchor:
             self._readiness.works(PART)
             return
         signed = await records.of_size(connection, served.size)
-        if signed is None:
-            return  # the publisher says what that means
+        if signed is None:  # the publisher says what that means, and publishing does not go on
+            self._readiness.works(PART)
+            return
         token = await self._ask(client, signed)
         await records.stamp(connection, served.size, self._rule.url, token)
         self._readiness.works(PART)

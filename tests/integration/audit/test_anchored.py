@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import typer.testing
 
+from decklog.adapters import system
 from decklog.model.tlog import policy, time_stamp
 from decklog.verifier import copy, source
 from decklog.verifier import log as verifier
 from services.audit.admin import audit_db
 from services.audit.publisher import anchored
+from services.audit.publisher import folder as folders
 from tests import audit_leaves as some
-from tests import audit_process, time_authority, trickling
+from tests import audit_process, published_log, time_authority, trickling
+from tests import stack as stacks
 from tests.audit_process import LOG, Process
 
 
@@ -144,3 +147,25 @@ async def test_an_authority_whose_answer_never_ends_is_told(database, tmp_path, 
         async with asyncio.timeout(20):
             while "takes more than" not in (await troubles(process)).get("time stamps", ""):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+
+async def test_a_database_behind_the_log_is_told_by_the_publisher_alone(
+    database, tmp_path, authority, stack, migrated_template
+):
+    """What was told before, as the database was away to be restored, would say for ever that publishing goes on."""
+    log = published_log.Log(database, tmp_path / "log")
+    await log.grow(3)
+    await log.publish()
+    restored = await stacks.create_database(stack, migrated_template)
+    log.readiness.complains(anchored.PART, "Postgres cannot be reached (publishing goes on)")
+    stop = asyncio.Event()
+    rule = anchored.read("http://127.0.0.1:9/", authority.ca, 1.0)
+    anchor = anchored.Anchor(
+        restored, folders.LogFolder(log.path), rule, readiness=log.readiness, time=system.SystemClock()
+    )
+    running = asyncio.create_task(anchor.run(stop))
+    async with asyncio.timeout(20):
+        while log.readiness.troubles:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.02)
+    stop.set()
+    await running
