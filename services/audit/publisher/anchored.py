@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from decklog.adapters.postgres import ledger as postgres
+from decklog.client import failures
 from decklog.model import errors
 from decklog.model.tlog import time_stamp
 from decklog.ports import clock
@@ -146,7 +147,7 @@ class Anchor:
         except TimeoutError as error:
             raise self._trouble(f"the authority's answer takes more than {_EXCHANGE_SECONDS:.0f} s") from error
         except outside.UNREACHABLE as error:
-            raise self._trouble(f"the authority cannot be reached: {str(error) or type(error).__name__}") from error
+            raise self._trouble(f"the authority cannot be reached: {failures.cause(error)}") from error
         except time_stamp.Untrusted as error:
             raise self._trouble(f"the authority's answer is {error}") from error
         return token

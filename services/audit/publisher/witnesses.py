@@ -14,6 +14,7 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
+from decklog.client import failures
 from decklog.model import addresses, errors
 from decklog.model.tlog import asking, checkpoint, keys, note, policy, witnessing
 from decklog.runtime import backoff, names
@@ -232,8 +233,10 @@ class _Follower:
                 return await self._request(client, offered)
         except TimeoutError:
             return asking.Trouble(f"its answer takes more than {EXCHANGE_SECONDS:.0f} s")
-        except (errors.Transient, *outside.UNREACHABLE) as error:
-            return asking.Trouble(str(error) or type(error).__name__)
+        except errors.Transient as error:
+            return asking.Trouble(str(error))
+        except outside.UNREACHABLE as error:
+            return asking.Trouble(f"it cannot be reached at {self.witness.url}: {failures.cause(error)}")
 
     async def _request(self, client: httpx.AsyncClient, offered: Offer) -> asking.Answer:
         old = min(self._known, offered.tree.size)

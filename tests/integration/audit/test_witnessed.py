@@ -79,6 +79,8 @@ async def test_nothing_is_served_before_the_quorum_and_everything_after_it(log, 
         given = rule(tmp_path, f"witness w {key} http://127.0.0.1:{nobody}", "quorum w")
         async with running(log.publisher(rule=given)):
             await until(lambda: "held back" in log.readiness.reasons.get("witnesses", ""))
+            away = f"w: it cannot be reached at http://127.0.0.1:{nobody}: "
+            await until(lambda: away in log.readiness.reasons.get("witnesses", ""))
             await log.grow(300)
             assert not (log.path / folder.CHECKPOINT).exists()
     assert [one.size for one in await log.stored()] == [5]
