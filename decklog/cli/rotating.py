@@ -5,24 +5,26 @@ import time
 from decklog.cli import choices, waiting
 from decklog.client import api, awaiting, failures, ledger_answers
 
+_LOOK = "decklog status"
+
 
 def wait(server: api.Caller, accepted: ledger_answers.RotationAccepted, limit: float) -> None:
     """Until it is served. Raises Failed where nothing was rotated, TimedOut."""
     deadline = time.monotonic() + limit
-    waiting.wait(server, "the key of the log", accepted, choices.Wait.RECORDED, limit)
+    waiting.wait(server, "the key of the log", accepted, choices.Wait.RECORDED, limit, look=_LOOK)
     leaf = api.event(server, accepted["event_id"])["leaf"] + 1
-    while True:
+    with waiting.interruptible(_LOOK):
         found = _log(server)
-        if found is not None and found["size"] > leaf:
-            _insist(found, accepted, leaf)
-            return
-        if time.monotonic() >= deadline:
-            raise failures.TimedOut(
-                f"no checkpoint is served yet that holds leaf {leaf}",
-                where=f"event {accepted['event_id']}",
-                hint="`decklog status` says what keeps it",
-            )
-        time.sleep(awaiting.PAUSE_SECONDS / 4)
+        while found is None or found["size"] <= leaf:
+            if time.monotonic() >= deadline:
+                raise failures.TimedOut(
+                    f"no checkpoint is served yet that holds leaf {leaf}",
+                    where=f"event {accepted['event_id']}",
+                    hint="`decklog status` says what keeps it",
+                )
+            time.sleep(awaiting.PAUSE_SECONDS / 4)
+            found = _log(server)
+        _insist(found, accepted, leaf)
 
 
 def _insist(found: ledger_answers.Log, accepted: ledger_answers.RotationAccepted, leaf: int) -> None:

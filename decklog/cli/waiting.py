@@ -1,6 +1,8 @@
 """`--wait recorded|synced|healthy`: follow a command until what was asked for came true, or never will."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -16,7 +18,7 @@ Option = Annotated[
     choices.Wait | None,
     typer.Option("--wait", help="Return only when this came true.", show_default=False),
 ]
-Timeout = Annotated[str, typer.Option(help="How long --wait waits.", metavar="DURATION")]
+Timeout = Annotated[str, typer.Option(help="How long it is waited for.", metavar="DURATION")]
 
 
 def seconds(text: str) -> float:
@@ -35,14 +37,24 @@ def wait(
     limit: float,
     *,
     dry_run: bool = False,
+    look: str = "",
 ) -> None:
-    """Return when what was asked for came true; say on the way how far it is. Raises Failed or TimedOut."""
-    if until is None:
-        return
+    """Return when what was asked for came true; say on the way how far it is. Raises Failed or TimedOut.
+
+    `look` is the command that shows what becomes of it, without it that of an application called `name`.
+    """
+    if until is not None:
+        with interruptible(look or f"decklog app get {name}"):
+            _follow(server, name, accepted, until, limit, dry_run=dry_run)
+
+
+@contextlib.contextmanager
+def interruptible(look: str) -> Iterator[None]:
+    """Whoever presses Ctrl-C in here hears that it goes on, and which command shows what becomes of it."""
     try:
-        _follow(server, name, accepted, until, limit, dry_run=dry_run)
+        yield
     except KeyboardInterrupt:
-        report.note(f"\nNo longer waiting. It goes on: look with `decklog app get {name}`")
+        report.note(f"\nNo longer waiting. It goes on: look with `{look}`")
         raise
 
 

@@ -43,5 +43,12 @@ def confirm(
         with nearest.suggesting("cluster", name, lambda: api.cluster_names(server)):
             found = api.confirm_cluster(server, name, {"uid": uid, "reason": reason})
         report.note(f"Identity of cluster {name} confirmed")
-        waiting.wait(server, name, found, choices.Wait.RECORDED if wait is not None else None, seconds)
+        waiting.wait(
+            server,
+            name,
+            found,
+            choices.Wait.RECORDED if wait is not None else None,
+            seconds,
+            look="decklog cluster list",
+        )
     output.show(accepted.accepted("cluster", name, found), how)

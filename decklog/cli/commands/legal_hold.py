@@ -32,7 +32,9 @@ def place(
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
         found = api.place_legal_hold(server, name, reason)
-        waiting.wait(server, f"legal hold {name}", found, choices.Wait.RECORDED, seconds)
+        waiting.wait(
+            server, f"legal hold {name}", found, choices.Wait.RECORDED, seconds, look="decklog legal-hold list"
+        )
     report.note(f"Legal hold {name} stands: nothing is erased")
     output.show(accepted.accepted("legal hold", name, found), how)
 
@@ -45,6 +47,8 @@ def release(
     seconds = waiting.seconds(timeout)
     with session.connect() as server:
         found = api.release_legal_hold(server, name, reason)
-        waiting.wait(server, f"legal hold {name}", found, choices.Wait.RECORDED, seconds)
+        waiting.wait(
+            server, f"legal hold {name}", found, choices.Wait.RECORDED, seconds, look="decklog legal-hold list"
+        )
     report.note(f"Legal hold {name} released")
     output.show(accepted.accepted("legal hold", name, found), how)
