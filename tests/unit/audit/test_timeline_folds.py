@@ -50,6 +50,8 @@ def test_the_page_calls_them_last_field_managers_and_an_actor_who_did_it() -> No
     [
         ("poison", {"reason": "no key"}, "A record of t.git.v1/3 is no event: no key"),
         ("gap", {"from": 5, "to": 9, "reason": "retention"}, "Records of t.git.v1/3 from 5 on will never be read: ret"),
+        ("rotation", {"vkey": "log+1+a"}, "The log is signed with log+1+a alone from here on"),
+        ("rotation", {"vkey": "log+1+a", "beside": "log+2+b"}, "The log is signed with log+1+a from here on, beside l"),
         ("conflict", {"leaf": 2}, "The same event came again with other bytes; leaf 2 is the first"),
     ],
 )

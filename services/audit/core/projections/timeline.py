@@ -23,9 +23,12 @@ TROUBLE = {
     "poison": ("error", "A record of {log} is no event: {reason}"),
     "gap": ("warning", "Records of {log} from {from} on will never be read: {reason}"),
     "erasure": ("notice", "Payloads were erased: {reason}"),
-    "rotation": ("notice", "The log is signed with {vkey} from here on"),
+    "rotation": ("notice", "The log is signed with {vkey} alone from here on"),
 }
 """`duplicate` leaves are left out: Kafka delivered again what stands already, and nothing is wrong."""
+
+OVERLAP = "The log is signed with {vkey} from here on, beside {beside}"
+"""Of a `rotation` that does not retire the key before it yet."""
 
 
 _PLUMBING = (
@@ -54,6 +57,8 @@ def fold(view: View, leaf: Leaf) -> Iterator[rows.Effect]:  # noqa: ARG001
         yield _plain(leaf, "Erased", "info", text, time_us=leaf.time_us or leaf.recorded_us)
     elif leaf.kind in TROUBLE:
         level, text = TROUBLE[leaf.kind]
+        if leaf.kind == "rotation" and "beside" in (leaf.about or {}):
+            text = OVERLAP
         said = text.format_map(_Said(leaf.about or {}, log=leaf.log))
         # What no event says happened when it was recorded: whoever makes one up would choose when it is looked for.
         yield _plain(leaf, leaf.kind.capitalize(), level, said, time_us=leaf.recorded_us)
