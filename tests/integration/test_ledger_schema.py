@@ -46,6 +46,24 @@ async def test_there_are_always_partitions_ahead(connection):
         await connection.execute("DELETE FROM ledger.entry_p000004")
 
 
+async def test_no_sample_of_what_may_be_erased_is_kept(connection):
+    """Analyzed, in partitions that are made later too: Postgres's statistics hold no salt, payload or digest."""
+    await connection.execute("UPDATE ledger.head SET size = 25000000, frontier = ''")
+    await connection.execute("SELECT ledger.ensure_partitions()")
+    await connection.execute(
+        "INSERT INTO ledger.payload SELECT leaf, sha256(leaf::text::bytea), leaf::text::bytea, '' "
+        "FROM generate_series(0, 40000000, 100000) leaf"
+    )
+    await connection.execute(
+        "INSERT INTO ledger.dedup SELECT gen_random_uuid(), 1, leaf, sha256(leaf::text::bytea) "
+        "FROM generate_series(0, 40000000, 100000) leaf"
+    )
+    await connection.execute("ANALYZE")
+    kept = await connection.fetch("SELECT tablename, attname FROM pg_stats WHERE schemaname = 'ledger'")
+    assert {("payload_p000004", "leaf"), ("dedup", "leaf")} <= {tuple(row) for row in kept}
+    assert {name for _, name in kept} & {"salt", "value", "headers", "sha256"} == set()
+
+
 async def test_a_new_head_is_announced(connection):
     """Whoever listens hears the new size."""
     heard = asyncio.Queue()

@@ -24,6 +24,7 @@ SELECT c.relname, format('column %I %s', a.attname, concat_ws(' ', format_type(a
         FROM pg_depend i JOIN pg_sequence q ON q.seqrelid = i.objid
         WHERE i.refobjid = c.oid AND i.refobjsubid = a.attnum AND i.deptype = 'i'),
     'GENERATED ' || nullif(a.attgenerated::text, ''),
+    CASE WHEN a.attstattarget = 0 THEN 'STATISTICS 0' END,
     'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)))
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum

@@ -119,6 +119,15 @@ SELECT format('subscription %I', s.subname),
 FROM pg_subscription s JOIN pg_database b ON b.oid = s.subdbid WHERE b.datname = current_database() ORDER BY 1
 """
 
+# What it keeps stays there until the table is analyzed anew, whatever is erased.
+_SAMPLES = """
+SELECT format('statistics %s', pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0)),
+    format('%s keeps samples of %s', pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0), s.stxrelid::regclass),
+    pg_get_statisticsobjdef(s.oid)
+FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'ledger' AND c.relname ~ '^(payload|dedup)' ORDER BY 1
+"""
+
 # Of a logical slot everything is read that was written, whatever is published.
 _SLOTS = """
 SELECT format('replication slot %s', slot_name),
@@ -176,6 +185,7 @@ async def found(connection: asyncpg.Connection) -> list[protection.Foreign]:
         *await connection.fetch(_PUBLICATIONS),
         *await connection.fetch(await _subscriptions(connection)),
         *await connection.fetch(_SLOTS),
+        *await connection.fetch(_SAMPLES),
         *await connection.fetch(_SERVERS),
         *await connection.fetch(_PREPARED),
         *await connection.fetch(_LATER, [*_SCHEMAS, scratch.SCHEMA, scratch.RETIRED]),

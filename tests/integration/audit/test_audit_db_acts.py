@@ -255,6 +255,16 @@ ACTS = {
             "schema audit_retired is gone",
         ],
     ),
+    "samples of payloads": (
+        [
+            "ALTER TABLE ledger.payload_p000000 ALTER COLUMN salt SET STATISTICS 100",
+            "CREATE STATISTICS public.more (mcv) ON salt, value FROM ledger.payload_p000000",
+        ],
+        [
+            "ledger.payload_p000000 lacks what this release gives it: column salt bytea NOT NULL STATISTICS 0",
+            "statistics object public.more keeps samples of ledger.payload_p000000",
+        ],
+    ),
     "a server that others work through": (
         [
             "CREATE FOREIGN DATA WRAPPER w",
