@@ -144,6 +144,8 @@ def audit_db(
     if findings:
         found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         typer.echo(f"{found} in {audit.size} leaves: restore from a backup, and find out who", err=True)
+        if len(findings) >= most:
+            typer.echo("there may be more behind them: it stopped there (--most)", err=True)
         raise typer.Exit(1)
     without = "" if compared else "; the projections were not compared"
     typer.echo(f"clean: {audit.size} leaves, root {audit.root.hex()}{without}")

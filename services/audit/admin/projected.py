@@ -4,7 +4,7 @@ import asyncpg
 import typer
 
 from decklog.adapters.postgres import ledger as postgres
-from decklog.model import receipt
+from decklog.model import errors, receipt
 from services.audit.admin import indexes
 from services.audit.core.auditing import Audit, Finding
 from services.audit.projector import rebuilding, scratch, statements
@@ -39,6 +39,9 @@ async def findings(uri: str, connection: asyncpg.Connection, audit: Audit, befor
     except scratch.Busy as busy:
         _tell(f"{busy.problem}; run it again when that has ended")
         return None
+    except (errors.Terminal, ValueError) as error:
+        # Of leaves or tables that are not as they must be. To say nothing of it would be the aim of who made them so.
+        return [Finding(None, f"the projections cannot be compared with a replay: {error}")]
     _tell("they were made anew meanwhile; run it again")
     return None
 

@@ -747,9 +747,11 @@ def test_wrong_arguments_are_told_from_a_tampered_ledger(recorded, tmp_path, wro
 
 
 def test_findings_are_limited(recorded):
-    """A ruined table does not fill the terminal."""
+    """A ruined table does not fill the terminal, nor hide that there is more."""
     asyncio.run(tamper(recorded, PAYLOAD[0], "DELETE FROM ledger.payload", PAYLOAD[1]))
-    assert len([line for line in audit(recorded, "--most", "3").output.splitlines() if line.startswith("leaf ")]) == 3
+    few, all_ = audit(recorded, "--most", "3").output, audit(recorded).output
+    assert len([line for line in few.splitlines() if line.startswith("leaf ")]) == 3
+    assert ["it stopped there (--most)" in output for output in (few, all_)] == [True, False]
 
 
 def test_a_ledger_rewritten_as_a_whole_is_found_by_its_checkpoint(recorded):

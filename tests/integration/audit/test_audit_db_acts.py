@@ -5,7 +5,15 @@ import shlex
 
 import pytest
 
-from tests.integration.audit.test_audit_db import audit, original, published, recorded, tamper  # noqa: F401 (fixtures)
+from tests.integration.audit.test_audit_db import (  # noqa: F401 (fixtures)
+    ENTRY,
+    _project,
+    audit,
+    original,
+    published,
+    recorded,
+    tamper,
+)
 
 FIRED = "CREATE FUNCTION public.fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 NUMBER = "CREATE FUNCTION public.number(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1'"
@@ -321,6 +329,27 @@ def test_what_was_found_is_told_where_somebody_sees_to_an_error(recorded):  # no
     assert "a known problem" in str(result.exception)
     assert "the database has an event trigger mine that is not ours" in result.output
     assert "ledger.dedup is not protected" in result.output
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        (
+            "UPDATE ledger.entry SET receipt = convert_to(repeat('[', 60000), 'UTF8') WHERE leaf = 3",
+            "its receipt cannot be read",
+        ),
+        ("DELETE FROM ledger.entry WHERE leaf = 3", "is missing: the next leaf there is has number 4"),
+    ],
+    ids=["unreadable", "missing"],
+)
+def test_leaves_that_cannot_be_folded_are_no_error(recorded, statement, found):  # noqa: F811 (a fixture)
+    """The leaf is named, and that the projections could not be compared is a finding beside it."""
+    asyncio.run(_project(recorded))
+    asyncio.run(tamper(recorded, ENTRY[0], statement, ENTRY[1]))
+    result = audit(recorded)
+    assert isinstance(result.exception, SystemExit), result.output
+    assert f"leaf 3: {found}" in result.output
+    assert "the projections cannot be compared with a replay: " in result.output
 
 
 EXCUSED = {
