@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -123,21 +123,8 @@ def audit_db(
         # Also before an error: who can bring one about must not hide by it what was found.
         for finding in findings:
             typer.echo(printable.line(str(finding)))
-    if not log:
-        typer.echo("not compared with the published log: name its folder with --log", err=True)
-    if not kafka:
-        typer.echo("not compared with Kafka's topics: name its servers with --kafka", err=True)
-    if told.trusted.unverified:
-        typer.echo(
-            f"not verified: {told.trusted.unverified} cosignatures and time stamps; name the witnesses with --policy, "
-            "the authority's certificates with --tsa-ca",
-            err=True,
-        )
-    if audit.unverified:
-        typer.echo(
-            f"not verified: the log's signatures under {audit.unverified} checkpoints; name its key with --policy",
-            err=True,
-        )
+    for line in _not_done(told, audit):
+        typer.echo(line, err=True)
     if audit.missing:
         named = ", ".join(map(str, sorted(audit.missing)[:20])) + (" …" if len(audit.missing) > 20 else "")
         typer.echo(f"marked as lost in a recovery: the payloads of {len(audit.missing)} leaves, {named}")
@@ -165,6 +152,26 @@ class Told:
     lost: Path | None = None
     trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
     known: Sequence[str] = ()
+
+
+def _not_done(told: Told, audit: auditing.Audit) -> Iterator[str]:
+    """What was not compared or verified, and how it is."""
+    if told.log is None:
+        yield "not compared with the published log: name its folder with --log"
+    if not told.kafka:
+        yield "not compared with Kafka's topics: name its servers with --kafka"
+    if told.trusted.unverified:
+        yield (
+            f"not verified: {told.trusted.unverified} cosignatures and time stamps; name the witnesses with --policy, "
+            "the authority's certificates with --tsa-ca"
+        )
+    if audit.unverified:
+        signatures = (
+            "signature under 1 checkpoint"
+            if audit.unverified == 1
+            else f"signatures under {audit.unverified} checkpoints"
+        )
+        yield f"not verified: the log's {signatures}; name its key with --policy"
 
 
 async def _audit(
@@ -205,6 +212,9 @@ async def _audit(
                     more = await projected.findings(uri, connection, audit, before)
                     compared = more is not None
                     found += more or []
+    if told.log is not None and served is None:
+        typer.echo(f"not compared with the published log: there is none in {told.log}", err=True)
+        found += log_files.emptied(told.log, audit.signed)
     if told.kafka:
         found += await incarnations.findings(told.kafka, positions)
     del found[most:]

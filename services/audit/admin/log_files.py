@@ -1,6 +1,6 @@
 """Reading the files of a published log's folder, to audit the database against them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,15 @@ def served(log: Path) -> Served | None:
         elif data is None and counted[tally.Kind.CHECKPOINT].rows > 1:
             problems.append(f"the log's folder has no file `{folder.CHECKPOINT}`: it was removed")
     return Served(signed, counted, [auditing.Finding(None, problem) for problem in problems])
+
+
+def emptied(log: Path, signed: int) -> Iterator[auditing.Finding]:
+    """That a folder has no published log, though so many checkpoints were signed: each is served before the next is."""
+    if signed > 1 and served(log) is None:
+        problem = (
+            f"{log} has no published log, and {signed} checkpoints were signed: it is another folder, or was emptied"
+        )
+        yield auditing.Finding(None, problem)
 
 
 @dataclass(frozen=True, slots=True)

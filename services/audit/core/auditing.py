@@ -76,7 +76,7 @@ class Audit:
     """Any of these signs until a leaf rotates the key; none: nobody said."""
     unverified: int = 0
     """Checkpoints so far whose signature nobody's key could verify."""
-    _signed: int = 0
+    signed: int = 0
     """Checkpoints so far."""
     erased: list[tuple[int, int]] = field(default_factory=list)
     """The leaves `[first, end)` whose payloads erasure leaves say are gone."""
@@ -112,9 +112,9 @@ class Audit:
     def published(self, row: Published) -> Iterator[Finding]:
         """What is wrong with a checkpoint of as many leaves as there were rows so far, or (after all) of more."""
         named = f"the checkpoint of {row.size} leaves"
-        if row.number != self._signed:
-            yield Finding(None, f"{named} has number {row.number}, and number {self._signed} is missing")
-        self._signed = row.number + 1
+        if row.number != self.signed:
+            yield Finding(None, f"{named} has number {row.number}, and number {self.signed} is missing")
+        self.signed = row.number + 1
         try:
             signed = checkpoint.parse(note.parse(row.note).text)
         except (note.Malformed, checkpoint.Malformed) as error:

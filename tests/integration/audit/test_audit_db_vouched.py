@@ -56,6 +56,15 @@ async def audited(log, *options):
     return await asyncio.to_thread(typer.testing.CliRunner().invoke, audit_db.app, arguments)
 
 
+async def test_a_folder_that_is_not_the_logs_is_told_from_one_that_agrees(log, tmp_path):
+    """Somebody names another folder, or everything in it was removed: that nothing was compared is no clean bill."""
+    (tmp_path / "other").mkdir()
+    result = await audited(log, "--log", tmp_path / "other")
+    assert result.exit_code == 1, result.output
+    assert "not compared with the published log: there is none in " in result.output
+    assert "other has no published log, and 2 checkpoints were signed: it is another folder" in result.output
+
+
 async def test_what_others_said_is_verified_with_their_keys_and_said_to_be_unverified_without(log, authority, tmp_path):
     """Clean either way; without policy and certificates it tells how much was only looked at."""
     plain = await audited(log)
