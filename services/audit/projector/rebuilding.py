@@ -125,11 +125,16 @@ async def _fill(
     tell: Tell,
     read: projecting.Reader | None = None,
 ) -> int:
-    """Fold into the scratch tables up to a leaf; the next one."""
+    """Fold into the scratch tables up to a leaf; the next one. Raises Terminal where the ledger ends before it."""
     target = projecting.Target(schema=scratch.SCHEMA, projections=projections, announce=False, passes_erasures=True)
     at = await projecting.cursor(connection, scratch.SCHEMA)
     while at < until:
-        at = (await projecting.step(connection, target, at, until=until, read=read)).next_leaf
+        progress = await projecting.step(connection, target, at, until=until, read=read)
+        if not progress.leaves:
+            raise errors.Terminal(
+                f"the ledger lacks leaf {at}", where="ledger.entry", hint="Run `decklog admin audit-db`"
+            )
+        at = progress.next_leaf
         tell(at, until)
     return at
 
