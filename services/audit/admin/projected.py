@@ -39,7 +39,7 @@ async def findings(uri: str, connection: asyncpg.Connection, audit: Audit, befor
     except scratch.Busy as busy:
         _tell(f"{busy.problem}; run it again when that has ended")
         return None
-    except (errors.Terminal, ValueError) as error:
+    except (errors.Terminal, ValueError, TypeError) as error:
         # Of leaves or tables that are not as they must be. To say nothing of it would be the aim of who made them so.
         return [Finding(None, f"the projections cannot be compared with a replay: {error}")]
     _tell("they were made anew meanwhile; run it again")

@@ -344,9 +344,10 @@ def test_what_was_found_is_told_where_somebody_sees_to_an_error(recorded):  # no
             "UPDATE ledger.entry SET leaf = 1030 WHERE leaf = 30",
             "leaf 30: is missing: the next leaf there is has number 1030",
         ),
+        ("DELETE FROM ledger.head", "the head row is gone"),
         ("UPDATE ledger.head SET size = 20", "the head says 20 leaves, with hashes of another tree"),
     ],
-    ids=["unreadable", "missing", "newest missing", "newest renumbered", "head too small"],
+    ids=["unreadable", "missing", "newest missing", "newest renumbered", "head gone", "head too small"],
 )
 def test_leaves_that_cannot_be_folded_are_no_error(recorded, statement, found):  # noqa: F811 (a fixture)
     """The leaf is named, and that the projections could not be compared is a finding beside it."""
