@@ -12,7 +12,8 @@ from decklog.model import events, receipt
 _KINDS: Mapping[receipt.Text, type[control_pb2.LegalHoldPlaced | control_pb2.LegalHoldReleased]] = {
     events.kind_of(kind()).ce_type: kind for kind in (control_pb2.LegalHoldPlaced, control_pb2.LegalHoldReleased)
 }
-_MARK = f'"type":"{events.TYPE_PREFIX}LegalHold'.encode()
+MARK = f'"type":"{events.TYPE_PREFIX}LegalHold'.encode()
+"""In the canonical receipt of every such event, and of few others."""
 
 
 class Order(NamedTuple):
@@ -42,11 +43,6 @@ class Standing:
     def problem(self) -> str:
         """What is wrong with an erasure right here; empty if nothing is."""
         return f"it erased while a legal hold stood: {', '.join(sorted(self.names))}" if self.names else ""
-
-
-def may_order(entry: bytes) -> bool:
-    """Whether a canonical receipt may be of such an event, at a glance; never denied of one that is."""
-    return _MARK in entry
 
 
 def order(said: receipt.Receipt, value: bytes | None) -> Order | None:

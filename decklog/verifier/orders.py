@@ -26,7 +26,8 @@ class Orders:
         """What is wrong, by number in the bundle. Entries in `wrong` are not the log's: nothing is said of them."""
         read = _Read(self._before, entries, wrong)
         asked: dict[int, bytes] = {}
-        for number in [number for number, entry in enumerate(entries) if entry.startswith(_ABOUT)]:
+        abouts = [number for number, entry in enumerate(entries) if entry.startswith(_ABOUT)]
+        for number in abouts:
             about = None if number in wrong else _about(entries[number])
             if about is None or (group.number + number and read.before(number) is None):
                 continue  # what stands before it is a finding itself, or before the first leaf that is looked at
@@ -38,7 +39,7 @@ class Orders:
                 asked[number - 1] = before.commitment
         if self.payloads is not None:
             yield from _compared(self.payloads, group, read, asked)
-            yield from self._forbidden(self.payloads, group, read)
+            yield from self._forbidden(self.payloads, group, read, abouts)
         self._before = read.before(len(entries))
 
     def skip(self) -> None:
@@ -46,16 +47,18 @@ class Orders:
         self._before = None
         self._standing.names.clear()
 
-    def _forbidden(self, payloads: Payloads, group: tiles.Bundle, read: "_Read") -> Iterator[tuple[int, str]]:
-        """Erasures that a legal hold forbade which a leaf before them placed, and none released."""
+    def _forbidden(
+        self, payloads: Payloads, group: tiles.Bundle, read: "_Read", abouts: Sequence[int]
+    ) -> Iterator[tuple[int, str]]:
+        """Erasures (among `abouts`) that a legal hold forbade which a leaf before them placed, and none released."""
         if read.wrong:
             self._standing.names.clear()
+        mark = legal_holds.MARK
+        ordering = [number for number, entry in enumerate(read.entries) if mark in entry]
         said = {
             number: found
-            for number, entry in enumerate(read.entries)
-            if (entry.startswith(_ABOUT) or legal_holds.may_order(entry))
-            and number not in read.wrong
-            and (found := _receipt(entry)) is not None
+            for number in sorted({*abouts, *ordering} - set(read.wrong))
+            if (found := _receipt(read.entries[number])) is not None
         }
         asked = {
             number: one.commitment
