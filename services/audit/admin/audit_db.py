@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ from decklog.adapters.postgres import failures as postgres_failures
 from decklog.adapters.postgres import ledger as postgres
 from decklog.cli import stores
 from decklog.client import failures
-from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable
+from decklog.model import errors, leaf_ranges, legal_holds, merkle, printable, topics
 from decklog.model.tlog import checkpoint, keys, note, rotation
 from decklog.ports import ledger, stream
-from services.audit.admin import incarnations, indexes, leaf_rows, log_files, projected, protection, vouched
+from services.audit.admin import incarnations, indexes, leaf_rows, log_files, projected, protection, rereading, vouched
 from services.audit.core import auditing, lost
 from services.audit.projector import rebuilding
 
@@ -78,6 +78,10 @@ def audit_db(
         "", "--log", envvar="DECKLOG_LOG_DIR", help="The folder of the published log, to compare.", metavar="DIR"
     ),
     kafka: stores.Kafka = "",
+    prefix: stores.Prefix = topics.DEFAULT_PREFIX,
+    records: bool = typer.Option(
+        False, "--records", help="With --kafka: read its records again, those it still has, and compare the leaves."
+    ),
     ledger_only: bool = typer.Option(False, "--ledger-only", help="Do not compare the projections with a replay."),
     lost_file: str = typer.Option(
         "",
@@ -109,9 +113,12 @@ def audit_db(
     Exit code 1 if anything is wrong there; 2 if the command line or the settings are, and 4 if Postgres or Kafka cannot
     be reached. Run it as an administrator: a part of audit may not read everything.
     """
+    if records and not kafka:
+        raise typer.BadParameter("--records reads Kafka: name its servers with --kafka")
     told = Told(
         log=Path(log) if log else None,
         kafka=kafka,
+        records=rereading.Asked(kafka, prefix) if records else None,
         lost=Path(lost_file) if lost_file else None,
         trusted=vouched.trusted(policy, tsa_ca),
         known=known or (),
@@ -142,13 +149,14 @@ def audit_db(
 class Told:
     """What the operator knows from elsewhere.
 
-    `log` is the folder of the published log, `kafka` the servers that the topics are on, `lost` a file of the payloads
-    that recoveries found lost, if it is another than that in the folder; `trusted` whose word is believed; `known`
-    excuses for what a provider brought.
+    `log` is the folder of the published log, `kafka` the servers that the topics are on, `records` the same where they
+    are to be read again; `lost` a file of the payloads that recoveries found lost, if it is another than that in the
+    folder; `trusted` whose word is believed; `known` excuses for what a provider brought.
     """
 
     log: Path | None = None
     kafka: str = ""
+    records: rereading.Asked | None = None
     lost: Path | None = None
     trusted: vouched.Trusted = field(default_factory=vouched.Trusted)
     known: Sequence[str] = ()
@@ -204,7 +212,7 @@ async def _audit(
                 audit.missing = frozenset(row["leaf"] for row in await connection.fetch(_MISSING))
                 positions = await _positions(connection)
                 audit.first_keys = await _first_keys(connection) or audit.first_keys
-                async for finding in _findings(connection, audit, told, served, known.ranges):
+                async for finding in _findings(connection, audit, told, served, known.ranges, positions):
                     if len(found) >= most:
                         break
                     found.append(finding)
@@ -253,6 +261,7 @@ async def _findings(
     told: Told,
     served: log_files.Served | None,
     known: Sequence[leaf_ranges.Range] | None,
+    positions: Mapping[stream.TopicPartition, ledger.Position],
 ) -> AsyncIterator[auditing.Finding]:
     for part in (
         leaf_rows.findings(connection, audit),
@@ -262,7 +271,8 @@ async def _findings(
         vouched.findings(connection, told.trusted),
         vouched.uncounted(connection, None if served is None else served.counted),
         _served_findings(connection, None if served is None else served.checkpoint),
-        _head_findings(connection, audit),
+        _head_findings(connection, audit, positions),
+        *([] if told.records is None else [rereading.findings(connection, told.records, positions)]),
     ):
         async for finding in part:
             yield finding
@@ -290,7 +300,11 @@ async def _served_findings(connection: asyncpg.Connection, served: note.Note | N
         yield finding
 
 
-async def _head_findings(connection: asyncpg.Connection, audit: auditing.Audit) -> AsyncIterator[auditing.Finding]:
+async def _head_findings(
+    connection: asyncpg.Connection,
+    audit: auditing.Audit,
+    positions: Mapping[stream.TopicPartition, ledger.Position],
+) -> AsyncIterator[auditing.Finding]:
     """After all leaves: what is wrong with the head and the positions."""
     root = b""
     head: ledger.Head | None = None
@@ -304,7 +318,7 @@ async def _head_findings(connection: asyncpg.Connection, audit: auditing.Audit) 
             head = ledger.Head(frontier=frontier, recorded_at=said["recorded_at"])
         except ValueError as error:
             yield auditing.Finding(None, f"the head says {said['size']} leaves, with hashes of another tree: {error}")
-    for finding in audit.end(head, root, await _positions(connection)):
+    for finding in audit.end(head, root, positions):
         yield finding
 
 

@@ -15,6 +15,7 @@ from aiokafka.record import util as kafka_record
 
 from decklog.adapters import system
 from decklog.adapters.kafka import admin, connection, producer, reader, unpacking
+from decklog.adapters.memory import stream as memory_stream
 from decklog.adapters.postgres import ledger as postgres
 from decklog.model import envelope, errors, receipt, record_headers, topics
 from decklog.ports import stream
@@ -108,13 +109,13 @@ async def send(reached, *messages):
     await sender.close()
 
 
-def audit(database, reached):
-    options = ["--postgres", database, "--kafka", reached.bootstrap]
-    return typer.testing.CliRunner().invoke(audit_db.app, options)
+def audit(database, reached, *options):
+    arguments = ["--postgres", database, "--kafka", reached.bootstrap, *options]
+    return typer.testing.CliRunner().invoke(audit_db.app, arguments)
 
 
-def clean(database, reached):
-    result = audit(database, reached)
+def clean(database, reached, prefix):
+    result = audit(database, reached, "--records", "--prefix", prefix)
     assert result.exit_code == 0, result.output
 
 
@@ -135,7 +136,7 @@ async def test_events_become_leaves_and_junk_a_dead_letter(reached, git, topic_p
     assert (letter.key, letter.value) == (b"k", b"junk")
     assert dict(letter.headers)["x"] == b"y"
     assert dict(letter.headers)["decklog_topic"] == git.encode()
-    await asyncio.to_thread(clean, database, reached)
+    await asyncio.to_thread(clean, database, reached, topic_prefix)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +152,40 @@ async def test_audit_db_compares_positions_with_kafka(reached, git, topic_prefix
     async with sequencing(reached, topic_prefix, database):
         await send(reached, *(sequenced.message(sequenced.event(number), topic=git) for number in range(20)))
         await recorded(database, 20)
-    await asyncio.to_thread(clean, database, reached)
+    await asyncio.to_thread(clean, database, reached, topic_prefix)
     opened = await asyncpg.connect(database)
     await opened.execute(f"UPDATE ledger.position SET {changed} WHERE next_offset > 0")  # noqa: S608 (ours)
     await opened.close()
     result = await asyncio.to_thread(audit, database, reached)
     assert (result.exit_code, found in result.output) == (1, True), result.output
+
+
+async def test_leaves_of_other_records_than_kafka_has_are_found(reached, port, git, topic_prefix, database):
+    """Who has the writer's password appends what nobody said in the place of what somebody did: Kafka still has that.
+
+    An event of other bytes, one that is told as a duplicate of another, and one that is told as a gap.
+    """
+    first, second, third, fourth, lie, last = (sequenced.message(sequenced.event(n), topic=git) for n in range(6))
+    await send(reached, first, second, first, third, fourth, last)
+    forged = memory_stream.MemoryCluster(system.SystemClock(), cluster_id=await port.cluster_id())
+    sequenced.make_topics(forged, topic_prefix)
+    forged.incarnations |= await port.incarnations(list(forged.incarnations))
+    told = memory_stream.MemoryProducer(forged)
+    await told.send_all([first, lie, first, first])
+    forged.skip(stream.TopicPartition(git, PARTITION))
+    await told.send(last)
+    given = sequenced.sequencer_parts(
+        forged, prefix=topic_prefix, connect_ledger=lambda: postgres.PostgresWriter.connect(database)
+    )
+    await sequenced.until(given, database, 6)
+    assert (await asyncio.to_thread(audit, database, reached)).exit_code == 0
+    result = await asyncio.to_thread(audit, database, reached, "--records", "--prefix", topic_prefix)
+    assert [line for line in result.output.splitlines() if line.startswith("leaf ")] == [
+        f"leaf 1: Kafka has another record at offset 1 of {git}/{PARTITION}",
+        f"leaf 3: Kafka has another record at offset 3 of {git}/{PARTITION}",
+        f"leaf 4: it is a gap, and Kafka has a record at offset 4 of {git}/{PARTITION}",
+    ]
+    assert result.exit_code == 1
 
 
 async def test_transaction_markers_leave_gaps(reached, git, topic_prefix, database):
@@ -206,7 +235,7 @@ async def test_a_recreated_topic_starts_a_new_epoch(reached, port, git, topic_pr
         said = await recorded(database, 6, receipt.Kind.EVENT)
     assert {one.about.reason for one in said if one.kind is receipt.Kind.GAP} == {"recreated"}
     assert {one.place.epoch for one in said if one.kind is receipt.Kind.EVENT} == {0, 1}
-    await asyncio.to_thread(clean, database, reached)
+    await asyncio.to_thread(clean, database, reached, topic_prefix)
 
 
 async def _recreate(reached, port, topic):
@@ -320,4 +349,4 @@ async def test_one_sender_does_not_spoil_the_records_of_others(
         values = [row["value"] for row in await opened.fetch("SELECT value FROM ledger.payload")]
         await opened.close()
         assert [value[17:] for value in values if value[17:] == batch[17:]] == [batch[17:]]
-    await asyncio.to_thread(clean, database, reached)
+    await asyncio.to_thread(clean, database, reached, topic_prefix)
