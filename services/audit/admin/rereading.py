@@ -45,8 +45,11 @@ async def findings(
             for where, position in positions.items()
             if (position.cluster, position.incarnation) == (rules.cluster, there.get(where.topic))
         }
+        firsts = await source.beginning_offsets(list(same))
+        for problem in rereading.beyond(same, await source.end_offsets(list(same))):
+            yield problem
         records = recovered_records.Records(source, rules, set(there))
-        async for leaves in _leaves(connection, same):
+        async for leaves in _leaves(connection, same, firsts):
             found = await records.read(rereading.sought(leaves))
             for problem in rereading.problems(leaves, found, rules):
                 yield problem
@@ -56,12 +59,14 @@ async def findings(
 
 
 async def _leaves(
-    connection: asyncpg.Connection, positions: Mapping[stream.TopicPartition, ledger.Position]
+    connection: asyncpg.Connection,
+    positions: Mapping[stream.TopicPartition, ledger.Position],
+    firsts: Mapping[stream.TopicPartition, int],
 ) -> AsyncIterator[Sequence[rereading.Leaf]]:
     """The leaves to be compared, a bounded number at once."""
     waiting: list[rereading.Leaf] = []
     async for row in connection.cursor(_LEAVES, prefetch=_PREFETCH, timeout=None):
-        made = rereading.leaf(row["leaf"], row["receipt"], row["salt"], positions)
+        made = rereading.leaf(row["leaf"], row["receipt"], row["salt"], positions=positions, firsts=firsts)
         if made is not None:
             waiting.append(made)
         if len(waiting) >= _CHUNK:

@@ -10,47 +10,68 @@ from services.audit.core import sequencing_examine as examination
 from services.audit.core.auditing import Finding
 
 MOST_OF_A_GAP = 1_000
-"""So many offsets of a gap are looked at: one record there is enough."""
+"""So many offsets of a gap are looked at, from the first that Kafka still has: one record there is enough."""
 
 
 class Leaf(NamedTuple):
-    """A leaf that is of records of a topic as it is now. `salt` is None where it keeps none, or no longer."""
+    """A leaf that is of records of a topic as it is now.
+
+    `salt` is None where it keeps none, or no longer; `offsets` are those to be looked at.
+    """
 
     number: int
     entry: bytes
     said: receipt.Receipt
     place: receipt.Place
     salt: bytes | None
+    offsets: range
 
     @property
     def where(self) -> stream.TopicPartition:
         """The partition that it is of."""
         return stream.TopicPartition(self.place.topic, self.place.partition)
 
-    @property
-    def offsets(self) -> range:
-        """The offsets that it is of, the first ones of a long gap."""
-        about = self.said.about
-        first, end = self.place.offset, self.place.offset + 1
-        if isinstance(about, receipt.Gap):
-            end = first if about.end is None else about.end
-        return range(first, min(end, first + MOST_OF_A_GAP))
-
 
 def leaf(
-    number: int, data: bytes, salt: bytes | None, positions: Mapping[stream.TopicPartition, ledger.Position]
+    number: int,
+    data: bytes,
+    salt: bytes | None,
+    *,
+    positions: Mapping[stream.TopicPartition, ledger.Position],
+    firsts: Mapping[stream.TopicPartition, int],
 ) -> Leaf | None:
-    """A leaf to be compared; None for one that is of no record, or of an earlier incarnation of its topic."""
+    """A leaf to be compared; None for one that is of no record, or of an earlier incarnation of its topic.
+
+    `firsts` are the offsets from which on Kafka has records.
+    """
     try:
         said = receipt.parse(data)
     except receipt.Malformed:
         return None  # a finding by itself
     if said.place is None:
         return None
-    made = Leaf(number, data, said, said.place, salt)
-    now = positions.get(made.where)
-    same = now is not None and (now.cluster, now.epoch) == (said.place.cluster, said.place.epoch)
-    return made if same else None
+    where = stream.TopicPartition(said.place.topic, said.place.partition)
+    now = positions.get(where)
+    if now is None or (now.cluster, now.epoch) != (said.place.cluster, said.place.epoch):
+        return None
+    return Leaf(number, data, said, said.place, salt, _offsets(said, said.place.offset, firsts[where]))
+
+
+def _offsets(said: receipt.Receipt, first: int, kept: int) -> range:
+    if not isinstance(said.about, receipt.Gap):
+        return range(first, first + 1)
+    first, end = max(first, kept), first if said.about.end is None else said.about.end
+    return range(first, min(end, first + MOST_OF_A_GAP))
+
+
+def beyond(
+    positions: Mapping[stream.TopicPartition, ledger.Position], ends: Mapping[stream.TopicPartition, int]
+) -> Iterator[Finding]:
+    """Positions behind the last record that Kafka has: it lost some, or leaves tell of what never was."""
+    for where, position in sorted(positions.items()):
+        if position.next_offset > ends[where]:
+            said = f"says {position.next_offset}, and Kafka's records end at {ends[where]}"
+            yield Finding(None, f"position of {where.topic}/{where.partition}: {said}")
 
 
 def sought(leaves: Sequence[Leaf]) -> list[recovery.Sought]:

@@ -30,9 +30,10 @@ def said(kind=receipt.Kind.EVENT, **changed):
     return made._replace(**changed)
 
 
-def leaf(given, salt=SALT, **position):
+def leaf(given, salt=SALT, kept=0, **position):
     read = {"cluster": "kafka", "incarnation": "x", "epoch": 2, "next_offset": 9, "last_leaf": 7} | position
-    return rereading.leaf(7, receipt.encode(given), salt, {WHERE: ledger.Position(**read)})
+    positions = {WHERE: ledger.Position(**read)}
+    return rereading.leaf(7, receipt.encode(given), salt, positions=positions, firsts={WHERE: kept})
 
 
 def told(given, salt=SALT, record=RECORD):
@@ -75,8 +76,19 @@ def test_a_gap_is_one_only_where_kafka_has_nothing():
     gap = receipt.Receipt(kind=receipt.Kind.GAP, recorded_at=NOW, place=PLACE, about=receipt.Gap(5, 8, "absent"))
     assert told(gap, None) == [f"it is a gap, and Kafka has a record at offset 5 of {WHERE.topic}/{WHERE.partition}"]
     assert told(gap, None, RECORD._replace(offset=8)) == []
-    assert list(leaf(gap._replace(about=receipt.Gap(5, 5 + 10**9, "retention")), None).offsets) == [*range(5, 1005)]
+    long = gap._replace(about=receipt.Gap(5, 5 + 10**9, "retention"))
+    assert leaf(long, None).offsets == range(5, 1005)
+    assert leaf(long, None, kept=70_000).offsets == range(70_000, 71_000)
+    assert list(leaf(gap, None, kept=70_000).offsets) == []
     assert list(leaf(gap._replace(about=receipt.Gap(5, None, "recreated")), None).offsets) == []
+
+
+def test_a_position_behind_the_last_record_is_named():
+    """A gap that reaches beyond what Kafka has would hide what comes; so far as it has records, all is well."""
+    position = ledger.Position(cluster="kafka", incarnation="x", epoch=2, next_offset=9, last_leaf=7)
+    assert list(rereading.beyond({WHERE: position}, {WHERE: 9})) == []
+    (found,) = rereading.beyond({WHERE: position}, {WHERE: 8})
+    assert found.problem.endswith(": says 9, and Kafka's records end at 8")
 
 
 @pytest.mark.parametrize("position", [{"epoch": 3}, {"cluster": "other"}])
