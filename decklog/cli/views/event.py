@@ -46,7 +46,9 @@ def _silence(found: answers.Event) -> str:
 
 
 def _about(kind: str, about: Mapping[str, Any]) -> str:
-    """What a leaf that is no event says of others, or why it is none."""
+    """What a leaf that is no event says of others, or why it is none; empty for one that says nothing."""
+    if not about:
+        return ""
     match kind:
         case "duplicate":
             return f"the same event as leaf {about['leaf']}, again"

@@ -117,6 +117,13 @@ def test_a_word_said_too_late_is_a_notice() -> None:
     assert (row.kind, row.topic, row.partition, row.record_offset) == ("late", "t.apply.v1", 4, 9)
 
 
+def test_a_gap_that_says_nothing_is_a_notice_and_stops_nobody() -> None:
+    """No sequencer writes one; who has its password may, and every projector would end there for ever."""
+    bare = receipt.encode(receipt.Receipt(kind=receipt.Kind.GAP, recorded_at=sequenced.NOW_US))
+    (row,) = notices.fold(View(), leaves.read(0, bare, None))
+    assert (row.kind, row.reason) == ("gap", "it does not say of which offsets")
+
+
 def test_an_erased_event_stays_noticed() -> None:
     """The receipt alone decides, so an erasure and a rebuild change no notice."""
     (text,) = decided([misplaced(0, 0)]).addition.leaves.receipts

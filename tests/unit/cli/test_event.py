@@ -16,9 +16,9 @@ PAID = (receipt.Kind.CONFLICT, receipt.Kind.POISON)
 """Kinds of leaves here that have a payload."""
 
 
-def shown(kind: receipt.Kind, about: receipt.About, *, erased: bool = False) -> dict[str, str]:
+def shown(kind: receipt.Kind, about: receipt.About | None, *, erased: bool = False) -> dict[str, str]:
     """The facts by name, and under `said` what the event says, of a leaf about `about`."""
-    told = {"about": json.loads(receipt.about_text(about)), "commitment": "cd" if kind in PAID else None}
+    told = {"about": about and json.loads(receipt.about_text(about)), "commitment": "cd" if kind in PAID else None}
     found: dict[str, Any] = {"id": None, "type": "", "source": "", "subject": "", "time_us": None, "recorded_us": 1}
     found |= {"leaf": 9, "kind": kind.value, "leaf_hash": "ab", "cause": None, "data": None}
     found |= {"receipt": told, "payload": {"erased": erased, "length": 3, "sha256": None}}
@@ -42,6 +42,12 @@ def shown(kind: receipt.Kind, about: receipt.About, *, erased: bool = False) -> 
 def test_a_leaf_says_what_it_is_about(kind: receipt.Kind, about: receipt.About, words: str) -> None:
     """Who looks up a notice hears there which other leaf, which offsets, or why."""
     assert shown(kind, about)["about"] == words
+
+
+@pytest.mark.parametrize("kind", [kind for kind in receipt.Kind if kind is not receipt.Kind.EVENT])
+def test_a_leaf_that_says_nothing_of_others_is_shown_all_the_same(kind: receipt.Kind) -> None:
+    """No sequencer writes one; somebody with its password may, and who looks at it must see it."""
+    assert shown(kind, None)["about"] == ""
 
 
 def test_why_there_is_nothing_to_read() -> None:

@@ -51,6 +51,8 @@ def _said(leaf: Leaf) -> tuple[str, str]:
             return "conflict", f"same id as leaf {about.get('leaf', '?')}, other bytes"
         case "poison":
             return "poison", str(about.get("reason", ""))
+        case "gap" if not about:
+            return "gap", "it does not say of which offsets"
         case "gap":
             return "gap", f"{leaf_ranges.offsets(about['from'], about['to'])}: {about.get('reason', '')}"
         case kind if kind == LATE:
