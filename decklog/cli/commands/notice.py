@@ -16,9 +16,7 @@ commands = typer.Typer(
 
 @commands.command("list")
 def list_notices(
-    kind: Annotated[
-        notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False, metavar="KIND")
-    ] = None,
+    kind: Annotated[notices.Kind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
     topic: Annotated[str, typer.Option(help="Only of this topic, by its full name.", metavar="TOPIC")] = "",
     since: Annotated[
         str, typer.Option(help=f"From this moment: {moments.TIMES}.", show_default=False, metavar="MOMENT")
